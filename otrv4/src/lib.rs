@@ -1,0 +1,21 @@
+//! Off-the-Record Messaging, version 4.
+
+pub mod account;
+pub mod client_profile;
+pub(crate) mod crypto;
+pub(crate) mod dake;
+pub mod keys;
+pub mod prekey;
+pub mod prekey_profile;
+pub mod prekey_server;
+pub(crate) mod ratchet;
+mod reject;
+pub mod session;
+mod time;
+pub(crate) mod v4;
+#[cfg(test)]
+mod vectors;
+pub mod wire;
+
+pub use reject::Reject;
+pub use time::Timestamp;

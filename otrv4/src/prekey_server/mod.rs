@@ -1,0 +1,4 @@
+//! To come.
+pub(crate) mod messages;
+pub(crate) mod proofs;
+pub(crate) mod exchange;
