@@ -1,6 +1,9 @@
-//! To come.
-pub(crate) mod secret;
-pub(crate) mod kdf;
-pub(crate) mod ed448;
+//! Secrets, hashes and the two groups: the arithmetic below the protocol.
+//! Spec: otrv4.md "Notation and Parameters" and "Ring Signature Authentication".
+//! Used by every module above; knows nothing of messages.
+
 pub(crate) mod dh3072;
+pub(crate) mod ed448;
+pub(crate) mod kdf;
 pub(crate) mod ring;
+pub(crate) mod secret;
