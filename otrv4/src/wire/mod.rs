@@ -8,7 +8,13 @@ mod header;
 mod text;
 mod tlv;
 
+pub use fragment::{Assembler, Fragment, cut, cut_v3};
 pub use header::{Header, InstanceTag, MessageType, Version};
+pub use text::{
+    ErrorCode, Line, MAX_MESSAGE, Versions, armour, classify, error_message, query_message, unarmour,
+    whitespace_tag,
+};
+pub use tlv::{Tlv, read_plaintext, tlv_type, write_plaintext};
 
 use zeroize::Zeroizing;
 
