@@ -18,6 +18,9 @@ pub enum Reject {
     /// A profile or prekey names another instance tag than the message that carries it.
     #[error("{0} belongs to another client")]
     ForeignOwner(&'static str),
+    /// A prekey server is not the one our user chose, or shows another key.
+    #[error("another prekey server than the one chosen")]
+    WrongServer,
     /// No version that both sides allow.
     #[error("no common protocol version")]
     Version,
