@@ -3,12 +3,14 @@
 //!
 //! Reading is total: any input gives a value or a [`WireError`], and nothing is allocated by a claimed length.
 
+mod assembler;
 mod fragment;
 mod header;
 mod text;
 mod tlv;
 
-pub use fragment::{Assembler, Fragment, cut, cut_v3};
+pub use assembler::Assembler;
+pub use fragment::{Fragment, cut, cut_v3};
 pub use header::{Header, InstanceTag, MessageType, Version};
 pub use text::{
     ErrorCode, Line, MAX_MESSAGE, Versions, armour, classify, error_message, query_message, unarmour,
