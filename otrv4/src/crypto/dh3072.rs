@@ -127,6 +127,16 @@ impl DhKeyPair {
         &self.public
     }
 
+    /// Reads a saved pair: the 80 bytes of the secret.
+    pub(crate) fn read(r: &mut Reader<'_>, what: &'static str) -> Result<Self, WireError> {
+        Ok(Self::from_bytes(&Secret::copied(r.chunk(what)?)))
+    }
+
+    /// Writes a pair to be saved: the secret, 80 bytes.
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.bytes(self.secret_bytes().as_bytes());
+    }
+
     /// `k_dh = their ^ our`, big-endian without leading zeros. Only the length depends on the result in
     /// time. // spec-notes/SN-012
     pub(crate) fn shared(&self, their: &DhPublic) -> Zeroizing<Vec<u8>> {

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::text::{MAX_MESSAGE, MESSAGE_PREFIX};
-use super::{Fragment, InstanceTag, WireError};
+use super::{Fragment, InstanceTag, Reader, WireError, Writer};
 use crate::Timestamp;
 
 /// Puts messages together from their fragments. Everything in it is unauthenticated, so what it keeps is bounded in
 /// number, bytes and time, and it believes no claimed total.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Assembler {
     /// The oldest first.
     incomplete: Vec<Incomplete>,
@@ -55,6 +55,33 @@ impl Assembler {
         self.incomplete.iter().map(|message| message.deadline).min()
     }
 
+    /// Pieces that have arrived, as part of a saved session.
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.list(
+            &self.incomplete,
+            |w, Incomplete { key: (sender, identifier), total, pieces, bytes: _, deadline }| {
+                sender.write(w);
+                w.option(*identifier, |w, identifier| _ = w.int(identifier));
+                w.short(*total);
+                w.list(pieces, |w, (index, piece)| _ = w.short(*index).data(piece.as_bytes()));
+                deadline.save(w);
+            },
+        );
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        let incomplete = r.list(|r| {
+            let key = (InstanceTag::read(r)?, r.option(|r| r.int("fragment identifier"))?);
+            let total = r.short("fragment total")?;
+            let pieces =
+                r.list(|r| Ok((r.short("fragment index")?, r.text("fragment")?.into_boxed_str())))?;
+            let bytes = pieces.iter().map(|(_, piece)| piece.len()).sum();
+            let pieces = pieces.into_iter().collect();
+            Ok(Incomplete { key, total, pieces, bytes, deadline: Timestamp::load(r)? })
+        })?;
+        Ok(Self { incomplete })
+    }
+
     /// Keeps an incomplete message at its place by age, a new one last, and makes room for it: the oldest ones go.
     /// They are the least likely to be completed. Refusing new ones instead would let a flood of forged first pieces
     /// block every message until the timeout, and a share for each sender would protect nobody, since senders can be
@@ -72,6 +99,7 @@ impl Assembler {
 }
 
 /// The pieces of a message so far.
+#[derive(Debug)]
 struct Incomplete {
     key: (InstanceTag, Option<u32>),
     total: u16,

@@ -6,6 +6,7 @@
 mod assembler;
 mod fragment;
 mod header;
+mod saved;
 mod text;
 mod tlv;
 
@@ -100,6 +101,13 @@ impl<'a> Reader<'a> {
         let (value, _) = self.ahead().split_first_chunk().ok_or(WireError::Truncated(what))?;
         self.position += N;
         Ok(*value)
+    }
+
+    /// The next N bytes, borrowed.
+    pub(crate) fn chunk<const N: usize>(&mut self, what: &'static str) -> Result<&'a [u8; N], WireError> {
+        let (value, _) = self.ahead().split_first_chunk().ok_or(WireError::Truncated(what))?;
+        self.position += N;
+        Ok(value)
     }
 
     /// Everything not yet read; then nothing is left.
