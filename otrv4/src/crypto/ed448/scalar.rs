@@ -52,6 +52,12 @@ impl Scalar {
     }
 }
 
+impl ConditionallySelectable for Scalar {
+    fn conditional_select(a: &Self, b: &Self, choice: Choice) -> Self {
+        Self(EdwardsScalar::conditional_select(&a.0, &b.0, choice))
+    }
+}
+
 impl ops::Add for Scalar {
     type Output = Self;
 
