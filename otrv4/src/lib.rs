@@ -8,6 +8,8 @@ pub mod keys;
 pub mod prekey;
 pub mod prekey_profile;
 pub mod prekey_server;
+#[doc(hidden)]
+pub mod primitives;
 pub(crate) mod ratchet;
 mod refused;
 mod reject;
