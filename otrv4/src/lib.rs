@@ -20,7 +20,7 @@ pub(crate) mod v4;
 mod vectors;
 pub mod wire;
 
-pub use account::{Account, Lifetimes};
+pub use account::{Account, Lifetimes, Publishing};
 pub use crypto::{ed448::Point, secret::Secret};
 pub use dake::{Mode, Ssid};
 pub use keys::Fingerprint;
