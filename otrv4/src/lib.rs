@@ -8,6 +8,8 @@ pub mod keys;
 pub mod prekey;
 pub mod prekey_profile;
 pub mod prekey_server;
+#[doc(hidden)]
+pub mod primitives;
 pub(crate) mod ratchet;
 mod refused;
 mod reject;
@@ -18,7 +20,7 @@ pub(crate) mod v4;
 mod vectors;
 pub mod wire;
 
-pub use account::{Account, Lifetimes};
+pub use account::{Account, Lifetimes, Publishing};
 pub use crypto::{ed448::Point, secret::Secret};
 pub use dake::{Mode, Ssid};
 pub use keys::Fingerprint;

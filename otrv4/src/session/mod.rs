@@ -480,12 +480,12 @@ impl Session {
             self.asked_until = None;
             out.save();
         }
-        if let Some(open) = &mut self.identity {
-            if open.take_resend(cx.now) {
-                let message = open.sent.message().to_vec();
-                out.save();
-                self.send_message(cx, None, &message, out);
-            }
+        if let Some(open) = &mut self.identity
+            && open.take_resend(cx.now)
+        {
+            let message = open.sent.message().to_vec();
+            out.save();
+            self.send_message(cx, None, &message, out);
         }
         if !self.queue.is_empty() && !self.is_starting() {
             out.save();
