@@ -56,35 +56,36 @@ fn otrr_receives_an_identity_of_ours_and_talks_until_we_end_the_conversation() {
 
 #[test]
 fn an_ended_conversation_can_be_followed_by_another_whoever_ended_it() {
-    let mut bob = person("bob@example.org", "alice@example.org");
+    let mut alice = person("alice@example.org", "bob@example.org");
     for end in [they_end, we_end, they_end] {
         // NO SECOND SESSION: our side goes on with what it has; otrr starts afresh, with other keys and another tag.
-        let mut alice = Otrr::new("alice@example.org", "bob@example.org", Wishes::default());
-        alice.session().query().expect("a version is allowed");
-        deliver(&mut bob, &mut alice);
-        assert_same_conversation(&mut bob, &mut alice);
-        // Bob writes first here: he opens a ratchet before he has seen anything of Alice's first one.
-        we_say(&mut bob, &mut alice, &texts(0, 2));
-        they_say(&mut bob, &mut alice, &texts(0, 1));
-        we_say(&mut bob, &mut alice, &texts(1, 1));
-        end(&mut bob, &mut alice);
+        let mut bob = Otrr::new("bob@example.org", "alice@example.org", Wishes::default());
+        alice.act(|session, cx| session.start(cx));
+        deliver(&mut alice, &mut bob);
+        assert_same_conversation(&mut alice, &mut bob);
+        // Bob writes first: he opens a ratchet before he has heard anything in Alice's first one.
+        they_say(&mut alice, &mut bob, &texts(0, 2));
+        we_say(&mut alice, &mut bob, &texts(0, 1));
+        they_say(&mut alice, &mut bob, &texts(1, 1));
+        end(&mut alice, &mut bob);
     }
 }
 
 #[test]
 fn a_profile_with_a_dsa_key_and_short_lines_make_no_difference() {
-    let wishes = Wishes { dsa: true, max_line: SHORT };
-    let mut alice = person("alice@example.org", "bob@example.org");
-    let mut bob = Otrr::new("bob@example.org", "alice@example.org", wishes);
-    alice.session.set_max_line(Some(SHORT)).expect("long enough");
-    alice.act(|session, cx| session.start(cx));
-    let lines = deliver(&mut alice, &mut bob);
+    let mut alice = Otrr::new("alice@example.org", "bob@example.org", Wishes { dsa: true, max_line: SHORT });
+    let mut bob = person("bob@example.org", "alice@example.org");
+    bob.session.set_max_line(Some(SHORT)).expect("long enough");
+    alice.session().query().expect("a version is allowed");
+    let lines = deliver(&mut bob, &mut alice);
     assert!(lines.iter().all(|(_, line)| line.len() <= SHORT));
-    assert!(kinds(&lines).iter().filter(|kind| **kind == "their Fragment").count() > 10, "the key is there");
-    assert_same_conversation(&mut alice, &mut bob);
+    let pieces =
+        |whose: &str| kinds(&lines).iter().filter(|kind| **kind == format!("{whose} Fragment")).count();
+    assert!(pieces("our") > 10 && pieces("their") > 20, "Auth-R takes 18, and with a DSA key 23");
+    assert_same_conversation(&mut bob, &mut alice);
     for turn in 0..3 {
-        they_say(&mut alice, &mut bob, &[format!("turn {turn}: {}", "long ".repeat(100))]);
-        we_say(&mut alice, &mut bob, &[format!("turn {turn}: {}", "länger ".repeat(100))]);
+        we_say(&mut bob, &mut alice, &[format!("turn {turn}: {}", "länger ".repeat(100))]);
+        they_say(&mut bob, &mut alice, &[format!("turn {turn}: {}", "long ".repeat(100))]);
     }
 }
 
