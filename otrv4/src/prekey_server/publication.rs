@@ -319,6 +319,7 @@ mod tests {
             changed[i] ^= 1;
             assert!(Inner::open(&changed, &keys).is_none(), "byte {i}");
         }
+        assert!(Inner::open(&[message.as_slice(), &[0]].concat(), &keys).is_none());
     }
 
     #[test]

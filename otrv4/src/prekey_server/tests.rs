@@ -357,13 +357,13 @@ fn keys_without_a_proof_that_their_secrets_are_known_are_answered_with_failure()
     let (alice, mallory) = (Alice::new(), Alice::new());
     let stolen = mallory.messages().iter().flat_map(|message| message.as_bytes().to_vec()).collect();
     assert!(!accepts(&alice, |parts| parts.prekeys = stolen));
-    // Her own ECDH keys, the DH keys of somebody else.
-    let pairs = alice.messages().into_iter().zip(mallory.messages());
-    let y_end = 2 + 1 + 4 + 4 + 57;
-    let half_stolen = pairs
-        .flat_map(|(own, stolen)| [&own.as_bytes()[..y_end], &stolen.as_bytes()[y_end..]].concat())
-        .collect();
-    assert!(!accepts(&alice, |parts| parts.prekeys = half_stolen));
+    // One of the two keys her own, the other somebody else's.
+    let dh_key = 2 + 1 + 4 + 4 + 57;
+    for [ecdh, dh] in [[&alice, &mallory], [&mallory, &alice]] {
+        let pairs = ecdh.messages().into_iter().zip(dh.messages());
+        let mixed = pairs.flat_map(|(y, b)| [&y.as_bytes()[..dh_key], &b.as_bytes()[dh_key..]].concat());
+        assert!(!accepts(&alice, |parts| parts.prekeys = mixed.collect()));
+    }
     // The shared prekey of somebody else, under her own signature.
     let shared = PrekeyProfile::sign(&alice.key, tag(0x100), mallory.shared.public(), NOW.plus(1));
     assert!(!accepts(&alice, |parts| parts.prekey_profile = Some(shared.as_bytes().to_vec())));

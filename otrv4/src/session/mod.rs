@@ -403,7 +403,8 @@ impl Session {
     ) -> Result<(), Refused> {
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         let channel = channel.ok_or(Refused::NoSuchInstance(tag))?;
-        let message = channel.seal((cx.account.tag(), tag), Flags::None, text, &[], cx.rng)?;
+        let message =
+            channel.seal((cx.account.tag(), tag), Flags::None, text, &[], cx.rng).map_err(Refused::Text)?;
         out.save();
         self.send_message(cx, Some(tag), &message, out);
         Ok(())
