@@ -87,13 +87,13 @@ fn sign_with_nonces(
 
     // ci = c - cj - ck, ri = ti - ci·ai
     let own_c = c - p1.c.publish() - p2.c.publish() - p3.c.publish();
-    let mut t = own.r;
-    t.add_product(&-own_c, secret);
-    let own_r = t.publish();
+    let mut own_r = own.r;
+    own_r.add_product(&-own_c, secret);
+    // At our own place r is still the nonce, so it is replaced before anything of it becomes public.
     let finished = |place: &Pair, own: Choice| {
         (
             Scalar::conditional_select(&place.c.publish(), &own_c, own),
-            Scalar::conditional_select(&place.r.publish(), &own_r, own),
+            SecretScalar::select(&place.r, &own_r, own).publish(),
         )
     };
     Some(RingSignature([finished(&p1, own1), finished(&p2, own2), finished(&p3, own3)]))
