@@ -12,16 +12,78 @@ use crate::client_profile::{ClientProfile, VerifiedClientProfile};
 use crate::crypto::dh3072::DhKeyPair;
 pub use crate::crypto::dh3072::DhPublic;
 use crate::crypto::ed448::EcdhKeyPair;
-use crate::crypto::secret::Secret;
 use crate::keys::Point;
 use crate::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
 use crate::reject::Reject;
 use crate::time::Timestamp;
 use crate::wire::{InstanceTag, Reader, Versions, WireError, Writer};
 
-/// A prekey message: one ECDH and one DH key, for one conversation. What it holds has been checked.
+/// A prekey message as received: one ECDH and one DH key, for one conversation. It shows neither before
+/// [`PrekeyMessage::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrekeyMessage {
+    id: u32,
+    owner: InstanceTag,
+    ecdh: [u8; 57],
+    /// Big-endian, without leading zeros.
+    dh: Box<[u8]>,
+    bytes: Vec<u8>,
+}
+
+impl PrekeyMessage {
+    /// Version 4, type 0x0F, id (INT), owner's tag (INT), Y (POINT), B (MPI); the keys unchecked.
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        let start = r.position();
+        if r.short("version")? != 4 {
+            return Err(WireError::Illegal("version"));
+        }
+        if r.byte("message type")? != MESSAGE_TYPE {
+            return Err(WireError::Illegal("message type"));
+        }
+        Ok(Self {
+            id: r.int("prekey id")?,
+            owner: InstanceTag::read(r)?,
+            ecdh: r.array(ECDH_KEY)?,
+            dh: r.mpi(DH_KEY)?.into(),
+            bytes: r.since(start).to_vec(),
+        })
+    }
+
+    /// otrv4.md "Prekey Message": Y is a point of the curve, B a member of the group. It costs more than a stranger may
+    /// ask for.
+    pub fn verify(self) -> Result<VerifiedPrekeyMessage, WireError> {
+        Ok(VerifiedPrekeyMessage {
+            id: self.id,
+            owner: self.owner,
+            ecdh: Point::decode(&self.ecdh).map_err(|_| WireError::Illegal(ECDH_KEY))?,
+            dh: DhPublic::from_be_bytes(&self.dh).map_err(|_| WireError::Illegal(DH_KEY))?,
+            bytes: self.bytes,
+        })
+    }
+
+    /// Names it among the prekeys of its owner.
+    pub(crate) const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The client it claims to belong to.
+    pub(crate) const fn owner(&self) -> InstanceTag {
+        self.owner
+    }
+
+    /// Exactly what was received.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+const MESSAGE_TYPE: u8 = 0x0F;
+const ECDH_KEY: &str = "prekey ECDH key";
+const DH_KEY: &str = "prekey DH key";
+
+/// A prekey message whose keys are valid (or is our own).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedPrekeyMessage {
     id: u32,
     owner: InstanceTag,
     ecdh: Point,
@@ -29,30 +91,7 @@ pub struct PrekeyMessage {
     bytes: Vec<u8>,
 }
 
-impl PrekeyMessage {
-    /// Version 4, type 0x0F, id (INT), owner's tag (INT), Y (POINT), B (MPI); with the checks of both keys.
-    pub fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        let start = r.position();
-        let (id, owner) = read_head(r)?;
-        let ecdh = Point::read(r, "prekey ECDH key")?;
-        let dh = DhPublic::read(r, "prekey DH key")?;
-        Ok(Self { id, owner, ecdh, dh, bytes: r.since(start).to_vec() })
-    }
-
-    /// The bytes of one prekey message, its keys unchecked: the checks cost more than a stranger may ask for.
-    pub(crate) fn skip<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], WireError> {
-        let start = r.position();
-        read_head(r)?;
-        r.bytes(57, "prekey ECDH key")?;
-        r.mpi("prekey DH key")?;
-        Ok(r.since(start))
-    }
-
-    /// As it was read or made.
-    pub fn write(&self, w: &mut Writer) {
-        w.bytes(&self.bytes);
-    }
-
+impl VerifiedPrekeyMessage {
     /// Names it among the prekeys of its owner.
     pub const fn id(&self) -> u32 {
         self.id
@@ -79,19 +118,6 @@ impl PrekeyMessage {
     }
 }
 
-/// What prekey messages of every version begin with: version, type, id and owner.
-fn read_head(r: &mut Reader<'_>) -> Result<(u32, InstanceTag), WireError> {
-    if r.short("version")? != 4 {
-        return Err(WireError::Illegal("version"));
-    }
-    if r.byte("message type")? != MESSAGE_TYPE {
-        return Err(WireError::Illegal("message type"));
-    }
-    Ok((r.int("prekey id")?, InstanceTag::read(r)?))
-}
-
-const MESSAGE_TYPE: u8 = 0x0F;
-
 /// The secret half of a prekey message. It serves one conversation: whoever uses it forgets it.
 #[derive(Debug)]
 pub struct PrekeySecret {
@@ -107,13 +133,13 @@ impl PrekeySecret {
     }
 
     /// The message to publish.
-    pub(crate) fn message(&self, owner: InstanceTag) -> PrekeyMessage {
+    pub(crate) fn message(&self, owner: InstanceTag) -> VerifiedPrekeyMessage {
         let mut w = Writer::new();
         w.short(4).byte(MESSAGE_TYPE).int(self.id);
         owner.write(&mut w);
         self.ecdh.public().write(&mut w);
         self.dh.public().write(&mut w);
-        PrekeyMessage {
+        VerifiedPrekeyMessage {
             id: self.id,
             owner,
             ecdh: self.ecdh.public().clone(),
@@ -138,14 +164,15 @@ impl PrekeySecret {
     pub(crate) fn save(&self, w: &mut Writer) {
         w.int(self.id);
         self.ecdh.write(w);
-        w.bytes(self.dh.secret_bytes().as_bytes());
+        self.dh.write(w);
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        let id = r.int("prekey id")?;
-        let ecdh = EcdhKeyPair::read(r, "prekey ECDH secret")?;
-        let dh = r.bytes(80, "prekey DH secret")?;
-        Ok(Self { id, ecdh, dh: DhKeyPair::from_bytes(&Secret::filled(|out| out.copy_from_slice(dh))) })
+        Ok(Self {
+            id: r.int("prekey id")?,
+            ecdh: EcdhKeyPair::read(r, "prekey ECDH secret")?,
+            dh: DhKeyPair::read(r, "prekey DH secret")?,
+        })
     }
 }
 
@@ -158,7 +185,8 @@ pub struct PrekeyEnsemble {
 }
 
 impl PrekeyEnsemble {
-    /// The three parts one after another, as they stand in a Prekey Ensemble Retrieval message.
+    /// The three parts one after another, as they stand in a Prekey Ensemble Retrieval message. Only their format is
+    /// checked: a bad key must not take the ensembles beside it along.
     pub fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
             client_profile: ClientProfile::read(r)?,
@@ -186,7 +214,7 @@ impl PrekeyEnsemble {
         if !our_versions.contains(4) {
             return Err(Reject::Version);
         }
-        Ok(VerifiedEnsemble { profile, prekey_profile, message: self.message })
+        Ok(VerifiedEnsemble { profile, prekey_profile, message: self.message.verify()? })
     }
 }
 
@@ -195,7 +223,7 @@ impl PrekeyEnsemble {
 pub struct VerifiedEnsemble {
     profile: VerifiedClientProfile,
     prekey_profile: VerifiedPrekeyProfile,
-    message: PrekeyMessage,
+    message: VerifiedPrekeyMessage,
 }
 
 impl VerifiedEnsemble {
@@ -210,7 +238,7 @@ impl VerifiedEnsemble {
     }
 
     /// Its one-time keys.
-    pub const fn message(&self) -> &PrekeyMessage {
+    pub const fn message(&self) -> &VerifiedPrekeyMessage {
         &self.message
     }
 
@@ -262,14 +290,13 @@ mod tests {
     fn recorded_prekey_messages_get_the_recorded_verdict_and_are_made_from_the_recorded_secrets() {
         for v in of_kind("prekey_message") {
             let encoded = bytes(&v.inputs["encoded"]);
-            let read = whole(&encoded, PrekeyMessage::read);
-            assert_eq!(Some(read.is_ok()), v.accept(), "{}: {read:?}", v.name);
-            let Ok(message) = read else { continue };
+            let verdict = whole(&encoded, PrekeyMessage::read).and_then(PrekeyMessage::verify);
+            assert_eq!(Some(verdict.is_ok()), v.accept(), "{}: {verdict:?}", v.name);
+            let Ok(message) = verdict else { continue };
             let draws = [bytes(&v.inputs["y_sym"]), bytes(&v.inputs["b"])];
             let secret = PrekeySecret::generate(&mut Recorded(draws.into()), message.id());
             assert_eq!(secret.message(message.owner()), message);
             assert_eq!(message.as_bytes(), encoded);
-            assert_eq!(whole(&encoded, PrekeyMessage::skip), Ok(encoded.as_slice()));
         }
     }
 

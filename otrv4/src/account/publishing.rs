@@ -51,9 +51,10 @@ impl Publishing {
         self.ids.as_deref().unwrap_or_default()
     }
 
-    /// Checks that DAKE-2 comes from that server, and gives DAKE-3 with the profiles and prekeys in it.
+    /// Checks that DAKE-2 comes from that server, and gives DAKE-3 with the profiles and prekeys in it. A message that is
+    /// refused is to be ignored: the true one may still come. After one that is not, drop this.
     pub fn receive_dake_2(
-        self,
+        &self,
         account: &Account,
         server: &ServerKey,
         dake_2: &[u8],

@@ -101,7 +101,8 @@ impl DhKeyPair {
         Self::of(Secret::random(rng))
     }
 
-    /// The key pair of saved or recorded bytes.
+    /// The key pair of recorded bytes.
+    #[cfg(test)]
     pub(crate) fn from_bytes(secret: &Secret<80>) -> Self {
         Self::of(Secret::copied(secret.as_bytes()))
     }
@@ -110,11 +111,6 @@ impl DhKeyPair {
         let secret = DhSecret(secret);
         let public = DhPublic::of(*fixed_base::power_of_secret(&secret.exponent()));
         Self { secret, public }
-    }
-
-    /// The 80 bytes, for saved state.
-    pub(crate) fn secret_bytes(&self) -> &Secret<80> {
-        &self.secret.0
     }
 
     /// The exponent, for proofs that it is known.
@@ -127,14 +123,18 @@ impl DhKeyPair {
         &self.public
     }
 
-    /// Reads a saved pair: the 80 bytes of the secret.
+    /// Reads a saved pair: the 80 bytes of the secret; zero is none.
     pub(crate) fn read(r: &mut Reader<'_>, what: &'static str) -> Result<Self, WireError> {
-        Ok(Self::from_bytes(&Secret::copied(r.chunk(what)?)))
+        let secret = Secret::copied(r.chunk(what)?);
+        if secret.ct_eq(&Secret::copied(&[0; 80])) {
+            return Err(WireError::Illegal(what));
+        }
+        Ok(Self::of(secret))
     }
 
     /// Writes a pair to be saved: the secret, 80 bytes.
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.bytes(self.secret_bytes().as_bytes());
+        w.bytes(self.secret.0.as_bytes());
     }
 
     /// `k_dh = their ^ our`, big-endian without leading zeros. Only the length depends on the result in
@@ -223,8 +223,19 @@ mod tests {
         let mut rng = Recorded([vec![0x5a; 80]].into());
         let made = DhKeyPair::generate(&mut rng);
         assert!(rng.0.is_empty());
-        assert_eq!(made.secret_bytes().as_bytes(), &[0x5a; 80]);
-        assert_eq!(DhKeyPair::from_bytes(made.secret_bytes()).public(), made.public());
+        let mut w = Writer::new();
+        made.write(&mut w);
+        assert_eq!(w.as_slice(), [0x5a; 80]);
+        let saved = DhKeyPair::read(&mut Reader::new(w.as_slice()), "secret").unwrap();
+        assert_eq!(saved.public(), made.public());
+    }
+
+    #[test]
+    fn zero_is_not_a_saved_secret() {
+        let read = |bytes: &[u8]| DhKeyPair::read(&mut Reader::new(bytes), "secret").map(|_| ());
+        assert_eq!(read(&[0; 80]), Err(WireError::Illegal("secret")));
+        assert_eq!(read(&[[0; 79].as_slice(), &[1]].concat()), Ok(()));
+        assert_eq!(read(&[1; 79]), Err(WireError::Truncated("secret")));
     }
 
     #[test]

@@ -235,8 +235,8 @@ pub fn no_ensembles(receiver: InstanceTag, identity: &str) -> Vec<u8> {
 
 const NO_ENSEMBLES_TEXT: &[u8] = b"No Prekey Messages available for this identity";
 
-/// The ensembles in a server's answer to our query for `identity`; empty when it has none. They are not verified yet:
-/// see [`crate::prekey::choose`].
+/// The ensembles in a server's answer to our query for `identity`, at most [`MAX_ENSEMBLES`]; empty when it has none.
+/// They are not verified yet: see [`crate::prekey::choose`].
 pub fn read_ensembles(
     message: &[u8],
     receiver: InstanceTag,
@@ -256,11 +256,20 @@ pub fn read_ensembles(
         return Ok(Vec::new());
     }
     let count = r.int("number of ensembles")?;
-    if !(1..=MAX_ENSEMBLES).contains(&count) {
+    if count == 0 {
         return Err(WireError::Illegal("number of ensembles").into());
     }
-    let ensembles = (0..count).map(|_| PrekeyEnsemble::read(&mut r)).collect::<Result<_, _>>()?;
-    r.end()?;
+    let mut ensembles = vec![PrekeyEnsemble::read(&mut r)?];
+    for _ in 1..count.min(MAX_ENSEMBLES) {
+        match PrekeyEnsemble::read(&mut r) {
+            Ok(ensemble) => ensembles.push(ensemble),
+            // Nobody knows where it ends, so those behind it are lost. Those before it are not.
+            Err(_) => return Ok(ensembles),
+        }
+    }
+    if count <= MAX_ENSEMBLES {
+        r.end()?;
+    }
     Ok(ensembles)
 }
 
@@ -276,9 +285,9 @@ fn read_identity<'a>(r: &mut Reader<'a>) -> Result<&'a str, WireError> {
 /// Bytes of the longest address of a user or server: a bare JID of XMPP, two parts of 1023 bytes and an "@".
 pub const MAX_IDENTITY: usize = 2047;
 
-/// The most ensembles we read from one answer, one for each client of a user. The server is not trusted, and each
-/// costs the check of two keys.
-const MAX_ENSEMBLES: u32 = 255;
+/// The most ensembles we take from one answer, one for each client of a user; the others are passed over. The server
+/// is not trusted, and each costs the check of five keys and two signatures.
+pub const MAX_ENSEMBLES: u32 = 16;
 
 /// Bytes of the longest request: a DAKE-3 with a full publication.
 pub const MAX_REQUEST: usize = 3 + 4 + 6 * 57 + 4 + MAX_PUBLICATION;
@@ -297,6 +306,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::prekey::DhPublic;
+    use crate::time::Timestamp;
     use crate::vectors::{Vector, bytes, of_kind};
 
     fn recorded(name: &str) -> (InstanceTag, String, Vector) {
@@ -308,6 +319,18 @@ mod tests {
     fn tag() -> InstanceTag {
         InstanceTag::new(0x100).unwrap()
     }
+
+    fn recorded_vector() -> Vector {
+        of_kind("ensemble").into_iter().find(|v| v.name == "ensemble_ok").unwrap()
+    }
+
+    /// With a B of 384 bytes.
+    fn recorded_ensemble() -> Vec<u8> {
+        bytes(&recorded_vector().inputs["encoded"])
+    }
+
+    /// Bytes of its prekey message.
+    const PREKEY_MESSAGE: usize = 11 + 57 + 4 + 384;
 
     #[test]
     fn a_recorded_query_is_read_with_the_versions_we_know() {
@@ -343,28 +366,78 @@ mod tests {
         assert_eq!(read_ensembles(&message, tag(), "bob@example.com"), foreign);
     }
 
+    /// A retrieval that claims to hold so many.
+    fn claiming(count: u32, ensembles: &[&[u8]]) -> Vec<u8> {
+        let mut w = write_head(ENSEMBLE_RETRIEVAL);
+        tag().write(&mut w);
+        w.data(b"bob").int(count).bytes(&ensembles.concat());
+        w.finish()
+    }
+
     #[test]
-    fn a_retrieval_without_or_with_too_many_ensembles_is_refused_before_any_is_read() {
-        for count in [0, MAX_ENSEMBLES + 1, u32::MAX] {
-            let mut w = write_head(ENSEMBLE_RETRIEVAL);
-            tag().write(&mut w);
-            w.data(b"bob").int(count);
-            let expected = Err(WireError::Illegal("number of ensembles").into());
-            assert_eq!(read_ensembles(w.as_slice(), tag(), "bob"), expected, "{count}");
+    fn a_retrieval_without_ensembles_is_refused() {
+        let read = |count| read_ensembles(&claiming(count, &[]), tag(), "bob");
+        assert_eq!(read(0), Err(WireError::Illegal("number of ensembles").into()));
+        assert!(matches!(read(1), Err(Reject::Wire(WireError::Truncated(_)))));
+        assert!(matches!(read(u32::MAX), Err(Reject::Wire(WireError::Truncated(_)))));
+    }
+
+    #[test]
+    fn the_first_sixteen_ensembles_are_taken_and_the_others_passed_over() {
+        let ensemble = recorded_ensemble();
+        for count in [15, 16, 17] {
+            let message = claiming(count, &vec![ensemble.as_slice(); count.try_into().unwrap()]);
+            let read = read_ensembles(&message, tag(), "bob").unwrap();
+            assert_eq!(read.len(), usize::try_from(count.min(16)).unwrap());
+        }
+        let last_one_bad = [vec![ensemble.as_slice(); 16], vec![b"bad"]].concat();
+        assert_eq!(read_ensembles(&claiming(17, &last_one_bad), tag(), "bob").unwrap().len(), 16);
+    }
+
+    #[test]
+    fn a_bad_ensemble_takes_none_of_those_that_can_be_read_along() {
+        let good = recorded_ensemble();
+        let now = Timestamp::from_unix(recorded_vector().inputs["now"].as_i64().unwrap());
+        let verified = |bad: &[u8]| {
+            let message = claiming(3, &[&good, bad, &good]);
+            let read = read_ensembles(&message, tag(), "bob").unwrap();
+            read.into_iter().map(|ensemble| ensemble.verify(now, Versions::V4).is_ok()).collect::<Vec<_>>()
+        };
+        let changed = |at: usize, value: u8| {
+            let mut changed = good.clone();
+            changed[at] = value;
+            changed
+        };
+        let message = good.len() - PREKEY_MESSAGE;
+        assert_eq!(verified(&good), [true; 3]);
+        // A spare bit of Y.
+        assert_eq!(verified(&changed(message + 11 + 56, 0x7f)), [true, false, true]);
+        // One in two numbers is no square.
+        let outside_the_group = (0..=255)
+            .map(|last| changed(good.len() - 1, last))
+            .find(|changed| DhPublic::from_be_bytes(&changed[message + 11 + 57 + 4..]).is_err());
+        assert_eq!(verified(&outside_the_group.unwrap()), [true, false, true]);
+        // Nobody knows how long these are: only what stands before them is left.
+        let unknown_field = changed(5, 9);
+        let version_5 = changed(message + 1, 5);
+        for bad in [unknown_field, version_5] {
+            assert_eq!(verified(&bad), [true]);
+            assert!(read_ensembles(&claiming(2, &[&bad, &good]), tag(), "bob").is_err());
         }
     }
 
     #[test]
     fn a_recorded_ensemble_comes_back_out_of_an_answer() {
-        let v = of_kind("ensemble").into_iter().find(|v| v.name == "ensemble_ok").unwrap();
-        let encoded = bytes(&v.inputs["encoded"]);
+        let encoded = recorded_ensemble();
         let expected = PrekeyEnsemble::read(&mut Reader::new(&encoded)).unwrap();
         // Where it is cut does not matter for the message.
         let parts = (encoded[..10].to_vec(), encoded[10..20].to_vec(), encoded[20..].to_vec());
         let message = retrieval(tag(), "bob", &[parts.clone(), parts]);
         assert_eq!(read_ensembles(&message, tag(), "bob"), Ok(vec![expected.clone(), expected]));
+        let first = message.len() - encoded.len();
         for end in 0..message.len() {
-            assert!(read_ensembles(&message[..end], tag(), "bob").is_err(), "{end}");
+            let read = read_ensembles(&message[..end], tag(), "bob");
+            assert_eq!(read.is_ok_and(|ensembles| ensembles.len() == 1), end >= first, "{end}");
         }
         assert!(read_ensembles(&[message, vec![0]].concat(), tag(), "bob").is_err());
     }

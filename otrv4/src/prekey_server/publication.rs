@@ -12,14 +12,14 @@ use crate::wire::{InstanceTag, Reader, WireError, Writer};
 
 /// A message inside DAKE-3 whose MAC is right. Its keys and signatures have not been looked at: that costs time,
 /// and nobody but the publisher may cause it.
-pub(super) enum Inner<'a> {
-    Publication(Box<Raw<'a>>),
+pub(super) enum Inner {
+    Publication(Box<Raw>),
     StorageInformation,
 }
 
-impl<'a> Inner<'a> {
+impl Inner {
     /// A whole message; `None` if it cannot be read or its MAC is wrong, which look alike to the peer.
-    pub(super) fn open(message: &'a [u8], keys: &SessionKeys) -> Option<Self> {
+    pub(super) fn open(message: &[u8], keys: &SessionKeys) -> Option<Self> {
         let mut r = Reader::new(message);
         let (inner, mac) = match read_head(&mut r).ok()? {
             PUBLICATION => {
@@ -47,20 +47,19 @@ fn storage_information_mac(keys: &SessionKeys) -> Mac {
 }
 
 /// The parts of a Publication message as read.
-pub(super) struct Raw<'a> {
-    /// One prekey message each.
-    pub(super) prekeys: Vec<&'a [u8]>,
+pub(super) struct Raw {
+    pub(super) prekeys: Vec<PrekeyMessage>,
     pub(super) client_profile: Option<ClientProfile>,
     pub(super) prekey_profile: Option<PrekeyProfile>,
     pub(super) proofs: Proofs,
 }
 
-impl<'a> Raw<'a> {
+impl Raw {
     /// N, the prekey messages, K, Client Profile, J, Prekey Profile, proofs; also gives what the MAC covers.
-    fn read(r: &mut Reader<'a>) -> Result<(Self, Body<'a>), WireError> {
+    fn read<'a>(r: &mut Reader<'a>) -> Result<(Self, Body<'a>), WireError> {
         let count = r.byte("N")?;
         let start = r.position();
-        let prekeys = (0..count).map(|_| PrekeyMessage::skip(r)).collect::<Result<Vec<_>, _>>()?;
+        let prekeys = (0..count).map(|_| PrekeyMessage::read(r)).collect::<Result<Vec<_>, _>>()?;
         let prekey_bytes = r.since(start);
         let (client_profile, client_profile_bytes) = optional(r, "K", ClientProfile::read)?;
         let (prekey_profile, prekey_profile_bytes) = optional(r, "J", PrekeyProfile::read)?;

@@ -77,10 +77,11 @@ impl Publisher {
         (Self { profile: profile.clone(), identity: identity.into(), i }, dake1)
     }
 
-    /// Verifies DAKE-2 and gives DAKE-3 with our request inside. `key` is the long-term key of our profile. Refused
-    /// or not, the exchange cannot be continued from DAKE-1 again: our ephemeral key is used once.
+    /// Verifies DAKE-2 and gives DAKE-3 with our request inside. `key` is the long-term key of our profile. A message
+    /// that is refused is to be ignored: the true DAKE-2 may still come. After one that is not, drop this: our
+    /// ephemeral key serves one exchange.
     pub fn receive_dake2(
-        self,
+        &self,
         message: &[u8],
         server: &ServerKey,
         key: &LongTermKey,

@@ -12,7 +12,7 @@ use crate::client_profile::{ClientProfile, VerifiedClientProfile};
 use crate::crypto::ed448::SecretScalar;
 use crate::crypto::secret::Secret;
 use crate::keys::{LongTermKey, Point, SharedPrekey};
-use crate::prekey::{PrekeyMessage, PrekeySecret};
+use crate::prekey::{PrekeySecret, VerifiedPrekeyMessage};
 use crate::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
 use crate::time::Timestamp;
 use crate::vectors::{Recorded, array, bytes, of_kind, rng};
@@ -134,7 +134,7 @@ fn a_recorded_conversation_with_a_prekey_server_is_reproduced() {
         let server_key = ServerKey::new(server.name(), server.fingerprint());
         let alice = Alice::new(&v.inputs["alice"], now);
         let mut steps = v.outputs["steps"].as_array().unwrap().iter();
-        let mut stored: Vec<PrekeyMessage> = Vec::new();
+        let mut stored: Vec<VerifiedPrekeyMessage> = Vec::new();
         while let Some(step) = steps.next() {
             if step["from"] == alice.id.as_str() {
                 exchange(&alice, &server, &server_key, [step, steps.next().unwrap()], now, &mut stored);
@@ -153,7 +153,7 @@ fn exchange(
     server_key: &ServerKey,
     [first, second]: [&Value; 2],
     now: Timestamp,
-    stored: &mut Vec<PrekeyMessage>,
+    stored: &mut Vec<VerifiedPrekeyMessage>,
 ) {
     let everything = |values| Recorded(drawn(values, |_| true).collect());
     let [dake1, dake2, dake3, reply] =
@@ -215,7 +215,7 @@ fn exchange(
 }
 
 /// An Ensemble Query, answered with the oldest prekey message.
-fn retrieve(alice: &Alice, bob: InstanceTag, step: &Value, stored: &mut Vec<PrekeyMessage>) {
+fn retrieve(alice: &Alice, bob: InstanceTag, step: &Value, stored: &mut Vec<VerifiedPrekeyMessage>) {
     let (query, answer) = (message(&step["to_server"]), message(&step["to_client"][0]));
     let Request::EnsembleQuery(received) = Request::read(&query).unwrap() else { panic!("query") };
     assert_eq!(ensemble_query(bob, received.identity(), Versions::V4), query);

@@ -2,6 +2,8 @@
 //! Spec: otrv4-prekey-server.md "Key Exchange", "Prekey Publication Message". Used by the server program, which keeps
 //! pending exchanges and prekeys.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rand_core::CryptoRng;
 
 use super::exchange::{SessionKeys, Transcript, fingerprint};
@@ -13,11 +15,11 @@ use crate::crypto::ed448::{EcdhKeyPair, SigningKey};
 use crate::crypto::ring::{self, RingUse};
 use crate::crypto::secret::Secret;
 use crate::keys::{Fingerprint, KeyType, Point};
-use crate::prekey::PrekeyMessage;
+use crate::prekey::{PrekeyMessage, VerifiedPrekeyMessage};
 use crate::prekey_profile::VerifiedPrekeyProfile;
 use crate::reject::Reject;
 use crate::time::Timestamp;
-use crate::wire::{InstanceTag, Reader, WireError};
+use crate::wire::{InstanceTag, WireError};
 
 /// Who a server is: its address in its network and its long-term key.
 #[derive(Debug)]
@@ -135,7 +137,8 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// Checks the message inside, cheap checks first: format and MAC, profiles, prekey messages, proofs. The proofs
+    /// Checks the message inside, cheap checks first: format and MAC, profiles, ids and keys of prekey
+    /// messages, proofs. The proofs
     /// of a full publication take long: run it where it holds up nobody.
     pub fn check(self, now: Timestamp) -> Checked {
         let Self { peer, message } = self;
@@ -216,11 +219,11 @@ pub struct Publication {
     identity_key: Point,
     client_profile: Option<VerifiedClientProfile>,
     prekey_profile: Option<VerifiedPrekeyProfile>,
-    prekeys: Vec<PrekeyMessage>,
+    prekeys: Vec<VerifiedPrekeyMessage>,
 }
 
 impl Publication {
-    fn check(raw: Raw<'_>, peer: &ReplyKey, now: Timestamp) -> Result<Self, Reject> {
+    fn check(raw: Raw, peer: &ReplyKey, now: Timestamp) -> Result<Self, Reject> {
         let ReplyKey { owner, identity_key, keys } = peer;
         let client_profile = raw.client_profile.map(|profile| profile.verify(*owner, now)).transpose()?;
         if client_profile.as_ref().is_some_and(|profile| profile.identity_key() != identity_key) {
@@ -228,22 +231,24 @@ impl Publication {
         }
         let prekey_profile =
             raw.prekey_profile.map(|profile| profile.verify(identity_key, *owner, now)).transpose()?;
-        let prekeys = read_prekeys(&raw.prekeys, *owner)?;
+        check_names(&raw.prekeys, *owner)?;
+        let mut prekeys =
+            raw.prekeys.into_iter().map(PrekeyMessage::verify).collect::<Result<Vec<_>, _>>()?;
         let m = keys.proof_context();
         if let (Some(profile), Some(proof)) = (&prekey_profile, &raw.proofs.shared_prekey) {
             proof.verify(EcdhUse::SharedPrekey, &[profile.shared_prekey()], m)?;
         }
         if let Some((ecdh, dh)) = &raw.proofs.messages {
-            ecdh.verify(EcdhUse::Messages, &prekeys.iter().map(PrekeyMessage::ecdh).collect::<Vec<_>>(), m)?;
-            dh.verify(&prekeys.iter().map(PrekeyMessage::dh).collect::<Vec<_>>(), m)?;
+            let (ys, bs): (Vec<_>, Vec<_>) =
+                prekeys.iter().map(|prekey| (prekey.ecdh(), prekey.dh())).unzip();
+            ecdh.verify(EcdhUse::Messages, &ys, m)?;
+            dh.verify(&bs, m)?;
         }
-        Ok(Self {
-            owner: *owner,
-            identity_key: identity_key.clone(),
-            client_profile,
-            prekey_profile,
-            prekeys: distinct(prekeys)?,
-        })
+        // The proofs are about each message as often as it was given.
+        let mut ids = BTreeSet::new();
+        prekeys.retain(|prekey| ids.insert(prekey.id()));
+        let (owner, identity_key) = (*owner, identity_key.clone());
+        Ok(Self { owner, identity_key, client_profile, prekey_profile, prekeys })
     }
 
     /// The client that publishes.
@@ -267,32 +272,22 @@ impl Publication {
     }
 
     /// To be added to those stored for this client, in this order; no two with the same id.
-    pub fn prekeys(&self) -> &[PrekeyMessage] {
+    pub fn prekeys(&self) -> &[VerifiedPrekeyMessage] {
         &self.prekeys
     }
 }
 
-/// The prekey messages, all of the publisher.
-fn read_prekeys(raw: &[&[u8]], owner: InstanceTag) -> Result<Vec<PrekeyMessage>, Reject> {
-    raw.iter()
-        .map(|bytes| {
-            let mut r = Reader::new(bytes);
-            let prekey = PrekeyMessage::read(&mut r)?;
-            r.end()?;
-            if prekey.owner() == owner { Ok(prekey) } else { Err(Reject::ForeignOwner("prekey message")) }
-        })
-        .collect()
-}
-
-/// Each prekey message once. One id for two different ones is refused: who got the first could not be answered.
-fn distinct(prekeys: Vec<PrekeyMessage>) -> Result<Vec<PrekeyMessage>, Reject> {
-    let mut kept: Vec<PrekeyMessage> = Vec::with_capacity(prekeys.len());
+/// All prekey messages belong to the publisher, and no id is that of two different ones: who got the first could not be
+/// answered.
+fn check_names(prekeys: &[PrekeyMessage], owner: InstanceTag) -> Result<(), Reject> {
+    let mut by_id = BTreeMap::new();
     for prekey in prekeys {
-        match kept.iter().find(|other| other.id() == prekey.id()) {
-            None => kept.push(prekey),
-            Some(same) if *same == prekey => {}
-            Some(_) => return Err(WireError::Illegal("prekey id").into()),
+        if prekey.owner() != owner {
+            return Err(Reject::ForeignOwner("prekey message"));
+        }
+        if *by_id.entry(prekey.id()).or_insert(prekey) != prekey {
+            return Err(WireError::Illegal("prekey id").into());
         }
     }
-    Ok(kept)
+    Ok(())
 }
