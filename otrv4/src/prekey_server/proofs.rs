@@ -50,17 +50,19 @@ impl EcdhProof {
         self.v.write(w);
     }
 
-    /// Proves the secrets of these key pairs; `m` ties the proof to this exchange. The nonce is hashed from all that
-    /// the proof depends on, so that a generator that repeats itself gives no secret away.
+    /// Proves the secrets of these key pairs; `m` ties the proof to this exchange.
     pub(super) fn prove(
         usage: EcdhUse,
         keys: &[(&Point, &SecretScalar)],
         m: &Secret<64>,
         rng: &mut dyn CryptoRng,
     ) -> Self {
-        let random = Secret::<57>::random(rng);
-        let publics: Vec<u8> = keys.iter().flat_map(|(public, _)| *public.as_bytes()).collect();
-        let nonce = Secret::filled(|out| shake256(&[random.as_bytes(), m.as_bytes(), &publics], out));
+        let (mut secrets, mut publics) = (Writer::new(), Writer::new());
+        for (public, secret) in keys {
+            secret.write(&mut secrets);
+            public.write(&mut publics);
+        }
+        let nonce = hedged(rng, usage.usage(), &secrets, m, &publics);
         Self::prove_with(SecretScalar::uniform(&nonce), usage, keys, m)
     }
 
@@ -126,7 +128,17 @@ impl DhProof {
     /// As [`EcdhProof::prove`], in the other group. The nonce is uniform modulo `dh_q`: the 80 bytes of the text
     /// would let the server compute most of the secrets (spec-notes/SN-024).
     pub(super) fn prove(keys: &[&DhKeyPair], m: &Secret<64>, rng: &mut dyn CryptoRng) -> Self {
-        let r = DhNonce::random(rng);
+        let (mut secrets, mut publics) = (Writer::new(), Writer::new());
+        for key in keys {
+            key.write(&mut secrets);
+            key.public().write(&mut publics);
+        }
+        let nonce = hedged(rng, Usage::ProofMessageDh, &secrets, m, &publics);
+        Self::prove_with(DhNonce::uniform(&nonce), keys, m)
+    }
+
+    /// As [`EcdhProof::prove_with`].
+    pub(super) fn prove_with(r: DhNonce, keys: &[&DhKeyPair], m: &Secret<64>) -> Self {
         let publics: Vec<_> = keys.iter().map(|key| key.public()).collect();
         let c = dh_challenge(&r.commitment(), &publics, m);
         let factors = factors(&c, keys.len());
@@ -152,6 +164,22 @@ fn dh_challenge(a: &[u8], publics: &[&DhPublic], m: &Secret<64>) -> [u8; 64] {
     w.mpi(a);
     publics.iter().for_each(|public| public.write(&mut w));
     hash(Usage::ProofMessageDh, &[w.as_slice(), m.as_bytes()])
+}
+
+/// What a nonce is reduced from: the hash of a draw and of all that the proof depends on. So a generator that repeats
+/// itself, as in a machine that is set back, makes no second challenge for one nonce, which would give the secrets
+/// away (spec-notes/SN-024).
+fn hedged<const N: usize>(
+    rng: &mut dyn CryptoRng,
+    usage: Usage,
+    secrets: &Writer,
+    m: &Secret<64>,
+    publics: &Writer,
+) -> Secret<N> {
+    let random = Secret::<57>::random(rng);
+    let parts: [&[u8]; 5] =
+        [&[usage as u8], random.as_bytes(), secrets.as_slice(), m.as_bytes(), publics.as_slice()];
+    Secret::filled(|out| shake256(&parts, out))
 }
 
 /// `p = KDF(usage_proof_c_lambda, c, n·lambda)` in pieces `t_1 … t_n` of lambda = 352 bits.
@@ -202,6 +230,11 @@ mod tests {
         proof
     }
 
+    /// 400 bytes are taken modulo `dh_q`; here they are a value below it.
+    fn dh_nonce(r: &serde_json::Value) -> DhNonce {
+        DhNonce::uniform(&Secret::copied(&[vec![0; 16], bytes(r)].concat().try_into().unwrap()))
+    }
+
     #[test]
     fn ecdh_proofs_are_as_recorded_and_hold() {
         for v in of_kind("ecdh_proof") {
@@ -240,10 +273,8 @@ mod tests {
             let m = m(&v.inputs["m"]);
             let keys = list(&v.inputs["secrets"], |b| DhKeyPair::from_bytes(&Secret::copied(&array(b))));
             let publics = list(&v.inputs["publics"], dh_public);
-            // 400 bytes are drawn and taken modulo dh_q; here they are a value below it.
-            let r = [vec![0; 16], bytes(&v.inputs["r"])].concat();
             let keys: Vec<_> = keys.iter().collect();
-            let proof = DhProof::prove(&keys, &m, &mut Recorded([r].into()));
+            let proof = DhProof::prove_with(dh_nonce(&v.inputs["r"]), &keys, &m);
             let mut w = Writer::new();
             proof.write(&mut w);
             assert_eq!(w.as_slice(), bytes(&v.outputs["proof"]), "{}", v.name);
@@ -261,6 +292,45 @@ mod tests {
             let verdict = read(&v.inputs["proof"], DhProof::read).verify(&publics, &m(&v.inputs["m"]));
             assert_eq!(Some(verdict.is_ok()), v.accept(), "{}", v.name);
         }
+    }
+
+    #[test]
+    fn what_a_nonce_is_hashed_from_counts_in_every_part() {
+        let nonce = |random: u8, usage, secret: &[u8], m: u8, public: &[u8]| {
+            let (mut secrets, mut publics) = (Writer::new(), Writer::new());
+            secrets.bytes(secret);
+            publics.bytes(public);
+            let mut rng = Recorded([vec![random; 57]].into());
+            *hedged::<114>(&mut rng, usage, &secrets, &Secret::copied(&[m; 64]), &publics).as_bytes()
+        };
+        let (messages, shared) = (Usage::ProofMessageEcdh, Usage::ProofSharedEcdh);
+        let first = nonce(7, messages, b"y", 1, b"Y");
+        assert_eq!(first, nonce(7, messages, b"y", 1, b"Y"));
+        for other in [
+            nonce(8, messages, b"y", 1, b"Y"),
+            nonce(7, shared, b"y", 1, b"Y"),
+            nonce(7, messages, b"x", 1, b"Y"),
+            nonce(7, messages, b"y", 2, b"Y"),
+            nonce(7, messages, b"y", 1, b"X"),
+        ] {
+            assert_ne!(first, other);
+        }
+    }
+
+    #[test]
+    fn the_same_randomness_gives_another_dh_nonce_in_another_exchange_and_for_other_keys() {
+        let [b, d] = [5, 6].map(|n| DhKeyPair::from_bytes(&Secret::copied(&[n; 80])));
+        let commitment = |keys: &[&DhKeyPair], m: u8| {
+            let mut rng = Recorded([vec![7; 57]].into());
+            let proof = DhProof::prove(keys, &Secret::copied(&[m; 64]), &mut rng);
+            let factors = factors(&proof.c, keys.len());
+            let terms: Vec<_> = factors.iter().zip(keys.iter().map(|key| key.public())).collect();
+            proof.v.recommit(&terms)
+        };
+        let first = commitment(&[&b], 1);
+        assert_eq!(first, commitment(&[&b], 1));
+        assert_ne!(first, commitment(&[&b], 2));
+        assert_ne!(first, commitment(&[&b, &d], 1));
     }
 
     #[test]
@@ -291,6 +361,25 @@ mod tests {
             assert_eq!(proof.verify(usage, &publics[1..], &m), Err(Reject::Forged));
             let reversed: Vec<_> = publics.iter().rev().copied().collect();
             assert_eq!(proof.verify(usage, &reversed, &m).is_ok(), publics.len() == 1);
+        }
+    }
+    #[test]
+    fn a_dh_proof_holds_for_its_keys_in_their_order_its_challenge_and_its_exchange_only() {
+        for v in of_kind("dh_proof") {
+            let m = m(&v.inputs["m"]);
+            let publics = list(&v.inputs["publics"], dh_public);
+            let publics: Vec<_> = publics.iter().collect();
+            let proof = read(&v.outputs["proof"], DhProof::read);
+            assert_eq!(proof.verify(&publics, &m), Ok(()));
+            assert_eq!(proof.verify(&publics, &Secret::copied(&[7; 64])), Err(Reject::Forged));
+            assert_eq!(proof.verify(&publics[1..], &m), Err(Reject::Forged));
+            let reversed: Vec<_> = publics.iter().rev().copied().collect();
+            assert_eq!(proof.verify(&reversed, &m).is_ok(), publics.len() == 1);
+            for byte in [0, 63] {
+                let mut changed = proof.clone();
+                changed.c[byte] ^= 1;
+                assert_eq!(changed.verify(&publics, &m), Err(Reject::Forged), "byte {byte} of C");
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::proofs::{DhProof, EcdhProof, EcdhUse};
 use super::publication::{Body, Proofs, storage_information};
 use super::*;
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};
+use crate::crypto::dh3072::DhNonce;
 use crate::crypto::ed448::SecretScalar;
 use crate::crypto::secret::Secret;
 use crate::keys::{LongTermKey, Point, SharedPrekey};
@@ -97,14 +98,16 @@ impl Alice {
         let m = keys.proof_context();
         let mut ecdh_nonces = drawn(random, |name| name == "ecdh proof r")
             .map(|r| SecretScalar::from_random57(&Secret::copied(&r.try_into().unwrap())));
-        let mut dh_nonces = Recorded(drawn(random, |name| name == "dh proof r").collect());
+        let mut dh_nonces = drawn(random, |name| name == "dh proof r")
+            .map(|r| DhNonce::uniform(&Secret::copied(&r.try_into().unwrap())));
         let mut ecdh_proof = |usage, keys: &[(&Point, &SecretScalar)]| {
             EcdhProof::prove_with(ecdh_nonces.next().unwrap(), usage, keys, m)
         };
         let ys: Vec<_> =
             prekeys.iter().map(|prekey| (prekey.ecdh().public(), prekey.ecdh().secret())).collect();
         let bs: Vec<_> = prekeys.iter().map(|prekey| prekey.dh()).collect();
-        let messages = Some((ecdh_proof(EcdhUse::Messages, &ys), DhProof::prove(&bs, m, &mut dh_nonces)));
+        let dh_proof = DhProof::prove_with(dh_nonces.next().unwrap(), &bs, m);
+        let messages = Some((ecdh_proof(EcdhUse::Messages, &ys), dh_proof));
         let d = self.shared.signing();
         let shared_prekey =
             prekey_profile.map(|_| ecdh_proof(EcdhUse::SharedPrekey, &[(d.public(), d.secret_scalar())]));

@@ -3,22 +3,20 @@
 //! challenge and its pieces t_j, 44 bytes each, big-endian.
 
 use crypto_bigint::{NonZero, U384, U1024, U3072, Uint, nlimbs};
-use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::{DhPublic, DhSecret, Element, fixed_base, minimal_bytes};
+use crate::crypto::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 
 /// The nonce r: a number modulo `dh_q`, spent by the one response it may be used for.
 pub(crate) struct DhNonce(Zeroizing<U3072>);
 
 impl DhNonce {
-    /// Uniform modulo `dh_q`: one draw of 400 bytes, big-endian, reduced. The 129 bits too many make every value as likely
+    /// Uniform modulo `dh_q`: 400 uniform bytes, big-endian, reduced. The 129 bits too many make every value as likely
     /// as any other, but for a part in 2^129. The text's 80 bytes would give the secrets away: spec-notes/SN-024.
-    pub(crate) fn random(rng: &mut dyn CryptoRng) -> Self {
-        let mut bytes = Zeroizing::new([0; 400]);
-        rng.fill_bytes(bytes.as_mut_slice());
-        let wide = Zeroizing::new(Uint::<{ nlimbs(3200) }>::from_be_slice(bytes.as_slice()));
+    pub(crate) fn uniform(bytes: &Secret<400>) -> Self {
+        let wide = Zeroizing::new(Uint::<{ nlimbs(3200) }>::from_be_slice(bytes.as_bytes()));
         Self(Zeroizing::new(wide.rem(&ORDER)))
     }
 
@@ -129,8 +127,7 @@ mod tests {
     use super::*;
     use crate::crypto::dh3072::DhKeyPair;
     use crate::crypto::kdf::shake256;
-    use crate::crypto::secret::Secret;
-    use crate::vectors::{self, Recorded, Vector};
+    use crate::vectors::{self, Vector};
 
     const PREFIX: &[u8] = b"OTR-Prekey-Server";
 
@@ -170,7 +167,7 @@ mod tests {
     fn proofs_of_the_vectors_are_made_byte_for_byte() {
         for vector in vectors::of_kind("dh_proof") {
             let draw = [vec![0; 16], vectors::bytes(&vector.inputs["r"])].concat();
-            let nonce = DhNonce::random(&mut Recorded([draw].into()));
+            let nonce = DhNonce::uniform(&Secret::copied(&draw.try_into().unwrap()));
             let (c, pieces) = challenge(&vector, &nonce.commitment());
             let recorded: Vec<_> =
                 vector.outputs["t"].as_array().unwrap().iter().map(vectors::array).collect();
@@ -197,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_nonce_is_reduced_from_400_bytes() {
-        let nonce = DhNonce::random(&mut Recorded([vec![0xff; 400]].into()));
+        let nonce = DhNonce::uniform(&Secret::copied(&[0xff; 400]));
         let expected = Uint::<{ nlimbs(3200) }>::MAX.rem_vartime(&ORDER);
         assert_eq!(*nonce.0, expected);
     }
