@@ -1,7 +1,7 @@
 //! To come.
-pub(crate) mod text;
-pub(crate) mod header;
 pub(crate) mod fragment;
+pub(crate) mod header;
+pub(crate) mod text;
 pub(crate) mod tlv;
 
 /// Why bytes could not be read as a value of otrv4.md "Data Types".
