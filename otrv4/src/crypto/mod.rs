@@ -1,4 +1,7 @@
-//! To come.
+//! Secrets, hashes and the two groups: the arithmetic below the protocol.
+//! Spec: otrv4.md "Notation and Parameters" and "Ring Signature Authentication".
+//! Used by every module above; knows nothing of messages.
+
 pub(crate) mod dh3072;
 pub(crate) mod ed448;
 pub(crate) mod kdf;
