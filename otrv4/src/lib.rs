@@ -17,6 +17,6 @@ pub(crate) mod v4;
 mod vectors;
 pub mod wire;
 
-pub use crypto::secret::Secret;
+pub use crypto::{ed448::Point, secret::Secret};
 pub use reject::Reject;
 pub use time::Timestamp;
