@@ -11,8 +11,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
-/// The operating system's randomness. A system without any ends the request: no key is made without it.
-#[expect(clippy::disallowed_types, reason = "the one place where the server asks for randomness")]
+/// The operating system's randomness. A system without any ends the request: no key is made without it. The one place
+/// where the server asks for it.
 pub(crate) fn rng() -> impl CryptoRng {
     UnwrapErr(getrandom::SysRng)
 }

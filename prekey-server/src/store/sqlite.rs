@@ -135,7 +135,7 @@ impl Store for SqliteStore {
 
     async fn take(&self, identity: &Identity, now: Timestamp) -> Result<Vec<StoredEnsemble>, StoreError> {
         let mut tx = self.begin().await?;
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        let oldest: Vec<Waiting> = sqlx::query_as(
             "SELECT p.sequence, d.client_profile, d.prekey_profile, p.message
              FROM devices d JOIN prekeys p ON p.sequence = (
                  SELECT sequence FROM prekeys
@@ -148,13 +148,13 @@ impl Store for SqliteStore {
         .bind(now.unix())
         .fetch_all(&mut *tx)
         .await?;
-        let mut ensembles = Vec::with_capacity(rows.len());
-        for (sequence, client_profile, prekey_profile, prekey) in rows {
+        let mut ensembles = Vec::with_capacity(oldest.len());
+        for Waiting { sequence, client_profile, prekey_profile, message } in oldest {
             sqlx::query("UPDATE prekeys SET message = NULL WHERE sequence = ?")
                 .bind(sequence)
                 .execute(&mut *tx)
                 .await?;
-            ensembles.push(StoredEnsemble { client_profile, prekey_profile, prekey });
+            ensembles.push(StoredEnsemble { client_profile, prekey_profile, prekey: message });
         }
         tx.commit().await?;
         Ok(ensembles)
@@ -169,6 +169,15 @@ impl Store for SqliteStore {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// The oldest prekey of a device, with what goes out beside it.
+#[derive(sqlx::FromRow)]
+struct Waiting {
+    sequence: i64,
+    client_profile: Vec<u8>,
+    prekey_profile: Vec<u8>,
+    message: Vec<u8>,
 }
 
 /// The steps of one publication, inside its transaction.
