@@ -18,7 +18,34 @@ pub enum Reject {
     /// A profile or prekey names another instance tag than the message that carries it.
     #[error("{0} belongs to another client")]
     ForeignOwner(&'static str),
+    /// A prekey server is not the one our user chose, or shows another key.
+    #[error("another prekey server than the one chosen")]
+    WrongServer,
     /// No version that both sides allow.
     #[error("no common protocol version")]
     Version,
+    /// The message fits no step that is under way: a handshake that is over, or a conversation that we do not have.
+    #[error("nothing that is under way expects this message")]
+    Unexpected,
+    /// Addressed to another client of ours, or to none.
+    #[error("it is meant for another client")]
+    NotForUs,
+    /// It claims to come from us.
+    #[error("it carries our own instance tag or key")]
+    OwnMessage,
+    /// A message that was shown already.
+    #[error("the message has arrived before")]
+    Replayed,
+    /// A message too far ahead of those that have arrived.
+    #[error("too many messages before this one are missing")]
+    TooFarAhead,
+    /// A ratchet that is not the one that is due.
+    #[error("the keys of the message are not known or used up")]
+    UnknownRatchet,
+    /// The prekey was never ours, or has served its conversation.
+    #[error("the prekey is not ours or was used before")]
+    UnknownPrekey,
+    /// More clients of the correspondent than we keep conversations with.
+    #[error("too many clients of this correspondent")]
+    TooManyInstances,
 }

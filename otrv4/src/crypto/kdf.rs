@@ -75,6 +75,9 @@ pub(crate) fn shake256(parts: &[&[u8]], out: &mut [u8]) {
 /// The domain of otrv4.md.
 pub(crate) const OTRV4: &[u8] = b"OTRv4";
 
+/// The domain of otrv4-prekey-server.md.
+pub(crate) const PREKEY_SERVER: &[u8] = b"OTR-Prekey-Server";
+
 #[cfg(test)]
 mod tests {
     use super::*;

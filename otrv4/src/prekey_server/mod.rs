@@ -1,4 +1,4 @@
 //! To come.
+pub(crate) mod exchange;
 pub(crate) mod messages;
 pub(crate) mod proofs;
-pub(crate) mod exchange;

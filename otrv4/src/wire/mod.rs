@@ -3,12 +3,15 @@
 //!
 //! Reading is total: any input gives a value or a [`WireError`], and nothing is allocated by a claimed length.
 
+mod assembler;
 mod fragment;
 mod header;
+mod saved;
 mod text;
 mod tlv;
 
-pub use fragment::{Assembler, Fragment, cut, cut_v3};
+pub use assembler::Assembler;
+pub use fragment::{Fragment, cut, cut_v3};
 pub use header::{Header, InstanceTag, MessageType, Version};
 pub use text::{
     ErrorCode, Line, MAX_MESSAGE, Versions, armour, classify, error_message, query_message, unarmour,
@@ -98,6 +101,13 @@ impl<'a> Reader<'a> {
         let (value, _) = self.ahead().split_first_chunk().ok_or(WireError::Truncated(what))?;
         self.position += N;
         Ok(*value)
+    }
+
+    /// The next N bytes, borrowed.
+    pub(crate) fn chunk<const N: usize>(&mut self, what: &'static str) -> Result<&'a [u8; N], WireError> {
+        let (value, _) = self.ahead().split_first_chunk().ok_or(WireError::Truncated(what))?;
+        self.position += N;
+        Ok(value)
     }
 
     /// Everything not yet read; then nothing is left.

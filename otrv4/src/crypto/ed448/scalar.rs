@@ -52,6 +52,12 @@ impl Scalar {
     }
 }
 
+impl ConditionallySelectable for Scalar {
+    fn conditional_select(a: &Self, b: &Self, choice: Choice) -> Self {
+        Self(EdwardsScalar::conditional_select(&a.0, &b.0, choice))
+    }
+}
+
 impl ops::Add for Scalar {
     type Output = Self;
 
@@ -151,7 +157,7 @@ impl SecretScalar {
     }
 
     /// `self·A` where the point itself is the secret: 57 bytes of a POINT.
-    pub(super) fn mul_secret(&self, a: &Point) -> Secret<57> {
+    pub(crate) fn mul_secret(&self, a: &Point) -> Secret<57> {
         let mut product = a.curve * *self.0;
         let mut affine = product.to_affine();
         let secret = Secret::filled(|out| *out = affine.compress().0);

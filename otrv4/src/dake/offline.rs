@@ -1,0 +1,225 @@
+//! XZDH: a conversation with somebody who is away, from a Prekey Ensemble; both roles.
+//! Spec: otrv4.md "Non-interactive Deniable Authenticated Key Exchange (DAKE)". Used by [`crate::session`].
+
+use rand_core::CryptoRng;
+use subtle::ConstantTimeEq;
+
+use super::transcript::{Side, Transcript};
+use super::{EphemeralKeys, Established, Mode, Ssid, Us};
+use crate::client_profile::{ClientProfile, VerifiedClientProfile};
+use crate::crypto::dh3072::DhPublic;
+use crate::crypto::ed448::Point;
+use crate::crypto::kdf::{Usage, hcmac, kdf};
+use crate::crypto::ring::{self, RingSignature, RingUse};
+use crate::crypto::secret::Secret;
+use crate::keys::SharedPrekey;
+use crate::prekey::{PrekeySecret, VerifiedEnsemble};
+use crate::ratchet::keys::{BraceKey, MixedSecret};
+use crate::ratchet::{FirstKeys, Ratchet};
+use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, WireError, Writer};
+use crate::{Reject, Timestamp};
+
+/// Alice: from Bob's ensemble to a conversation, and the Non-Interactive-Auth message that tells him of it.
+pub(crate) fn start(
+    us: Us<'_>,
+    ensemble: &VerifiedEnsemble,
+    rng: &mut dyn CryptoRng,
+) -> Result<(Established, Vec<u8>), Reject> {
+    let (their_profile, prekey) = (ensemble.profile(), ensemble.message());
+    let their_shared_prekey = ensemble.prekey_profile().shared_prekey();
+    let keys = EphemeralKeys::generate(rng);
+    let k_ecdh = keys.ecdh.shared(prekey.ecdh());
+    let brace = BraceKey::fresh(&keys.dh.shared(prekey.dh()));
+    let with_shared_prekey = keys.ecdh.shared(their_shared_prekey);
+    let with_identity_key = keys.ecdh.shared(their_profile.identity_key());
+    let tmp_k = tmp_k(&k_ecdh, &with_shared_prekey, &with_identity_key, &brace);
+
+    let transcript = Transcript {
+        bob: Side {
+            tag: prekey.owner(),
+            account: us.correspondent,
+            profile: their_profile.as_bytes(),
+            ecdh: prekey.ecdh(),
+            dh: prekey.dh(),
+            first: None,
+        },
+        alice: Side {
+            tag: us.tag,
+            account: us.account,
+            profile: us.profile.as_bytes(),
+            ecdh: keys.ecdh.public(),
+            dh: keys.dh.public(),
+            first: Some(keys.first_public()),
+        },
+    };
+    let t = transcript.non_interactive(their_shared_prekey);
+    // RSig(H_a, sk_ha, {F_b, H_a, Y}, t)
+    let ring = [their_profile.forging_key(), us.profile.identity_key(), prekey.ecdh()];
+    let sigma = ring::sign(rng, RingUse::Otr, us.key.signing(), ring, &t).ok_or(Reject::OwnMessage)?;
+
+    let mut w = Writer::new();
+    let (sender, receiver) = (us.tag, Some(prekey.owner()));
+    Header { version: Version::V4, message_type: MessageType::NonInteractiveAuth, sender, receiver }
+        .write(&mut w);
+    w.bytes(us.profile.as_bytes());
+    keys.ecdh.public().write(&mut w);
+    keys.dh.public().write(&mut w);
+    sigma.write(&mut w);
+    w.int(prekey.id());
+    w.bytes(&auth_mac(&tmp_k, &t));
+    keys.first_ecdh.public().write(&mut w);
+    keys.first_dh.public().write(&mut w);
+
+    let k = MixedSecret::from_tmp_k(&tmp_k);
+    let first = FirstKeys {
+        our_ecdh: keys.first_ecdh,
+        our_dh: keys.first_dh,
+        their_ecdh: prekey.ecdh().clone(),
+        their_dh: prekey.dh().clone(),
+    };
+    let ratchet = Ratchet::offline_sender(&k, brace, first);
+    let (ssid, their_profile) = (Ssid::new(k.ssid(), true), their_profile.clone());
+    Ok((Established { ratchet, ssid, mode: Mode::Offline, their_profile }, w.finish()))
+}
+
+/// A received Non-Interactive-Auth message; its profile is not verified yet.
+#[derive(Debug)]
+pub(crate) struct NonInteractiveAuth {
+    sender: InstanceTag,
+    profile: ClientProfile,
+    ecdh: Point,
+    dh: DhPublic,
+    sigma: RingSignature,
+    prekey_id: u32,
+    auth_mac: [u8; 64],
+    first_ecdh: Point,
+    first_dh: DhPublic,
+}
+
+/// What Bob has published and may have been used: one prekey, and every profile that is still locally valid.
+pub(crate) struct Published<'a> {
+    pub(crate) prekey: &'a PrekeySecret,
+    pub(crate) profiles: Vec<&'a VerifiedClientProfile>,
+    pub(crate) shared_prekeys: Vec<&'a SharedPrekey>,
+}
+
+impl NonInteractiveAuth {
+    /// The fields after the header.
+    pub(crate) fn read(header: &Header, r: &mut Reader<'_>) -> Result<Self, WireError> {
+        let message = Self {
+            sender: header.sender,
+            profile: ClientProfile::read(r)?,
+            ecdh: Point::read(r, "X")?,
+            dh: DhPublic::read(r, "A")?,
+            sigma: RingSignature::read(r)?,
+            prekey_id: r.int("prekey id")?,
+            auth_mac: r.array("Auth MAC")?,
+            first_ecdh: Point::read(r, "first ECDH key")?,
+            first_dh: DhPublic::read(r, "first DH key")?,
+        };
+        r.clone().end()?;
+        Ok(message)
+    }
+
+    /// The prekey message that it answers.
+    pub(crate) fn prekey_id(&self) -> u32 {
+        self.prekey_id
+    }
+
+    /// Bob: the conversation that Alice started. The caller forgets the prekey before anything else happens.
+    ///
+    /// Profiles overlap while they are renewed, so each is tried; the MAC tells which one she used, then the ring
+    /// signature is checked once.
+    pub(crate) fn receive(
+        self,
+        us: Us<'_>,
+        ours: &Published<'_>,
+        now: Timestamp,
+    ) -> Result<Established, Reject> {
+        let their_profile = self.profile.verify(self.sender, now)?;
+        if !their_profile.versions().contains(4) || !us.versions.contains(4) {
+            return Err(Reject::Version);
+        }
+        let (ecdh, dh) = (ours.prekey.ecdh(), ours.prekey.dh());
+        let k_ecdh = ecdh.shared(&self.ecdh);
+        let brace = BraceKey::fresh(&dh.shared(&self.dh));
+        let with_identity_key = us.key.signing().secret_scalar().mul_secret(&self.ecdh);
+        for shared_prekey in &ours.shared_prekeys {
+            let with_shared_prekey = shared_prekey.signing().secret_scalar().mul_secret(&self.ecdh);
+            let tmp_k = tmp_k(&k_ecdh, &with_shared_prekey, &with_identity_key, &brace);
+            for profile in &ours.profiles {
+                let transcript = Transcript {
+                    bob: Side {
+                        tag: us.tag,
+                        account: us.account,
+                        profile: profile.as_bytes(),
+                        ecdh: ecdh.public(),
+                        dh: dh.public(),
+                        first: None,
+                    },
+                    alice: Side {
+                        tag: self.sender,
+                        account: us.correspondent,
+                        profile: their_profile.as_bytes(),
+                        ecdh: &self.ecdh,
+                        dh: &self.dh,
+                        first: Some((&self.first_ecdh, &self.first_dh)),
+                    },
+                };
+                let t = transcript.non_interactive(shared_prekey.public());
+                if !bool::from(auth_mac(&tmp_k, &t).ct_eq(&self.auth_mac)) {
+                    continue;
+                }
+                // RVrf({F_b, H_a, Y}, sigma, t)
+                let ring = [profile.forging_key(), their_profile.identity_key(), ecdh.public()];
+                if !ring::verify(RingUse::Otr, ring, &self.sigma, &t) {
+                    return Err(Reject::Forged);
+                }
+                let k = MixedSecret::from_tmp_k(&tmp_k);
+                let ratchet = Ratchet::offline_receiver(&k, brace, self.first_ecdh, self.first_dh);
+                let ssid = Ssid::new(k.ssid(), false);
+                return Ok(Established { ratchet, ssid, mode: Mode::Offline, their_profile });
+            }
+        }
+        Err(Reject::Forged)
+    }
+}
+
+/// `tmp_k = KDF(usage_tmp_key || K_ecdh || ECDH(x, D_b) || ECDH(x, H_b) || brace_key, 64)`
+fn tmp_k(
+    k_ecdh: &Secret<57>,
+    with_shared_prekey: &Secret<57>,
+    with_identity_key: &Secret<57>,
+    brace: &BraceKey,
+) -> Secret<64> {
+    let parts: [&[u8]; 4] =
+        [k_ecdh.as_bytes(), with_shared_prekey.as_bytes(), with_identity_key.as_bytes(), brace.as_bytes()];
+    kdf(Usage::TmpKey, &parts)
+}
+
+/// `Auth MAC = HCMAC(usage_auth_MAC || KDF(usage_auth_MAC_key || tmp_k, 64) || t, 64)`
+fn auth_mac(tmp_k: &Secret<64>, t: &[u8]) -> [u8; 64] {
+    let key: Secret<64> = kdf(Usage::AuthMacKey, &[tmp_k.as_bytes()]);
+    hcmac(Usage::AuthMac, &[key.as_bytes(), t])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{array, bytes, of_kind};
+
+    #[test]
+    fn the_keys_of_the_exchange_are_those_of_the_vectors() {
+        for v in of_kind("xzdh") {
+            let secret = |name: &str| Secret::copied(&array::<57>(&v.inputs[name]));
+            let brace_bytes = bytes(&v.inputs["brace_key"]);
+            let brace = BraceKey::load(&mut Reader::new(&brace_bytes)).expect("32 bytes");
+            let (ecdh, d, h) = (secret("K_ecdh"), secret("ECDH_x_shared_prekey"), secret("ECDH_x_H_b"));
+            let tmp_k = tmp_k(&ecdh, &d, &h, &brace);
+            assert_eq!(tmp_k.as_bytes(), &array(&v.outputs["tmp_k"]), "{}", v.name);
+            assert_eq!(auth_mac(&tmp_k, &bytes(&v.inputs["t"])), array(&v.outputs["auth_mac"]), "{}", v.name);
+            let k = MixedSecret::from_tmp_k(&tmp_k);
+            assert_eq!(k.ssid(), array(&v.outputs["SSID"]), "{}", v.name);
+        }
+    }
+}

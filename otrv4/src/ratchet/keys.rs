@@ -1,0 +1,243 @@
+//! The keys of the Double Ratchet, one type each, and every derivation between them.
+//! Spec: otrv4.md "Shared Secrets", "Deriving Double Ratchet Keys", "Calculating Encryption and MAC Keys".
+//! Used by [`super`], by the key exchanges in [`crate::dake`] and by [`crate::v4`].
+
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit, StreamCipher};
+use subtle::ConstantTimeEq;
+
+use crate::crypto::kdf::{Usage, hcmac, hwc, kdf};
+use crate::crypto::secret::Secret;
+use crate::wire::{Reader, WireError, Writer};
+
+/// The mixed shared secret `K`: ECDH and brace key together.
+#[derive(Debug)]
+pub(crate) struct MixedSecret(Secret<64>);
+
+/// A secret from the 3072-bit Diffie-Hellman, fresh every third ratchet and hashed on between.
+#[derive(Debug)]
+pub(crate) struct BraceKey(Secret<32>);
+
+/// Where both chains of a ratchet come from.
+#[derive(Debug)]
+pub(crate) struct RootKey(Secret<64>);
+
+/// The key of the next message of one ratchet, in one direction.
+#[derive(Debug)]
+pub(crate) struct ChainKey(Secret<64>);
+
+/// `MKenc`: encrypts one message; 64 bytes, of which ChaCha20 takes the first 32.
+#[derive(Debug)]
+pub(crate) struct MessageKey(Secret<64>);
+
+/// `MKmac`: authenticates one message, and is revealed once no message can be accepted under it.
+#[derive(Debug)]
+pub(crate) struct MacKey(Secret<64>);
+
+impl MixedSecret {
+    /// `K = KDF(usage_shared_secret || K_ecdh || brace_key, 64)`
+    pub(crate) fn mix(k_ecdh: &Secret<57>, brace_key: &BraceKey) -> Self {
+        Self(kdf(Usage::SharedSecret, &[k_ecdh.as_bytes(), brace_key.0.as_bytes()]))
+    }
+
+    /// `K = KDF(usage_shared_secret || tmp_k, 64)`, of the non-interactive DAKE.
+    pub(crate) fn from_tmp_k(tmp_k: &Secret<64>) -> Self {
+        Self(kdf(Usage::SharedSecret, &[tmp_k.as_bytes()]))
+    }
+
+    /// `HWC(usage_SSID || K, 8)`
+    pub(crate) fn ssid(&self) -> [u8; 8] {
+        hwc(Usage::Ssid, &[self.0.as_bytes()])
+    }
+
+    /// `prev_root_key = KDF(usage_first_root_key || K, 64)`, of the interactive DAKE.
+    pub(crate) fn first_root_key(&self) -> RootKey {
+        RootKey(kdf(Usage::FirstRootKey, &[self.0.as_bytes()]))
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(&r.array("mixed secret")?)))
+    }
+
+    /// Root and first chain straight from K, of the non-interactive DAKE. spec-notes/SN-011
+    pub(crate) fn offline_start(&self) -> (RootKey, ChainKey) {
+        let k = self.0.as_bytes();
+        (RootKey(kdf(Usage::RootKey, &[k])), ChainKey(kdf(Usage::ChainKey, &[k])))
+    }
+}
+
+impl BraceKey {
+    /// `KDF(usage_third_brace_key || k_dh, 32)`; `k_dh` is big-endian without leading zeros. spec-notes/SN-012
+    pub(crate) fn fresh(k_dh: &[u8]) -> Self {
+        Self(kdf(Usage::ThirdBraceKey, &[k_dh]))
+    }
+
+    /// `KDF(usage_brace_key || brace_key, 32)`
+    pub(crate) fn next(&self) -> Self {
+        Self(kdf(Usage::BraceKey, &[self.0.as_bytes()]))
+    }
+
+    /// The 32 bytes, for `tmp_k` of the non-interactive DAKE.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(&r.array("brace key")?)))
+    }
+}
+
+impl RootKey {
+    /// `curr_root_key = KDF(usage_root_key || prev_root_key || K, 64)` and
+    /// `chain_key = KDF(usage_chain_key || prev_root_key || K, 64)`, both from the previous root. spec-notes/SN-010
+    pub(crate) fn turn(&self, k: &MixedSecret) -> (RootKey, ChainKey) {
+        let parts: [&[u8]; 2] = [self.0.as_bytes(), k.0.as_bytes()];
+        (RootKey(kdf(Usage::RootKey, &parts)), ChainKey(kdf(Usage::ChainKey, &parts)))
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(&r.array("root key")?)))
+    }
+}
+
+impl ChainKey {
+    /// `chain_key[j+1] = KDF(usage_next_chain_key || chain_key[j], 64)`
+    pub(crate) fn next(&self) -> Self {
+        Self(kdf(Usage::NextChainKey, &[self.0.as_bytes()]))
+    }
+
+    /// This chain key `steps` messages on; `None` when that is none at all.
+    pub(crate) fn advanced(&self, steps: u32) -> Option<Self> {
+        (0..steps).fold(None, |key: Option<Self>, _| Some(key.as_ref().unwrap_or(self).next()))
+    }
+
+    /// `MKenc = KDF(usage_message_key || chain_key, 64)`
+    pub(crate) fn message_key(&self) -> MessageKey {
+        MessageKey(kdf(Usage::MessageKey, &[self.0.as_bytes()]))
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(&r.array("chain key")?)))
+    }
+}
+
+impl MessageKey {
+    /// `MKmac = KDF(usage_MAC_key || MKenc, 64)`
+    pub(crate) fn mac_key(&self) -> MacKey {
+        MacKey(kdf(Usage::MacKey, &[self.0.as_bytes()]))
+    }
+
+    /// ChaCha20 (RFC 7539) in place, with a zero nonce: safe only because `self` is spent here.
+    pub(crate) fn encipher(self, text: &mut [u8]) {
+        self.decipher(text);
+    }
+
+    /// The inverse. Borrows, since the key of a message that is refused after all must stay.
+    pub(crate) fn decipher(&self, text: &mut [u8]) {
+        let (key, _) = self.0.as_bytes().split_first_chunk::<32>().expect("64 bytes hold 32");
+        ChaCha20::new(&(*key).into(), &[0; 12].into()).apply_keystream(text);
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(&r.array("message key")?)))
+    }
+}
+
+impl MacKey {
+    /// `Authenticator = HCMAC(usage_authenticator || MKmac || data_message_sections, 64)`
+    pub(crate) fn authenticate(&self, sections: &[u8]) -> [u8; 64] {
+        hcmac(Usage::Authenticator, &[self.0.as_bytes(), sections])
+    }
+
+    /// Whether the authenticator is the right one; in constant time.
+    pub(crate) fn verify(&self, sections: &[u8], authenticator: &[u8; 64]) -> bool {
+        self.authenticate(sections).ct_eq(authenticator).into()
+    }
+
+    /// The 64 bytes, to be published.
+    pub(crate) fn reveal(&self) -> &[u8; 64] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(&r.array("MAC key")?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vectors::{array, bytes, of_kind};
+
+    #[test]
+    fn mixed_secrets_are_those_of_the_vectors() {
+        for v in of_kind("mixed") {
+            let brace = BraceKey::fresh(&bytes(&v.inputs["k_dh"]));
+            assert_eq!(brace.as_bytes(), &array(&v.outputs["brace_key"]), "{}", v.name);
+            let k = MixedSecret::mix(&Secret::copied(&array(&v.inputs["K_ecdh"])), &brace);
+            assert_eq!(k.0.as_bytes(), &array(&v.outputs["K"]), "{}", v.name);
+            assert_eq!(k.ssid(), array(&v.outputs["SSID"]), "{}", v.name);
+            assert_eq!(k.first_root_key().0.as_bytes(), &array(&v.outputs["first_root_key"]), "{}", v.name);
+        }
+    }
+
+    #[test]
+    fn ratchet_steps_are_those_of_the_vectors() {
+        for v in of_kind("ratchet_step") {
+            let root = RootKey(Secret::copied(&array(&v.inputs["prev_root_key"])));
+            let brace = match v.inputs["k_dh"].is_null() {
+                true => BraceKey(Secret::copied(&array(&v.inputs["prev_brace_key"]))).next(),
+                false => BraceKey::fresh(&bytes(&v.inputs["k_dh"])),
+            };
+            assert_eq!(brace.as_bytes(), &array(&v.outputs["brace_key"]), "{}", v.name);
+            let k = MixedSecret::mix(&Secret::copied(&array(&v.inputs["K_ecdh"])), &brace);
+            assert_eq!(k.0.as_bytes(), &array(&v.outputs["K"]), "{}", v.name);
+            let (root, chain) = root.turn(&k);
+            assert_eq!(root.0.as_bytes(), &array(&v.outputs["root_key"]), "{}", v.name);
+            assert_eq!(chain.0.as_bytes(), &array(&v.outputs["chain_key"]), "{}", v.name);
+        }
+    }
+
+    #[test]
+    fn chain_steps_are_those_of_the_vectors() {
+        for v in of_kind("chain_step") {
+            let chain = ChainKey(Secret::copied(&array(&v.inputs["chain_key"])));
+            let key = chain.message_key();
+            assert_eq!(key.0.as_bytes(), &array(&v.outputs["MKenc"]), "{}", v.name);
+            assert_eq!(key.mac_key().reveal(), &array(&v.outputs["MKmac"]), "{}", v.name);
+            assert_eq!(chain.next().0.as_bytes(), &array(&v.outputs["next_chain_key"]), "{}", v.name);
+        }
+    }
+
+    #[test]
+    fn walking_a_chain_is_stepping_it() {
+        let chain = ChainKey(Secret::copied(&[7; 64]));
+        assert!(chain.advanced(0).is_none());
+        let walked = chain.advanced(3).expect("three steps");
+        assert!(walked.0.ct_eq(&chain.next().next().next().0));
+    }
+}

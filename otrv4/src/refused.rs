@@ -1,0 +1,65 @@
+//! Why something that our own user or application asked for cannot be done. Peers cause events, callers cause errors.
+
+use crate::Reject;
+use crate::wire::{InstanceTag, WireError};
+
+/// Why a request was refused; nothing has changed when one is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The correspondent ended the conversation, or it expired: nothing goes out until the user starts another one or
+    /// ends it too.
+    #[error("the conversation has ended; start a new one, or end it to write in clear text")]
+    Ended,
+    /// The text cannot be sent as it is, such as with a NUL in it.
+    #[error("the text cannot be sent: {0}")]
+    Text(WireError),
+    /// The text is longer than [`crate::session::MAX_TEXT`].
+    #[error("the text is longer than 64 KiB; send it in parts")]
+    TooLong,
+    /// No more texts can wait for the handshake.
+    #[error("too many messages wait for the encrypted conversation to begin")]
+    QueueFull,
+    /// No client of the correspondent has that instance tag, or there is no conversation with it.
+    #[error("there is no encrypted conversation with client {0}")]
+    NoSuchInstance(InstanceTag),
+    /// The line length leaves no room for fragments.
+    #[error("lines of at most {0} characters are too short; at least {min} are needed", min = crate::session::MIN_LINE)]
+    LineTooShort(usize),
+    /// None of the ensembles can be used: none there, expired, damaged, or of another version.
+    #[error("the prekey server gave nothing that a conversation can be started from")]
+    NoEnsemble,
+    /// The policy allows no version that this needs.
+    #[error("the policy does not allow OTR version 4 with this correspondent")]
+    Version,
+    /// As many prekeys wait to be used as we keep.
+    #[error("as many prekeys as a server keeps are waiting already")]
+    TooManyPrekeys,
+    /// The correspondent has more clients than we keep conversations with.
+    #[error("this correspondent has too many clients at once")]
+    TooManyInstances,
+}
+
+/// Why saved bytes cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Written by another version of this library.
+    #[error("the saved state has format {0}, which this version does not read")]
+    Version(u8),
+    /// Not what was saved.
+    #[error("the saved state is damaged")]
+    Damaged,
+}
+
+impl From<WireError> for LoadError {
+    fn from(_: WireError) -> Self {
+        Self::Damaged
+    }
+}
+
+impl From<Reject> for LoadError {
+    fn from(_: Reject) -> Self {
+        Self::Damaged
+    }
+}

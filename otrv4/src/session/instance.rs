@@ -1,0 +1,231 @@
+//! The conversation with one client of the correspondent: who we are still authenticating, and what protects
+//! messages now. Spec: otrv4.md "Protocol States". Used by [`super::Session`].
+//!
+//! A handshake that was started never costs a running channel: the channel is replaced when the handshake completes.
+
+use crate::dake::interactive::{AuthI, SentAuthR};
+use crate::v4::{Channel, Content, DataMessage};
+use crate::wire::{Reader, WireError, Writer};
+use crate::{Reject, Timestamp};
+
+/// One client of the correspondent.
+#[derive(Debug, Default)]
+pub(crate) struct Instance {
+    /// Our Auth-R messages that wait for Auth-I, oldest first, until when (state WAITING_AUTH_I). More than one, so
+    /// that an old Identity message, delivered late or again, does not cost us the one that is being answered.
+    answers: Vec<(SentAuthR, Timestamp)>,
+    pub(crate) state: State,
+    /// The channel before, only to read what was on its way when it was replaced or ended. spec-notes/SN-034
+    previous: Option<(Box<Channel>, Timestamp)>,
+}
+
+/// What protects messages now.
+#[derive(Debug, Default)]
+pub(crate) enum State {
+    /// Nothing: START.
+    #[default]
+    Start,
+    /// ENCRYPTED_MESSAGES
+    Encrypted(Box<Channel>),
+    /// FINISHED: the other side has ended it.
+    Finished,
+}
+
+/// Which channel a message was opened with.
+pub(crate) enum OpenedBy {
+    Current,
+    Previous,
+}
+
+impl Instance {
+    /// The channel, if there is one.
+    pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
+        match &mut self.state {
+            State::Encrypted(channel) => Some(channel),
+            State::Start | State::Finished => None,
+        }
+    }
+
+    /// Whether an Auth-I is expected.
+    pub(crate) fn is_answering(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// Whether nothing would be lost by forgetting this instance.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Start) && self.previous.is_none()
+    }
+
+    /// Until when the newest handshake is waited for.
+    pub(crate) fn newest_answer(&self) -> Option<Timestamp> {
+        self.answers.last().map(|(_, until)| *until)
+    }
+
+    /// The Auth-R that we sent in answer to exactly this Identity message. spec-notes/SN-017
+    pub(crate) fn answer_to(&self, hash: &[u8; 32]) -> Option<&SentAuthR> {
+        self.answers.iter().map(|(answer, _)| answer).find(|answer| answer.answers(hash))
+    }
+
+    /// Waits for the Auth-I to an Auth-R.
+    pub(crate) fn answer(&mut self, answer: SentAuthR, until: Timestamp) {
+        if self.answers.len() >= MAX_ANSWERS {
+            self.answers.remove(0);
+        }
+        self.answers.push((answer, until));
+    }
+
+    /// The handshake that an Auth-I completes, taken out. Refused: nothing has changed.
+    pub(crate) fn take_completed(&mut self, auth_i: &AuthI) -> Result<SentAuthR, Reject> {
+        let mut reason = Reject::Unexpected;
+        for at in (0..self.answers.len()).rev() {
+            match self.answers.get(at).map(|(answer, _)| answer.verify(auth_i)) {
+                Some(Ok(())) => return Ok(self.answers.remove(at).0),
+                Some(Err(refused)) => reason = refused,
+                None => {}
+            }
+        }
+        Err(reason)
+    }
+
+    /// Puts a completed handshake's channel to use. All handshake secrets are wiped; what was on its way in the old
+    /// channel can be read until then.
+    pub(crate) fn establish(&mut self, mut channel: Channel, read_old_until: Timestamp) {
+        self.answers.clear();
+        if let Some((older, _)) = self.previous.take() {
+            channel.reveal_also(older.into_mac_keys());
+        }
+        if let State::Encrypted(mut old) = std::mem::take(&mut self.state) {
+            channel.reveal_also(old.take_opened_mac_keys());
+            self.previous = Some((old, read_old_until));
+        }
+        self.state = State::Encrypted(Box::new(channel));
+    }
+
+    /// Opens a data message with the channel, or with the one before. Refused: nothing has changed.
+    pub(crate) fn open(&mut self, message: &DataMessage<'_>) -> Result<(Content, OpenedBy), Reject> {
+        let mut reason = Reject::Unexpected;
+        if let State::Encrypted(channel) = &mut self.state {
+            match channel.try_open(message) {
+                Ok((content, step)) => {
+                    channel.advance(step);
+                    return Ok((content, OpenedBy::Current));
+                }
+                Err(refused) => reason = refused,
+            }
+        }
+        if let Some((previous, _)) = &mut self.previous {
+            if let Ok((content, step)) = previous.try_open(message) {
+                previous.advance(step);
+                if let State::Encrypted(channel) = &mut self.state {
+                    channel.reveal_also(previous.take_opened_mac_keys());
+                }
+                return Ok((content, OpenedBy::Previous));
+            }
+        }
+        Err(reason)
+    }
+
+    /// Whether a message comes from a ratchet that we have seen.
+    pub(crate) fn knows(&self, message: &DataMessage<'_>) -> bool {
+        let current = match &self.state {
+            State::Encrypted(channel) => channel.knows(message),
+            State::Start | State::Finished => false,
+        };
+        current || self.previous.as_ref().is_some_and(|(channel, _)| channel.knows(message))
+    }
+
+    /// The other side has ended the conversation. Gives the channel for a last message, which reveals what was opened.
+    /// What it still owes us can be read until then. spec-notes/SN-014
+    pub(crate) fn finish(&mut self, read_old_until: Timestamp) -> Option<&mut Channel> {
+        let State::Encrypted(channel) = std::mem::replace(&mut self.state, State::Finished) else {
+            return None;
+        };
+        let (previous, _) = self.previous.insert((channel, read_old_until));
+        Some(previous)
+    }
+
+    /// Forgets the channel before, if nothing can arrive for it any more.
+    pub(crate) fn forget_if_complete(&mut self) {
+        if self.previous.as_ref().is_some_and(|(channel, _)| channel.is_complete()) {
+            self.previous = None;
+        }
+    }
+
+    /// Our user ends it: START. Gives the channel for the last message.
+    pub(crate) fn end(&mut self) -> Option<Box<Channel>> {
+        self.answers.clear();
+        let older = self.previous.take().map(|(channel, _)| channel.into_mac_keys()).unwrap_or_default();
+        match std::mem::take(&mut self.state) {
+            State::Encrypted(mut channel) => {
+                channel.reveal_also(older);
+                Some(channel)
+            }
+            State::Start | State::Finished => None,
+        }
+    }
+
+    /// Forgets what is past its time. MAC keys of a forgotten channel go out with the running one, or come back.
+    pub(crate) fn expire(&mut self, now: Timestamp) -> Expired {
+        let before = self.answers.len();
+        self.answers.retain(|(_, until)| *until > now);
+        let mut expired = Expired { changed: before != self.answers.len(), unrevealed: None };
+        if self.previous.as_ref().is_some_and(|(_, until)| *until <= now) {
+            expired.changed = true;
+            if let Some((old, _)) = self.previous.take() {
+                match &mut self.state {
+                    State::Encrypted(channel) => channel.reveal_also(old.into_mac_keys()),
+                    State::Start | State::Finished => expired.unrevealed = Some(old),
+                }
+            }
+        }
+        expired
+    }
+
+    /// When [`Self::expire`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        let answers = self.answers.iter().map(|(_, until)| *until);
+        answers.chain(self.previous.as_ref().map(|(_, until)| *until)).min()
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        let Self { answers, state, previous } = self;
+        w.list(answers, |w, (answer, until)| {
+            answer.save(w);
+            until.save(w);
+        });
+        match state {
+            State::Start => _ = w.byte(0),
+            State::Encrypted(channel) => channel.save(w.byte(1)),
+            State::Finished => _ = w.byte(2),
+        }
+        w.option(previous.as_ref(), |w, (channel, until)| {
+            channel.save(w);
+            until.save(w);
+        });
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, Reject> {
+        let mut answers = Vec::new();
+        for _ in 0..r.int("handshakes")? {
+            answers.push((SentAuthR::load(r)?, Timestamp::load(r)?));
+        }
+        let state = match r.byte("state")? {
+            0 => State::Start,
+            1 => State::Encrypted(Box::new(Channel::load(r)?)),
+            2 => State::Finished,
+            _ => return Err(WireError::Illegal("state").into()),
+        };
+        let previous = r.option(|r| Ok((Box::new(Channel::load(r)?), Timestamp::load(r)?)))?;
+        Ok(Self { answers, state, previous })
+    }
+}
+
+/// What [`Instance::expire`] did.
+pub(crate) struct Expired {
+    pub(crate) changed: bool,
+    /// A channel whose MAC keys have nobody to go out with.
+    pub(crate) unrevealed: Option<Box<Channel>>,
+}
+
+/// Handshakes with one client that may complete: the honest one, and room for two that somebody replays.
+const MAX_ANSWERS: usize = 3;

@@ -1,0 +1,368 @@
+//! What comes from the network: the table of states and messages.
+//! Spec: otrv4.md "Protocol Events". Used by [`super::Session::receive`].
+//!
+//! | message | needs | does |
+//! |---|---|---|
+//! | query, whitespace tag | version 4 offered and allowed | sends Identity |
+//! | Identity | a valid profile | sends Auth-R; the channel goes on |
+//! | Auth-R | our open Identity | sends Auth-I; the channel is replaced |
+//! | Auth-I | our Auth-R | the channel is replaced |
+//! | Non-Interactive-Auth | an unused prekey of ours | the prekey is forgotten, the channel replaced |
+//! | data | a channel | shown; or kept, if its handshake may still come |
+
+use super::early::Kept;
+use super::instance::{Instance, OpenedBy, State};
+use super::output::{EndedBy, Event, Output, Outputs};
+use super::{Context, READ_OLD_FOR, Session, start};
+use crate::Reject;
+use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR};
+use crate::dake::offline::NonInteractiveAuth;
+use crate::v4::{Content, DataMessage};
+use crate::wire::{
+    ErrorCode, Fragment, Header, InstanceTag, Line, MessageType, Reader, Version, Versions, WireError,
+    classify, error_message, tlv_type,
+};
+
+impl Session {
+    /// Takes a line from the network. It cannot fail: what is refused is an event, and has changed nothing.
+    pub fn receive(&mut self, cx: &mut Context<'_>, line: &str) -> Vec<Output> {
+        let mut out = Outputs::default();
+        match classify(line) {
+            Line::Plain(text) => self.receive_plain(text.into(), &mut out),
+            Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, &mut out),
+            Line::Query(versions) => self.receive_query(cx, versions, &mut out),
+            Line::Error { code, text } => out.event(Event::TheirError { code, text: text.into() }),
+            Line::Fragment(Ok(fragment)) => self.receive_fragment(cx, &fragment, &mut out),
+            Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, &mut out),
+            Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
+        }
+        out.finish()
+    }
+
+    /// "Receiving plaintext without the whitespace tag".
+    fn receive_plain(&mut self, text: String, out: &mut Outputs) {
+        self.tag_refused = true;
+        let warn = self.has_channel() || self.ended || self.policy.require_encryption;
+        out.event(Event::Plaintext { text, warn });
+    }
+
+    /// "Receiving plaintext with the whitespace tag".
+    fn receive_tagged(&mut self, cx: &mut Context<'_>, text: String, versions: Versions, out: &mut Outputs) {
+        let warn = self.has_channel() || self.ended || self.policy.require_encryption;
+        out.event(Event::Plaintext { text, warn });
+        if self.policy.start_on_whitespace_tag
+            && !self.has_channel()
+            && !self.ended
+            && self.offers_4(versions)
+        {
+            self.send_identity(cx, out);
+        }
+    }
+
+    /// "Receiving a Query Message". One without a version that we speak gets no answer.
+    fn receive_query(&mut self, cx: &mut Context<'_>, versions: Versions, out: &mut Outputs) {
+        match self.offers_4(versions) {
+            true => self.send_identity(cx, out),
+            false => out.reject(None, Reject::Version),
+        }
+    }
+
+    fn offers_4(&self, versions: Versions) -> bool {
+        versions.contains(4) && self.policy.versions.contains(4)
+    }
+
+    /// "Receiving Fragments". A whole message of ours comes out once.
+    fn receive_fragment(&mut self, cx: &mut Context<'_>, fragment: &Fragment<'_>, out: &mut Outputs) {
+        let from = Some(fragment.sender);
+        if fragment.receiver.is_some_and(|tag| tag != cx.account.tag()) {
+            return out.reject(from, Reject::NotForUs);
+        }
+        out.save();
+        match self.assembler.add(fragment, cx.now) {
+            Ok(None) => {}
+            Ok(Some(whole)) => match classify(&whole) {
+                Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, out),
+                _ => out.reject(from, WireError::Illegal("content of fragments").into()),
+            },
+            Err(reason) => out.reject(from, reason.into()),
+        }
+    }
+
+    fn receive_encoded(&mut self, cx: &mut Context<'_>, message: &[u8], out: &mut Outputs) {
+        let mut r = Reader::new(message);
+        let header = match Header::read(&mut r) {
+            Ok(header) => header,
+            Err(reason) => return out.reject(None, reason.into()),
+        };
+        if let Err(reason) = self.dispatch(cx, &header, &mut r, out) {
+            out.reject(Some(header.sender), reason);
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        cx: &mut Context<'_>,
+        header: &Header,
+        r: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
+        if header.version != Version::V4 || !self.policy.versions.contains(4) {
+            return Err(Reject::Version);
+        }
+        if header.sender == cx.account.tag() {
+            return Err(Reject::OwnMessage);
+        }
+        match header.receiver {
+            Some(tag) if tag == cx.account.tag() => {}
+            // "The exception here is the Identity Message where the receiver's instance tag may be 0".
+            None if header.message_type == MessageType::Identity => {}
+            _ => return Err(Reject::NotForUs),
+        }
+        match header.message_type {
+            MessageType::Identity => self.receive_identity(cx, header, r, out),
+            MessageType::AuthR => self.receive_auth_r(cx, header, r, out),
+            MessageType::AuthI => self.receive_auth_i(cx, header, r, out),
+            MessageType::NonInteractiveAuth => self.receive_non_interactive_auth(cx, header, r, out),
+            MessageType::Data => {
+                self.receive_data(cx, header.sender, r, out);
+                Ok(())
+            }
+            _ => Err(Reject::Unexpected),
+        }
+    }
+
+    /// "Receiving an Identity Message", in every state: it never changes a running channel. spec-notes/SN-016
+    fn receive_identity(
+        &mut self,
+        cx: &mut Context<'_>,
+        header: &Header,
+        r: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
+        let tag = header.sender;
+        let identity = Identity::read(header, r)?;
+        // The same one again gets the same answer. spec-notes/SN-017
+        if let Some(answer) =
+            self.instances.get(&tag).and_then(|instance| instance.answer_to(identity.hash()))
+        {
+            self.send_message(cx, Some(tag), answer.message(), out);
+            return Ok(());
+        }
+        cx.account.renew(cx.rng, cx.now);
+        let identity = identity.verify(self.us(cx.account), cx.now)?;
+        if let Some(open) = self.identity.as_mut().filter(|open| open.waits_for(tag)) {
+            if open.sent.wins_over(&identity) {
+                open.resend_later();
+                out.save();
+                return Ok(());
+            }
+        }
+        let answer = SentAuthR::new(self.us(cx.account), identity, cx.rng)?;
+        if !self.make_room(tag) {
+            return Err(Reject::TooManyInstances);
+        }
+        if let Some(open) = &mut self.identity {
+            open.close(tag);
+        }
+        out.save();
+        self.send_message(cx, Some(tag), answer.message(), out);
+        let until = cx.now.plus(start::HANDSHAKE_TIMEOUT);
+        self.instances.entry(tag).or_default().answer(answer, until);
+        Ok(())
+    }
+
+    /// "Receiving an Auth-R Message": WAITING_AUTH_R is our open Identity, which each client may answer once.
+    fn receive_auth_r(
+        &mut self,
+        cx: &mut Context<'_>,
+        header: &Header,
+        r: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
+        let tag = header.sender;
+        let open = self.identity.as_ref().filter(|open| open.waits_for(tag)).ok_or(Reject::Unexpected)?;
+        let auth_r = AuthR::read(header, r)?;
+        let (established, auth_i) = open.sent.receive(self.us(cx.account), auth_r, cx.now, cx.rng)?;
+        if !self.make_room(tag) {
+            return Err(Reject::TooManyInstances);
+        }
+        if let Some(open) = &mut self.identity {
+            open.answered(tag, cx.now);
+        }
+        self.send_message(cx, Some(tag), &auth_i, out);
+        self.establish(cx, tag, established, out);
+        self.send_queue(cx, out);
+        Ok(())
+    }
+
+    /// "Receiving an Auth-I Message": WAITING_AUTH_I is an Auth-R of ours.
+    fn receive_auth_i(
+        &mut self,
+        cx: &mut Context<'_>,
+        header: &Header,
+        r: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
+        let tag = header.sender;
+        let instance = self.instances.get_mut(&tag).filter(|instance| instance.is_answering());
+        let instance = instance.ok_or(Reject::Unexpected)?;
+        let answer = instance.take_completed(&AuthI::read(r)?)?;
+        if let Some(open) = &mut self.identity {
+            open.close(tag);
+        }
+        self.establish(cx, tag, answer.complete(), out);
+        self.send_queue(cx, out);
+        Ok(())
+    }
+
+    /// "Receiving a Non-Interactive-Auth Message", also in FINISHED: an offline message to somebody whose last
+    /// conversation was ended would be lost otherwise. spec-notes/SN-033
+    fn receive_non_interactive_auth(
+        &mut self,
+        cx: &mut Context<'_>,
+        header: &Header,
+        r: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
+        let tag = header.sender;
+        let message = NonInteractiveAuth::read(header, r)?;
+        let id = message.prekey_id();
+        let ours = cx.account.offered(id).ok_or(Reject::UnknownPrekey)?;
+        let established = message.receive(self.us(cx.account), &ours, cx.now)?;
+        if !self.make_room(tag) {
+            return Err(Reject::TooManyInstances);
+        }
+        cx.account.forget_prekey(id);
+        if let Some(open) = &mut self.identity {
+            open.close(tag);
+        }
+        self.establish(cx, tag, established, out);
+        self.send_queue(cx, out);
+        Ok(())
+    }
+
+    /// "Receiving a Data Message".
+    fn receive_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        r: &mut Reader<'_>,
+        out: &mut Outputs,
+    ) {
+        let whole = r.whole();
+        let message = match DataMessage::read(r) {
+            Ok(message) => message,
+            Err(reason) => return self.report_unreadable(whole, tag, reason.into(), out),
+        };
+        let instance = self.instances.get_mut(&tag);
+        let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message));
+        match opened {
+            Ok((content, by)) => self.show(cx, tag, content, by, out),
+            Err(_) if self.may_be_early(cx, tag, &message) => {
+                out.save();
+                self.early.keep(tag, whole, cx.now);
+                out.event(Event::Held { from: tag });
+            }
+            Err(reason) => self.report_unreadable(whole, tag, reason, out),
+        }
+    }
+
+    /// Whether a message that cannot be read may belong to a handshake that it has overtaken: it is of a first
+    /// ratchet that we have not seen, and Auth-I or Non-Interactive-Auth can still come. spec-notes/SN-028
+    fn may_be_early(&self, cx: &Context<'_>, tag: InstanceTag, message: &DataMessage<'_>) -> bool {
+        let instance = self.instances.get(&tag);
+        let known = instance.is_some_and(|instance| instance.knows(message));
+        let handshake = instance.is_some_and(Instance::is_answering);
+        message.is_of_first_ratchet() && !known && (handshake || cx.account.prekeys() > 0)
+    }
+
+    /// Shows what a message said, and does what its TLVs ask for.
+    fn show(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        content: Content,
+        by: OpenedBy,
+        out: &mut Outputs,
+    ) {
+        let Content { text, tlvs } = content;
+        out.save();
+        if let Some(text) = text {
+            out.event(Event::Message { from: tag, text });
+        }
+        if self.selected.len() > 1 {
+            // One of the clients that we wrote to is the one that our correspondent reads on.
+            self.selected = vec![tag];
+        }
+        let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
+        match by {
+            OpenedBy::Current if disconnected => self.finish(cx, tag, out),
+            OpenedBy::Current => {}
+            OpenedBy::Previous => {
+                if let Some(instance) = self.instances.get_mut(&tag) {
+                    instance.forget_if_complete();
+                }
+            }
+        }
+    }
+
+    /// They have ended the conversation: FINISHED. Our last message reveals the MAC keys that are left.
+    fn finish(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        let Some(instance) = self.instances.get_mut(&tag) else { return };
+        let Some(channel) = instance.finish(cx.now.plus(READ_OLD_FOR)) else { return };
+        let message = channel.seal_revealing_opened((cx.account.tag(), tag), cx.rng);
+        instance.forget_if_complete();
+        self.ended = true;
+        self.send_message(cx, Some(tag), &message, out);
+        out.event(Event::Ended { with: tag, by: EndedBy::Them });
+    }
+
+    /// Opens what overtook the handshake that has just completed; the rest stays until its time is over.
+    pub(super) fn open_early(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        for kept in self.early.take(tag) {
+            if let Err(kept) = self.open_kept(cx, tag, kept, out) {
+                self.early.put_back(kept);
+            }
+        }
+    }
+
+    fn open_kept(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        kept: Kept,
+        out: &mut Outputs,
+    ) -> Result<(), Kept> {
+        let mut r = Reader::new(&kept.message);
+        let opened = Header::read(&mut r).and_then(|_| DataMessage::read(&mut r)).map(|message| {
+            let instance = self.instances.get_mut(&tag)?;
+            instance.open(&message).ok()
+        });
+        match opened {
+            Ok(Some((content, by))) => {
+                self.show(cx, tag, content, by, out);
+                Ok(())
+            }
+            _ => Err(kept),
+        }
+    }
+
+    /// "Inform the user that an unreadable encrypted message was received by replying with an Error Message", unless
+    /// the message says that it does not matter.
+    pub(super) fn report_unreadable(
+        &self,
+        message: &[u8],
+        from: InstanceTag,
+        reason: Reject,
+        out: &mut Outputs,
+    ) {
+        let mut r = Reader::new(message);
+        let read = Header::read(&mut r).and_then(|_| DataMessage::read(&mut r));
+        if read.is_ok_and(|message| message.ignore_unreadable) {
+            return;
+        }
+        let encrypted = self.instances.get(&from).is_some_and(|i| matches!(i.state, State::Encrypted(_)));
+        out.reject(Some(from), reason);
+        out.send(error_message(if encrypted { ErrorCode::Unreadable } else { ErrorCode::NotPrivate }));
+    }
+}

@@ -1,0 +1,72 @@
+//! A session as bytes, a version first. Used by applications, which encrypt and keep them.
+
+use zeroize::Zeroizing;
+
+use super::early::Early;
+use super::instance::Instance;
+use super::start::OpenIdentity;
+use super::{Policy, Session};
+use crate::wire::{Assembler, InstanceTag, Reader, Writer};
+use crate::{LoadError, Timestamp};
+
+impl Session {
+    /// The session as bytes: secret, wiped when dropped. Policy and line length are the application's settings and
+    /// not among them.
+    pub fn save(&self) -> Zeroizing<Vec<u8>> {
+        let Self {
+            correspondent,
+            policy: _,
+            max_line: _,
+            instances,
+            selected,
+            identity,
+            asked_until,
+            queue,
+            ended,
+            tag_refused,
+            assembler,
+            early,
+        } = self;
+        let mut w = Writer::new();
+        w.byte(SAVED_VERSION).data(correspondent.as_bytes());
+        w.list(instances, |w, (tag, instance)| {
+            tag.write(w);
+            instance.save(w);
+        });
+        w.list(selected, |w, tag| tag.write(w));
+        w.option(identity.as_ref(), |w, open| open.save(w));
+        w.option(*asked_until, |w, until| until.save(w));
+        w.list(queue, |w, text| _ = w.data(text.as_bytes()));
+        w.byte((*ended).into()).byte((*tag_refused).into());
+        assembler.save(&mut w);
+        early.save(&mut w);
+        w.finish_secret()
+    }
+
+    /// Reads what [`Self::save`] wrote.
+    pub fn load(bytes: &[u8], policy: Policy) -> Result<Self, LoadError> {
+        let mut r = Reader::new(bytes);
+        match r.byte("version")? {
+            SAVED_VERSION => {}
+            version => return Err(LoadError::Version(version)),
+        }
+        let mut session = Self::new(&r.text("correspondent")?, policy);
+        for _ in 0..r.int("instances")? {
+            session.instances.insert(InstanceTag::read(&mut r)?, Instance::load(&mut r)?);
+        }
+        session.selected = r.list(InstanceTag::read)?;
+        session.identity = match r.byte("open Identity")? {
+            0 => None,
+            _ => Some(OpenIdentity::load(&mut r)?),
+        };
+        session.asked_until = r.option(Timestamp::load)?;
+        session.queue = r.list(|r| r.text("queued text"))?.into();
+        (session.ended, session.tag_refused) = (r.byte("ended")? != 0, r.byte("tag refused")? != 0);
+        session.assembler = Assembler::load(&mut r)?;
+        session.early = Early::load(&mut r)?;
+        r.end()?;
+        Ok(session)
+    }
+}
+
+const SAVED_VERSION: u8 = 1;
