@@ -2,6 +2,8 @@
 //! Spec: otrv4.md "Client Profile Expiration and Renewal", "Prekey Profile Expiration and Renewal", "Publishing Prekey
 //! Ensembles". Used by every session of the account, through [`crate::Context`].
 
+mod publishing;
+
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
@@ -14,7 +16,9 @@ use crate::keys::{Fingerprint, ForgingKey, ForgingSecret, LongTermKey, SharedPre
 use crate::prekey::{PrekeyEnsemble, PrekeySecret};
 use crate::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
 use crate::wire::{InstanceTag, Reader, Writer};
-use crate::{LoadError, Refused, Reject, Timestamp};
+pub use publishing::{MAX_PREKEYS_A_PUBLICATION, Publishing};
+
+use crate::{LoadError, Refused, Timestamp};
 
 /// The keys and profiles of one account on one client. Its instance tag is drawn once and stays.
 ///

@@ -2,6 +2,9 @@
 //! Spec: otrv4.md "Client Profile". Used by the handshakes, [`crate::prekey`], the account and the prekey server
 //! protocol.
 
+use std::ops::Range;
+
+use crate::crypto::dsa::DsaPublic;
 use crate::crypto::ed448;
 use crate::keys::{Fingerprint, KeyType, LongTermKey, Point};
 use crate::prekey_profile::{SIGNATURE_LEN, read_expiry, write_expiry};
@@ -25,6 +28,8 @@ pub struct ClientProfile {
     versions: Versions,
     expires: Timestamp,
     dsa_key: Option<Vec<u8>>,
+    /// Where among the fields the transitional signature stands, and what it is.
+    transitional: Option<(Range<usize>, [u8; 40])>,
     bytes: Vec<u8>,
 }
 
@@ -38,7 +43,7 @@ impl ClientProfile {
         if !(5..=7).contains(&count) {
             return Err(WireError::Illegal("number of fields"));
         }
-        let mut fields = Fields::default();
+        let mut fields = Fields { start: r.position(), ..Fields::default() };
         for _ in 0..count {
             fields.read(r)?;
         }
@@ -61,8 +66,8 @@ impl ClientProfile {
     }
 
     /// otrv4.md "Validating a Client Profile", in its order: signature, owner (`sender` is the sender tag of the
-    /// message that carried it), date, versions, points. The transitional signature is not looked at: anyone can
-    /// make one for any DSA key, so nothing may be derived from it (spec-notes/SN-008).
+    /// message that carried it), date, versions, points, transitional signature. Nothing may be derived from the
+    /// latter: anyone can make one for any DSA key (spec-notes/SN-008).
     pub fn verify(self, sender: InstanceTag, now: Timestamp) -> Result<VerifiedClientProfile, Reject> {
         let identity_key = Point::decode(&self.identity_key)?;
         let (signed, signature) = self.signed().ok_or(Reject::Forged)?;
@@ -79,6 +84,9 @@ impl ClientProfile {
             return Err(Reject::Version);
         }
         let forging_key = Point::decode(&self.forging_key)?;
+        if !self.has_good_transitional_signature(signed) {
+            return Err(Reject::Forged);
+        }
         Ok(VerifiedClientProfile {
             owner: self.owner,
             identity_key,
@@ -88,6 +96,17 @@ impl ClientProfile {
             dsa_key: self.dsa_key,
             bytes: self.bytes,
         })
+    }
+
+    /// Over fields 1 to 6 as they were received, by the DSA key among them; or there is none.
+    fn has_good_transitional_signature(&self, signed: &[u8]) -> bool {
+        let Some((dsa_key, (field, signature))) = self.dsa_key.as_ref().zip(self.transitional.as_ref())
+        else {
+            return true;
+        };
+        let (before, after) = (signed.get(..field.start), signed.get(field.end..));
+        let others = [before.unwrap_or_default(), after.unwrap_or_default()].concat();
+        DsaPublic::read(&mut Reader::new(dsa_key)).is_ok_and(|key| key.verify(&others, signature))
     }
 
     /// The fields, without their number, and the signature.
@@ -171,18 +190,21 @@ impl Field {
 /// What has been read of a profile so far.
 #[derive(Default)]
 struct Fields<'a> {
+    /// Where the first one begins.
+    start: usize,
     owner: Option<InstanceTag>,
     identity_key: Option<[u8; 57]>,
     forging_key: Option<[u8; 57]>,
     versions: Option<Versions>,
     expires: Option<Timestamp>,
     dsa_key: Option<&'a [u8]>,
-    transitional_signature: Option<[u8; 40]>,
+    transitional: Option<(Range<usize>, [u8; 40])>,
 }
 
 impl<'a> Fields<'a> {
     /// One field with its type.
     fn read(&mut self, r: &mut Reader<'a>) -> Result<(), WireError> {
+        let begin = r.position();
         match Field::read(r)? {
             Field::Owner => set(&mut self.owner, InstanceTag::read(r)?),
             Field::IdentityKey => set(&mut self.identity_key, KeyType::Identity.read_undecoded(r)?),
@@ -191,19 +213,20 @@ impl<'a> Fields<'a> {
             Field::Expiry => set(&mut self.expires, read_expiry(r)?),
             Field::DsaKey => set(&mut self.dsa_key, read_dsa_key(r)?),
             Field::TransitionalSignature => {
-                set(&mut self.transitional_signature, r.array("transitional signature")?)
+                let signature = r.array("transitional signature")?;
+                let from = |position: usize| position.saturating_sub(self.start);
+                let field = from(begin)..from(r.position());
+                set(&mut self.transitional, (field, signature))
             }
         }
     }
 
     fn complete(self, bytes: &[u8]) -> Result<ClientProfile, WireError> {
-        let Self { owner, identity_key, forging_key, versions, expires, dsa_key, transitional_signature } =
+        let Self { start: _, owner, identity_key, forging_key, versions, expires, dsa_key, transitional } =
             self;
         let missing = WireError::Illegal("number of fields");
         let versions = versions.ok_or(missing)?;
-        if dsa_key.is_some() != transitional_signature.is_some()
-            || (versions.contains(3) && dsa_key.is_none())
-        {
+        if dsa_key.is_some() != transitional.is_some() || (versions.contains(3) && dsa_key.is_none()) {
             return Err(WireError::Illegal("transitional signature"));
         }
         Ok(ClientProfile {
@@ -213,6 +236,7 @@ impl<'a> Fields<'a> {
             versions,
             expires: expires.ok_or(missing)?,
             dsa_key: dsa_key.map(<[u8]>::to_vec),
+            transitional,
             bytes: bytes.to_vec(),
         })
     }
@@ -232,15 +256,10 @@ fn read_versions(r: &mut Reader<'_>) -> Result<Versions, WireError> {
     if versions.contains(1) || versions.contains(2) { Err(illegal) } else { Ok(versions) }
 }
 
-/// PUBKEY of OTRv3, only to find its end: type 0x0000 and the MPIs p, q, g, y.
+/// PUBKEY of OTRv3, checked and kept as it came.
 fn read_dsa_key<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], WireError> {
     let start = r.position();
-    if r.short("DSA key type")? != 0 {
-        return Err(WireError::Illegal("DSA key type"));
-    }
-    for what in ["DSA p", "DSA q", "DSA g", "DSA y"] {
-        r.mpi(what)?;
-    }
+    DsaPublic::read(r)?;
     Ok(r.since(start))
 }
 
@@ -318,10 +337,6 @@ mod tests {
     #[test]
     fn recorded_profiles_get_the_recorded_verdict() {
         for v in of_kind("client_profile") {
-            // The one optional check of the text, which proves nothing (spec-notes/SN-008).
-            if v.name == "client_profile_v34_bad_transitional" {
-                continue;
-            }
             let encoded = bytes(&v.inputs["encoded"]);
             let now = Timestamp::from_unix(v.inputs["now"].as_i64().unwrap());
             let verdict = read_whole(&encoded).map_err(Reject::from).and_then(|profile| {
@@ -373,27 +388,33 @@ mod tests {
         }
     }
 
-    /// Type and four MPIs of one byte.
-    const DSA_KEY: &[u8] = &[0, 0, 0, 0, 0, 1, 7, 0, 0, 0, 1, 3, 0, 0, 0, 1, 2, 0, 0, 0, 1, 4];
-
     #[test]
     fn a_profile_with_a_dsa_key_lists_version_3_and_carries_the_transitional_signature_over_fields_1_to_6() {
+        let vector = &of_kind("dsa")[0];
+        let (public_key, x) = (bytes(&vector.inputs["dsa_public"]), bytes(&vector.inputs["dsa_x"]));
+        let key = DsaPublic::read(&mut Reader::new(&public_key)).unwrap();
         let own = Own::new();
         let mut seen = Vec::new();
         let mut sign = |input: &[u8]| {
             seen = input.to_vec();
-            [0x5a; 40]
+            key.sign_with_nonce_1(&x, input)
         };
-        let profile = own.profile(Some(DsaSigner { public_key: DSA_KEY, sign: &mut sign }));
+        let profile = own.profile(Some(DsaSigner { public_key: &public_key, sign: &mut sign }));
         assert_eq!(profile.versions(), Versions::V34);
-        assert_eq!(profile.dsa_key(), Some(DSA_KEY));
+        assert_eq!(profile.dsa_key(), Some(public_key.as_slice()));
         assert_eq!(
             read_whole(profile.as_bytes()).unwrap().verify(tag(0x100), Timestamp::from_unix(0)).as_ref(),
             Ok(&profile)
         );
         let fields = &profile.as_bytes()[4..profile.as_bytes().len() - SIGNATURE_LEN];
-        assert_eq!(fields, [seen.as_slice(), &[0, 7], &[0x5a; 40]].concat());
-        assert!(seen.ends_with(DSA_KEY));
+        let signature = key.sign_with_nonce_1(&x, &seen);
+        assert_eq!(fields, [seen.as_slice(), &[0, 7], &signature].concat());
+        assert!(seen.ends_with(&public_key));
+
+        let mut wrong = |_: &[u8]| [0x5a; 40];
+        let profile = own.profile(Some(DsaSigner { public_key: &public_key, sign: &mut wrong }));
+        let verdict = read_whole(profile.as_bytes()).unwrap().verify(tag(0x100), Timestamp::from_unix(0));
+        assert_eq!(verdict, Err(Reject::Forged), "well signed by H, but not by the DSA key");
     }
 
     #[test]

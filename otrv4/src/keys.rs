@@ -189,9 +189,6 @@ pub(crate) enum KeyType {
     Forging = 0x0012,
 }
 
-/// Bytes of a public key with its type.
-pub(crate) const PUBLIC_KEY_LEN: usize = 59;
-
 impl KeyType {
     /// The public key as it stands in profiles and transcripts: type and point, 59 bytes.
     pub(crate) fn write(self, key: &Point, w: &mut Writer) {
@@ -324,7 +321,7 @@ mod tests {
             [(KeyType::Identity, 0x10), (KeyType::SharedPrekey, 0x11), (KeyType::Forging, 0x12)]
         {
             let bytes = kind.encode(key.public());
-            assert_eq!(bytes.len(), PUBLIC_KEY_LEN);
+            assert_eq!(bytes.len(), 59);
             assert_eq!(bytes[..2], [first, 0]);
             for other in [KeyType::Identity, KeyType::SharedPrekey, KeyType::Forging] {
                 let read = other.read(&mut Reader::new(&bytes));

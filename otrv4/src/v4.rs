@@ -4,6 +4,7 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::Reject;
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::ratchet::keys::MacKey;
@@ -12,7 +13,6 @@ use crate::wire::{
     Header, InstanceTag, MessageType, Reader, Tlv, Version, WireError, Writer, read_plaintext,
     write_plaintext,
 };
-use crate::{Refused, Reject};
 
 /// An encrypted conversation with one client of the correspondent.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ impl Channel {
         text: &str,
         tlvs: &[Tlv],
         rng: &mut dyn CryptoRng,
-    ) -> Result<Vec<u8>, Refused> {
-        let plaintext = write_plaintext(text.as_bytes(), tlvs).map_err(Refused::Text)?;
+    ) -> Result<Vec<u8>, WireError> {
+        let plaintext = write_plaintext(text.as_bytes(), tlvs)?;
         Ok(self.seal_revealing((ours, theirs), flags, plaintext, Vec::new(), rng))
     }
 

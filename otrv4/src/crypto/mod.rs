@@ -3,6 +3,7 @@
 //! Used by every module above; knows nothing of messages.
 
 pub(crate) mod dh3072;
+pub(crate) mod dsa;
 pub(crate) mod ed448;
 pub(crate) mod kdf;
 pub(crate) mod ring;

@@ -5,7 +5,7 @@ use rand_core::CryptoRng;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::ed448::{GENERATOR, ORDER, Point, Scalar, SecretScalar, SigningKey};
-use super::kdf::{OTRV4, PREKEY_SERVER, Usage, derive, shake256};
+use super::kdf::{OTRV4, PREKEY_SERVER, Usage, derive};
 use super::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -74,8 +74,7 @@ fn sign_with_nonces(
     if (!(own1 | own2 | own3)).into() {
         return None;
     }
-    let Nonces { mut t, first, second } = nonces;
-    let own = Pair { c: SecretScalar::zero(), r: SecretScalar::select(&t, &t, own2) };
+    let Nonces { own, first, second } = nonces;
 
     // The first of the others is at place 2 if we are at 1, else at 1; the second at 2 if we are at 3, else at 3.
     let p1 = Pair::select(&first, &own, own1);
@@ -88,6 +87,7 @@ fn sign_with_nonces(
 
     // ci = c - cj - ck, ri = ti - ci·ai
     let own_c = c - p1.c.publish() - p2.c.publish() - p3.c.publish();
+    let mut t = own.r;
     t.add_product(&-own_c, secret);
     let own_r = t.publish();
     let finished = |place: &Pair, own: Choice| {
@@ -148,14 +148,15 @@ impl Pair {
 
 /// What a signature draws: `t` for our own place, `c` and `r` for the others in the order of the ring.
 struct Nonces {
-    t: SecretScalar,
+    /// `c` is zero, `r` is `t`.
+    own: Pair,
     first: Pair,
     second: Pair,
 }
 
 impl Nonces {
-    /// Five draws of 57 bytes. Each value is the hash of its draw, the key and all that is signed, so that a
-    /// generator that repeats itself does not give the key away. The hash is reduced mod q and not pruned as the
+    /// Five draws of 57 bytes. Each value is the hash of its number, its draw, the key and all that is signed, so that
+    /// a generator that repeats itself does not give the key away. The hash is reduced mod q and not pruned as the
     /// text has it: pruned values fill half of Z_q, the computed ones all of it, and that would tell which place is
     /// ours (spec-notes/SN-005).
     fn draw(
@@ -170,15 +171,14 @@ impl Nonces {
         let mut number = 0u8;
         let mut next = || {
             let (random, sym) = (Secret::<57>::random(rng), key.sym().as_bytes());
-            let label = [usage, number];
+            let parts: [&[u8]; 7] = [&[number], random.as_bytes(), sym, a1, a2, a3, message];
             number += 1;
-            let parts: [&[u8]; 8] = [domain, &label, random.as_bytes(), sym, a1, a2, a3, message];
-            SecretScalar::uniform(&Secret::filled(|hash| shake256(&parts, hash)))
+            SecretScalar::uniform(&Secret::filled(|hash| derive(domain, usage, &parts, hash)))
         };
-        let t = next();
+        let own = Pair { c: SecretScalar::zero(), r: next() };
         let first = Pair { c: next(), r: next() };
         let second = Pair { c: next(), r: next() };
-        Self { t, first, second }
+        Self { own, first, second }
     }
 }
 
@@ -228,7 +228,8 @@ mod tests {
                 Pair { c, r }
             };
             let (first, second) = (pair(), pair());
-            let nonces = Nonces { t: secret_scalar(&vector.inputs["nonces"]["t"]), first, second };
+            let own = Pair { c: SecretScalar::zero(), r: secret_scalar(&vector.inputs["nonces"]["t"]) };
+            let nonces = Nonces { own, first, second };
             let (usage, message) = (usage_of(&vector.inputs), bytes(&vector.inputs["m"]));
             let sigma = sign_with_nonces(nonces, usage, &public, &secret, ring, &message).unwrap();
             let mut w = Writer::new();
@@ -325,8 +326,8 @@ mod tests {
     fn a_generator_that_repeats_itself_does_not_repeat_nonces() {
         let stuck = || Recorded(vec![vec![7; 57]; 5].into());
         let t = |usage, key: &SigningKey, ring, message| {
-            let Nonces { t, first, second } = Nonces::draw(&mut stuck(), usage, key, ring, message);
-            let drawn = [&t, &first.c, &first.r, &second.c, &second.r].map(SecretScalar::publish);
+            let Nonces { own, first, second } = Nonces::draw(&mut stuck(), usage, key, ring, message);
+            let drawn = [&own.r, &first.c, &first.r, &second.c, &second.r].map(SecretScalar::publish);
             for (n, value) in drawn.iter().enumerate() {
                 assert!(!drawn[..n].contains(value));
             }

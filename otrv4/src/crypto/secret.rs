@@ -8,6 +8,17 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 /// N secret bytes: on the heap, so that moving them leaves no copies behind; wiped when dropped; never printed.
+/// It cannot be cloned in passing, and one of another length is another type:
+///
+/// ```compile_fail,E0599
+/// let secret = otrv4::Secret::copied(&[0; 32]);
+/// let second = secret.clone();
+/// ```
+///
+/// ```compile_fail,E0308
+/// let (brace_key, root_key) = (otrv4::Secret::copied(&[0; 32]), otrv4::Secret::copied(&[0; 64]));
+/// assert!(brace_key.ct_eq(&root_key));
+/// ```
 pub struct Secret<const N: usize>(Box<[u8; N]>);
 
 impl<const N: usize> Secret<N> {

@@ -104,8 +104,10 @@ mod tests {
             let (first_bob, first_alice) = (first("bob_first"), first("alice_first"));
             let (y, x) = (point(&v.inputs["Y"]), point(&v.inputs["X"]));
             let (b, a) = (dh(&v.inputs["B"]), dh(&v.inputs["A"]));
-            let tag =
-                |who: &str| InstanceTag::new(v.inputs[who].as_u64().expect("a tag") as u32).expect("valid");
+            let tag = |who: &str| {
+                InstanceTag::new(v.inputs[who].as_u64().and_then(|tag| tag.try_into().ok()).expect("a tag"))
+                    .expect("valid")
+            };
             let (profile_of_bob, profile_of_alice) =
                 (bytes(&v.inputs["bob_profile"]), bytes(&v.inputs["alice_profile"]));
             let side = |who: &str, account, profile, ecdh, dh, first: Option<(_, _)>| Side {

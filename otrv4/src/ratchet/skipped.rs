@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_saved_store_is_read_back() {
         let mut store = Skipped::default();
-        (0..5).for_each(|n| _ = store.store(&[n as u8 % 2; 57], n, key(n)));
+        (0..5u8).for_each(|n| _ = store.store(&[n % 2; 57], n.into(), key(n.into())));
         let mut w = Writer::new();
         store.save(&mut w);
         let bytes = w.finish();

@@ -113,14 +113,14 @@ impl Instance {
                 Err(refused) => reason = refused,
             }
         }
-        if let Some((previous, _)) = &mut self.previous {
-            if let Ok((content, step)) = previous.try_open(message) {
-                previous.advance(step);
-                if let State::Encrypted(channel) = &mut self.state {
-                    channel.reveal_also(previous.take_opened_mac_keys());
-                }
-                return Ok((content, OpenedBy::Previous));
+        if let Some((previous, _)) = &mut self.previous
+            && let Ok((content, step)) = previous.try_open(message)
+        {
+            previous.advance(step);
+            if let State::Encrypted(channel) = &mut self.state {
+                channel.reveal_also(previous.take_opened_mac_keys());
             }
+            return Ok((content, OpenedBy::Previous));
         }
         Err(reason)
     }

@@ -403,7 +403,8 @@ impl Session {
     ) -> Result<(), Refused> {
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         let channel = channel.ok_or(Refused::NoSuchInstance(tag))?;
-        let message = channel.seal((cx.account.tag(), tag), Flags::None, text, &[], cx.rng)?;
+        let message =
+            channel.seal((cx.account.tag(), tag), Flags::None, text, &[], cx.rng).map_err(Refused::Text)?;
         out.save();
         self.send_message(cx, Some(tag), &message, out);
         Ok(())
@@ -480,12 +481,12 @@ impl Session {
             self.asked_until = None;
             out.save();
         }
-        if let Some(open) = &mut self.identity {
-            if open.take_resend(cx.now) {
-                let message = open.sent.message().to_vec();
-                out.save();
-                self.send_message(cx, None, &message, out);
-            }
+        if let Some(open) = &mut self.identity
+            && open.take_resend(cx.now)
+        {
+            let message = open.sent.message().to_vec();
+            out.save();
+            self.send_message(cx, None, &message, out);
         }
         if !self.queue.is_empty() && !self.is_starting() {
             out.save();

@@ -150,12 +150,12 @@ impl Session {
         }
         cx.account.renew(cx.rng, cx.now);
         let identity = identity.verify(self.us(cx.account), cx.now)?;
-        if let Some(open) = self.identity.as_mut().filter(|open| open.waits_for(tag)) {
-            if open.sent.wins_over(&identity) {
-                open.resend_later();
-                out.save();
-                return Ok(());
-            }
+        if let Some(open) = self.identity.as_mut().filter(|open| open.waits_for(tag))
+            && open.sent.wins_over(&identity)
+        {
+            open.resend_later();
+            out.save();
+            return Ok(());
         }
         let answer = SentAuthR::new(self.us(cx.account), identity, cx.rng)?;
         if !self.make_room(tag) {

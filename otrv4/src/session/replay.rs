@@ -4,6 +4,8 @@
 //! else of those messages is compared, and the recorded message is what the other side gets, so that recorded
 //! signatures are verified.
 
+#![allow(clippy::cast_possible_truncation, reason = "recorded numbers are small")]
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;

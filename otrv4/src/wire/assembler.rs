@@ -9,16 +9,29 @@ use crate::Timestamp;
 
 /// Puts messages together from their fragments. Everything in it is unauthenticated, so what it keeps is bounded in
 /// number, bytes and time, and it believes no claimed total.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Assembler {
+    /// What a whole message begins with.
+    whole: &'static str,
     /// The oldest first.
     incomplete: Vec<Incomplete>,
 }
 
+impl Default for Assembler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Assembler {
     /// Nothing received yet.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self::of(MESSAGE_PREFIX)
+    }
+
+    /// For messages that begin with this.
+    pub(crate) const fn of(whole: &'static str) -> Self {
+        Self { whole, incomplete: Vec::new() }
     }
 
     /// Takes a fragment in; gives the message that it completes. Pieces of version 4 come in any order, those of
@@ -39,7 +52,7 @@ impl Assembler {
         let mut message = so_far.unwrap_or_else(|| Incomplete::new(fragment, now));
         message.insert(fragment)?;
         if message.pieces.len() == usize::from(message.total) {
-            return message.join().map(Some);
+            return message.join(self.whole).map(Some);
         }
         self.keep(message, position);
         Ok(None)
@@ -79,7 +92,7 @@ impl Assembler {
             let pieces = pieces.into_iter().collect();
             Ok(Incomplete { key, total, pieces, bytes, deadline: Timestamp::load(r)? })
         })?;
-        Ok(Self { incomplete })
+        Ok(Self { incomplete, ..Self::new() })
     }
 
     /// Keeps an incomplete message at its place by age, a new one last, and makes room for it: the oldest ones go.
@@ -138,13 +151,9 @@ impl Incomplete {
     }
 
     /// Only encoded messages are cut: a fragment, an error or a plain text that comes out of pieces is refused.
-    fn join(self) -> Result<String, WireError> {
+    fn join(self, whole: &str) -> Result<String, WireError> {
         let message: String = self.pieces.into_values().collect();
-        if message.starts_with(MESSAGE_PREFIX) {
-            Ok(message)
-        } else {
-            Err(WireError::Illegal("fragmented message"))
-        }
+        if message.starts_with(whole) { Ok(message) } else { Err(WireError::Illegal("fragmented message")) }
     }
 }
 

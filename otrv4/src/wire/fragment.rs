@@ -26,31 +26,41 @@ pub struct Fragment<'a> {
 impl<'a> Fragment<'a> {
     /// Reads a line.
     pub fn parse(line: &'a str) -> Result<Self, WireError> {
-        let what = "fragment";
-        let inner = line.strip_prefix(FRAGMENT_PREFIX).and_then(|rest| rest.strip_suffix(','));
-        let mut fields = inner.ok_or(WireError::Illegal(what))?.split(',');
-        let (Some(names), Some(index), Some(total), Some(piece), None) =
-            (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
-        else {
-            return Err(WireError::Illegal(what));
-        };
-        let names: Vec<&str> = names.splitn(4, '|').collect();
+        let (names, index, total, piece) = parse_behind(FRAGMENT_PREFIX, line)?;
         let (identifier, sender, receiver) = match *names.as_slice() {
-            [identifier, sender, receiver] => (Some(hex(identifier)?), hex(sender)?, hex(receiver)?),
-            [sender, receiver] => (None, hex(sender)?, hex(receiver)?),
-            _ => return Err(WireError::Illegal(what)),
+            [identifier, sender, receiver] => (Some(identifier), sender, receiver),
+            [sender, receiver] => (None, sender, receiver),
+            _ => return Err(WireError::Illegal("fragment")),
         };
         let sender = InstanceTag::new(sender).ok_or(WireError::Illegal("instance tag"))?;
         let receiver = InstanceTag::receiver(receiver)?;
-        let (index, total) = (decimal(index)?, decimal(total)?);
-        if index == 0 || index > total {
-            return Err(WireError::Illegal("fragment index"));
-        }
-        if piece.is_empty() {
-            return Err(WireError::Illegal(what));
-        }
         Ok(Self { identifier, sender, receiver, index, total, piece })
     }
+}
+
+/// Reads a line of this prefix, up to four hex numbers with bars between them, and `,index,total,piece,`. For the
+/// fragments of the prekey server, too.
+pub(crate) fn parse_behind<'a>(
+    prefix: &str,
+    line: &'a str,
+) -> Result<(Vec<u32>, u16, u16, &'a str), WireError> {
+    let illegal = WireError::Illegal("fragment");
+    let inner = line.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(','));
+    let mut fields = inner.ok_or(illegal)?.split(',');
+    let (Some(names), Some(index), Some(total), Some(piece), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Err(illegal);
+    };
+    let names = names.splitn(4, '|').map(hex).collect::<Result<_, _>>()?;
+    let (index, total) = (decimal(index)?, decimal(total)?);
+    if index == 0 || index > total {
+        return Err(WireError::Illegal("fragment index"));
+    }
+    if piece.is_empty() {
+        return Err(illegal);
+    }
+    Ok((names, index, total, piece))
 }
 
 /// Cuts an encoded message of version 4 into lines of at most `max_line` bytes; one that fits is the only line. The
@@ -64,7 +74,8 @@ pub fn cut(
     receiver: Option<InstanceTag>,
 ) -> Result<Vec<String>, WireError> {
     let receiver = receiver.map_or(0, InstanceTag::get);
-    cut_behind(&format!("{FRAGMENT_PREFIX}{identifier:08x}|{sender}|{receiver:08x}"), message, max_line)
+    let names = format!("{FRAGMENT_PREFIX}{identifier:08x}|{sender}|{receiver:08x}");
+    cut_behind(&names, message, MESSAGE_PREFIX, max_line)
 }
 
 /// As [`cut`], for version 3, which has no identifier.
@@ -75,15 +86,20 @@ pub fn cut_v3(
     receiver: Option<InstanceTag>,
 ) -> Result<Vec<String>, WireError> {
     let receiver = receiver.map_or(0, InstanceTag::get);
-    cut_behind(&format!("{FRAGMENT_PREFIX}{sender}|{receiver:08x}"), message, max_line)
+    cut_behind(&format!("{FRAGMENT_PREFIX}{sender}|{receiver:08x}"), message, MESSAGE_PREFIX, max_line)
 }
 
-/// Cuts a message into lines that begin with this and go on `,index,total,piece,`.
-fn cut_behind(names: &str, message: &str, max_line: usize) -> Result<Vec<String>, WireError> {
+/// Cuts a message that begins with `whole` into lines that begin with `names` and go on `,index,total,piece,`.
+pub(crate) fn cut_behind(
+    names: &str,
+    message: &str,
+    whole: &str,
+    max_line: usize,
+) -> Result<Vec<String>, WireError> {
     if message.len() <= max_line {
         return Ok(vec![message.into()]);
     }
-    if !message.starts_with(MESSAGE_PREFIX) || !message.is_ascii() {
+    if !message.starts_with(whole) || !message.is_ascii() {
         return Err(WireError::Illegal("message to cut"));
     }
     let room = max_line.checked_sub(names.len() + ",00001,00001,,".len()).filter(|room| *room > 0);

@@ -146,7 +146,7 @@ impl InstanceTag {
     }
 
     /// A receiver field, where 0 stands for a client not known yet.
-    pub(super) fn receiver(tag: u32) -> Result<Option<Self>, WireError> {
+    pub(crate) fn receiver(tag: u32) -> Result<Option<Self>, WireError> {
         match tag {
             0 => Ok(None),
             tag => Self::new(tag).map(Some).ok_or(WireError::Illegal("receiver instance tag")),

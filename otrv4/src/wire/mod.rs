@@ -12,6 +12,7 @@ mod tlv;
 
 pub use assembler::Assembler;
 pub use fragment::{Fragment, cut, cut_v3};
+pub(crate) use fragment::{cut_behind, parse_behind};
 pub use header::{Header, InstanceTag, MessageType, Version};
 pub use text::{
     ErrorCode, Line, MAX_MESSAGE, Versions, armour, classify, error_message, query_message, unarmour,
