@@ -30,6 +30,16 @@ fn what_was_written_while_bob_was_away_is_read_and_answered() {
 }
 
 #[test]
+fn somebody_who_has_no_mac_keys_to_reveal_may_write_first() {
+    let (mut alice, mut bob, lines) = written_to_bob_while_away();
+    bob.receive(&lines[0]);
+    let line = bob.line("before he has read anything");
+    assert_eq!(alice.receive(&line).heard(), ["before he has read anything"]);
+    lines[1..].iter().for_each(|line| _ = bob.receive(line));
+    assert_eq!(bob.heard(), ["one", "two", "three"]);
+}
+
+#[test]
 fn data_that_overtakes_the_handshake_is_shown_once_when_it_arrives() {
     let (_, mut bob, mut lines) = written_to_bob_while_away();
     lines.reverse();
