@@ -60,11 +60,6 @@ impl Point {
         &self.encoding
     }
 
-    /// `self - other`: the identity if they are the same.
-    pub(crate) fn minus(&self, other: &Self) -> Self {
-        (self.curve - other.curve).into()
-    }
-
     /// `r·G + c·A` in constant time. The identity only by a chance of 1 in q, or if `r` and `c` are zero.
     pub(crate) fn commit(r: &SecretScalar, c: &SecretScalar, a: &Self) -> Self {
         (multiply::base(r.expose()) + a.curve * c.expose()).into()
@@ -176,15 +171,6 @@ mod tests {
         opposite[56] = 0x80;
         assert_eq!(Point::combine(&-one, &[]).as_bytes(), &opposite);
         assert!(Point::combine(&Scalar::decode(&ORDER), &[]).is_identity());
-    }
-
-    #[test]
-    fn the_difference_of_a_point_and_itself_is_the_identity() {
-        let generator = Point::decode(&GENERATOR).unwrap();
-        assert!(generator.minus(&generator).is_identity());
-        let opposite = Point::combine(&-Scalar::decode(&ORDER), &[]).minus(&generator);
-        assert_eq!(opposite.as_bytes()[..56], GENERATOR[..56]);
-        assert_eq!(opposite.as_bytes()[56], 0x80);
     }
 
     #[test]

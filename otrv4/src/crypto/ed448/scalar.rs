@@ -151,11 +151,6 @@ impl SecretScalar {
         multiply::base(&self.0).into()
     }
 
-    /// `self·A`.
-    pub(crate) fn mul(&self, a: &Point) -> Point {
-        (a.curve * *self.0).into()
-    }
-
     /// `self·A` where the point itself is the secret: 57 bytes of a POINT.
     pub(crate) fn mul_secret(&self, a: &Point) -> Secret<57> {
         let mut product = a.curve * *self.0;
