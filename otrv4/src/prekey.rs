@@ -128,7 +128,7 @@ pub struct PrekeySecret {
 
 impl PrekeySecret {
     /// New keys, the ECDH key first. `id` is random and not that of another prekey of this client.
-    pub(crate) fn generate(rng: &mut dyn CryptoRng, id: u32) -> Self {
+    pub fn generate(rng: &mut dyn CryptoRng, id: u32) -> Self {
         Self { id, ecdh: EcdhKeyPair::generate(rng), dh: DhKeyPair::generate(rng) }
     }
 

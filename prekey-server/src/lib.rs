@@ -1,0 +1,38 @@
+//! An untrusted prekey server for OTRv4 over HTTP: it keeps what people need to start a conversation with somebody
+//! who is away, and hands every prekey out once.
+//! Spec: otrv4-prekey-server.md (spec-notes/SN-024).
+//!
+//! | path | |
+//! |---|---|
+//! | `GET /v1/server` | identity, public key and fingerprint of the server |
+//! | `POST /v1/accounts` | `{"identity"}`: registers it, gives the token, once |
+//! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none |
+//! | `GET /health` | whether server and database work |
+//!
+//! From the outside in: [`serve`] accepts connections, `http` turns requests into calls of the `service`, its
+//! `engine` decides what a message means, the [`store`] keeps what was decided.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = prekey_server::key_file::load_or_create("key".as_ref(), "prekey.example.org")?;
+//! let server = prekey_server::Server::open("prekeys.db".as_ref(), identity).await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:7448").await?;
+//! prekey_server::serve(listener, server, std::future::pending()).await;
+//! # Ok(()) }
+//! ```
+
+pub mod account;
+mod engine;
+mod http;
+pub mod key_file;
+mod pending;
+mod problem;
+mod serve;
+mod server;
+mod service;
+pub mod store;
+mod system;
+mod workers;
+
+pub use serve::serve;
+pub use server::Server;

@@ -1,0 +1,141 @@
+//! The service over HTTP: requests in, service calls, responses out. No SQL and no protocol in here.
+
+use crate::account::Identity;
+use crate::problem::Problem;
+use crate::service::{Error, Service};
+use crate::store::Store;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest body, in bytes: several times the longest message.
+const MAX_BODY: usize = 1 << 20;
+
+/// How long a request may take, from its headers to its answer.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// All paths of the server.
+pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
+    Router::new()
+        .route("/health", get(health::<S>))
+        .route("/v1/server", get(server::<S>))
+        .route("/v1/accounts", post(register::<S>))
+        .route("/v1/messages", post(message::<S>))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(finish))
+        .with_state(service)
+}
+
+/// What every response has in common: it comes in time, errors are problem details, and nobody keeps a copy.
+async fn finish(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| Problem::Timeout.into_response());
+    if let Some(problem) = Problem::for_bare(&response) {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.into_response();
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+}
+
+async fn health<S: Store>(State(service): State<Arc<Service<S>>>) -> Result<Json<Health>, Problem> {
+    service.check().await.map_err(|_| Problem::NoDatabase)?;
+    Ok(Json(Health { status: "ok" }))
+}
+
+#[derive(Serialize)]
+struct Server {
+    identity: String,
+    /// ED448-PUBKEY, 59 bytes in hex.
+    public_key: String,
+    /// 56 bytes in hex.
+    fingerprint: String,
+}
+
+async fn server<S: Store>(State(service): State<Arc<Service<S>>>) -> Json<Server> {
+    let identity = service.identity();
+    Json(Server {
+        identity: identity.name().to_owned(),
+        public_key: hex::encode(identity.public_key_bytes()),
+        fingerprint: identity.fingerprint().to_string(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewAccount {
+    identity: String,
+}
+
+#[derive(Serialize)]
+struct Account<'a> {
+    identity: &'a str,
+    token: &'a str,
+}
+
+async fn register<S: Store>(
+    State(service): State<Arc<Service<S>>>,
+    Json(account): Json<NewAccount>,
+) -> Result<Response, Problem> {
+    let identity = Identity::new(&account.identity).map_err(|_| Problem::IllegalIdentity)?;
+    let token = {
+        let identity = identity.clone();
+        to_the_end(async move { service.register(&identity).await }).await?
+    };
+    let account = Account { identity: identity.as_str(), token: &token };
+    Ok((StatusCode::CREATED, Json(account)).into_response())
+}
+
+async fn message<S: Store>(
+    State(service): State<Arc<Service<S>>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<String, Problem> {
+    if !is_plain_text(&headers) {
+        return Err(Problem::MediaType);
+    }
+    let text = std::str::from_utf8(&body).map_err(|_| Problem::Refused)?.trim_ascii().to_owned();
+    let token = bearer(&headers).map(ToOwned::to_owned);
+    to_the_end(async move { service.answer(token.as_deref(), &text).await }).await
+}
+
+/// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(|error| match error {
+        Error::Refused => Problem::Refused,
+        Error::Unauthenticated => Problem::Unauthenticated,
+        Error::Taken => Problem::IdentityTaken,
+        Error::Busy => Problem::Busy,
+        Error::Internal => Problem::Internal,
+    })
+}
+
+fn is_plain_text(headers: &HeaderMap) -> bool {
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("text/plain")
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}

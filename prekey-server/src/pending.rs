@@ -1,0 +1,183 @@
+//! Exchanges between DAKE-1 and DAKE-3: bounded in number, short-lived, each good for one DAKE-3.
+
+use crate::account::Identity;
+use otrv4::Timestamp;
+use otrv4::wire::InstanceTag;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Exchanges of one identity at a time: one a device, as the store has room for.
+const MAX_PENDING_PER_IDENTITY: usize = 16;
+
+/// Exchanges at a time, about 1 KiB each. More publishers within [`LIFETIME`] are told to come back.
+const MAX_PENDING: usize = 4096;
+
+/// Seconds between DAKE-1 and DAKE-3: a slow client needs a few to prove 255 prekeys, the rest is its network.
+const LIFETIME: i64 = 120;
+
+/// The pending exchanges, under the publisher's identity and instance tag.
+#[derive(Debug)]
+pub(crate) struct Pending<T>(Mutex<Table<T>>);
+
+#[derive(Debug)]
+struct Table<T> {
+    by_identity: HashMap<Identity, Vec<Entry<T>>>,
+    total: usize,
+    swept: Timestamp,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    tag: InstanceTag,
+    begun: Timestamp,
+    exchange: T,
+}
+
+/// As many exchanges as the server keeps are running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl<T> Pending<T> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Table { by_identity: HashMap::new(), total: 0, swept: Timestamp::from_unix(0) }))
+    }
+
+    /// Keeps an exchange. It replaces the one of the same client; past the identity's share, its oldest.
+    pub(crate) fn insert(
+        &self,
+        identity: &Identity,
+        tag: InstanceTag,
+        exchange: T,
+        now: Timestamp,
+    ) -> Result<(), Full> {
+        let mut table = self.lock();
+        table.remove(identity, tag);
+        table.make_room(now)?;
+        let entries = table.by_identity.entry(identity.clone()).or_default();
+        entries.push(Entry { tag, begun: now, exchange });
+        if entries.len() > MAX_PENDING_PER_IDENTITY {
+            entries.remove(0);
+        } else {
+            table.total += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether there is room, before the work of answering is done.
+    pub(crate) fn check_room(&self, now: Timestamp) -> Result<(), Full> {
+        self.lock().make_room(now)
+    }
+
+    /// Takes the client's exchange out, whatever comes of it.
+    pub(crate) fn take(&self, identity: &Identity, tag: InstanceTag, now: Timestamp) -> Option<T> {
+        let entry = self.lock().remove(identity, tag)?;
+        entry.is_alive(now).then_some(entry.exchange)
+    }
+
+    /// A panic elsewhere left the table whole: nothing in here panics between two changes that belong together.
+    fn lock(&self) -> MutexGuard<'_, Table<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Table<T> {
+    fn remove(&mut self, identity: &Identity, tag: InstanceTag) -> Option<Entry<T>> {
+        let entries = self.by_identity.get_mut(identity)?;
+        let position = entries.iter().position(|entry| entry.tag == tag)?;
+        let entry = entries.remove(position);
+        if entries.is_empty() {
+            self.by_identity.remove(identity);
+        }
+        self.total -= 1;
+        Some(entry)
+    }
+
+    /// Drops what has expired, at most once a second: the keys in it are wiped soon, and the work stays small.
+    fn make_room(&mut self, now: Timestamp) -> Result<(), Full> {
+        if now != self.swept {
+            self.by_identity.retain(|_, entries| {
+                entries.retain(|entry| entry.is_alive(now));
+                !entries.is_empty()
+            });
+            self.total = self.by_identity.values().map(Vec::len).sum();
+            self.swept = now;
+        }
+        if self.total < MAX_PENDING { Ok(()) } else { Err(Full) }
+    }
+}
+
+impl<T> Entry<T> {
+    /// A clock that was set back ends an exchange too: its age is unknown.
+    fn is_alive(&self, now: Timestamp) -> bool {
+        (self.begun..self.begun.plus(LIFETIME)).contains(&now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn identity(n: usize) -> Identity {
+        Identity::new(&format!("bob{n}")).expect("legal")
+    }
+
+    fn tag(n: usize) -> InstanceTag {
+        InstanceTag::new(0x100 + u32::try_from(n).expect("small")).expect("legal")
+    }
+
+    #[test]
+    fn an_exchange_serves_once_and_its_own_client_only() {
+        let pending = Pending::new();
+        pending.insert(&identity(1), tag(1), "one", NOW).expect("room");
+        assert_eq!(pending.take(&identity(2), tag(1), NOW), None);
+        assert_eq!(pending.take(&identity(1), tag(2), NOW), None);
+        assert_eq!(pending.take(&identity(1), tag(1), NOW), Some("one"));
+        assert_eq!(pending.take(&identity(1), tag(1), NOW), None);
+    }
+
+    #[test]
+    fn a_new_exchange_of_a_client_replaces_its_old_one() {
+        let pending = Pending::new();
+        pending.insert(&identity(1), tag(1), "old", NOW).expect("room");
+        pending.insert(&identity(1), tag(1), "new", NOW).expect("room");
+        assert_eq!(pending.take(&identity(1), tag(1), NOW), Some("new"));
+        assert_eq!(pending.take(&identity(1), tag(1), NOW), None);
+    }
+
+    #[test]
+    fn an_exchange_ends_with_its_time_or_when_the_clock_goes_back() {
+        for (later, expected) in [(LIFETIME - 1, Some(())), (LIFETIME, None), (-1, None)] {
+            let pending = Pending::new();
+            pending.insert(&identity(1), tag(1), (), NOW).expect("room");
+            assert_eq!(pending.take(&identity(1), tag(1), NOW.plus(later)), expected);
+        }
+    }
+
+    #[test]
+    fn an_identity_past_its_share_loses_its_own_oldest() {
+        let pending = Pending::new();
+        pending.insert(&identity(2), tag(0), 0, NOW).expect("room");
+        for n in 0..=MAX_PENDING_PER_IDENTITY {
+            pending.insert(&identity(1), tag(n), n, NOW).expect("room");
+        }
+        assert_eq!(pending.take(&identity(1), tag(0), NOW), None);
+        assert_eq!(pending.take(&identity(1), tag(1), NOW), Some(1));
+        assert_eq!(pending.take(&identity(2), tag(0), NOW), Some(0));
+    }
+
+    #[test]
+    fn a_full_table_refuses_until_something_ends() {
+        let pending = Pending::new();
+        for n in 0..MAX_PENDING {
+            pending.insert(&identity(n), tag(0), (), NOW).expect("room");
+        }
+        assert_eq!(pending.insert(&identity(MAX_PENDING), tag(0), (), NOW), Err(Full));
+        assert_eq!(pending.check_room(NOW.plus(1)), Err(Full));
+        pending.insert(&identity(0), tag(0), (), NOW).expect("its own place again");
+        pending.take(&identity(1), tag(0), NOW).expect("a pending exchange");
+        pending.insert(&identity(MAX_PENDING), tag(0), (), NOW).expect("the place that became free");
+        assert_eq!(pending.check_room(NOW.plus(LIFETIME)), Ok(()));
+    }
+}

@@ -1,0 +1,117 @@
+//! What a request gets when it is not served: RFC 9457 problem details with fixed texts, which tell a client author
+//! what to do and a forger nothing.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// A message that is not answered, whatever the reason.
+    Refused,
+    /// A body that cannot be read.
+    BadRequest,
+    Unauthenticated,
+    NotFound,
+    MethodNotAllowed,
+    Timeout,
+    IdentityTaken,
+    TooLarge,
+    MediaType,
+    IllegalIdentity,
+    Internal,
+    Busy,
+    NoDatabase,
+}
+
+pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Seconds after which a busy server is worth another try.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
+impl Problem {
+    /// Gives a bare error of the HTTP layers (no such path, body too large …) our form.
+    pub(crate) fn for_bare(response: &Response) -> Option<Self> {
+        if response.headers().get(header::CONTENT_TYPE) == Some(&CONTENT_TYPE) {
+            return None;
+        }
+        match response.status() {
+            StatusCode::NOT_FOUND => Some(Self::NotFound),
+            StatusCode::METHOD_NOT_ALLOWED => Some(Self::MethodNotAllowed),
+            StatusCode::PAYLOAD_TOO_LARGE => Some(Self::TooLarge),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Some(Self::MediaType),
+            status if status.is_client_error() => Some(Self::BadRequest),
+            status if status.is_server_error() => Some(Self::Internal),
+            _ => None,
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Refused | Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::IdentityTaken => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::IllegalIdentity => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy | Self::NoDatabase => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::Refused => "The message was refused.",
+            Self::BadRequest => "The request cannot be read.",
+            Self::Unauthenticated => "This message needs the token of an account in Authorization: Bearer.",
+            Self::NotFound => "There is nothing at this path.",
+            Self::MethodNotAllowed => "This path has another method.",
+            Self::Timeout => "The request took too long.",
+            Self::IdentityTaken => "This identity has an account already.",
+            Self::TooLarge => "The body is longer than 1 MiB.",
+            Self::MediaType => "Messages are text/plain, accounts are application/json.",
+            Self::IllegalIdentity => {
+                "An identity is 1 to 256 bytes of lower-case text without blanks, control or invisible characters."
+            }
+            Self::Internal => "The server failed; what was asked may or may not have happened.",
+            Self::Busy => "The server has too much to do; ask again later.",
+            Self::NoDatabase => "The database does not answer.",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Details {
+    /// `about:blank`: the status code says what kind of problem it is (RFC 9457, section 4.2.1).
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let details = Details {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.detail(),
+        };
+        let mut response = (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], Json(details)).into_response();
+        match self {
+            Self::Unauthenticated => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Busy => {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,149 @@
+//! The server without a network: accounts, messages, the database. What carries requests to it (HTTP) is outside.
+
+use crate::account::{Identity, Token};
+use crate::engine::{self, Engine, Query, Refused, Step};
+use crate::store::{Published, Registered, Store, StoreError};
+use crate::system;
+use crate::workers::{Failed, Workers};
+use otrv4::prekey_server::{ServerIdentity, decode_text, encode_text};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+#[derive(Debug)]
+pub(crate) struct Service<S> {
+    store: S,
+    engine: Arc<Engine>,
+    workers: Workers,
+}
+
+/// Why a request was not served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The message is not one we answer.
+    #[error("message refused")]
+    Refused,
+    /// No token, or not that of an account.
+    #[error("not authenticated")]
+    Unauthenticated,
+    /// The identity has an account already.
+    #[error("identity taken")]
+    Taken,
+    /// More work than we can do.
+    #[error("busy")]
+    Busy,
+    /// Our fault.
+    #[error("internal error")]
+    Internal,
+}
+
+impl<S: Store> Service<S> {
+    pub(crate) fn new(store: S, identity: ServerIdentity) -> Self {
+        Self { store, engine: Arc::new(Engine::new(identity)), workers: Workers::new() }
+    }
+
+    pub(crate) fn identity(&self) -> &ServerIdentity {
+        self.engine.identity()
+    }
+
+    /// Creates an account. The token is shown here and never again.
+    pub(crate) async fn register(&self, identity: &Identity) -> Result<Zeroizing<String>, Error> {
+        let token = Token::generate(identity.clone(), &mut system::rng());
+        match self.store.register(identity, &token.hash(), system::now()).await? {
+            Registered::Created => Ok(token.to_text()),
+            Registered::Taken => Err(Error::Taken),
+        }
+    }
+
+    /// Answers one message in its text form. `token` is what the sender showed, if anything.
+    pub(crate) async fn answer(&self, token: Option<&str>, text: &str) -> Result<String, Error> {
+        let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())))?;
+        let reply = if engine::is_query(&message) {
+            self.hand_out(Query::read(&message).map_err(|reason| refused(&reason))?).await?
+        } else {
+            let sender = self.authenticate(token).await?;
+            self.exchange(sender, message).await?
+        };
+        Ok(encode_text(&reply))
+    }
+
+    /// Whether the database answers.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        Ok(self.store.ping().await?)
+    }
+
+    /// Finishes what runs.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+    }
+
+    async fn authenticate(&self, token: Option<&str>) -> Result<Identity, Error> {
+        let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
+        match self.store.token_hash(token.claimed_identity()).await? {
+            Some(hash) if hash.matches(&token.hash()) => Ok(token.claimed_identity().clone()),
+            _ => Err(Error::Unauthenticated),
+        }
+    }
+
+    async fn exchange(&self, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let work = {
+            let (engine, sender) = (Arc::clone(&self.engine), sender.clone());
+            move || engine.exchange(&sender, &message, system::now(), &mut system::rng())
+        };
+        match self.workers.run(work).await?.map_err(|reason| refused(&reason))? {
+            Step::Reply(reply) => Ok(reply),
+            Step::Publish(deposit, reply) => {
+                let prekeys = deposit.prekeys.len();
+                match self.store.publish(&sender, &deposit, system::now()).await {
+                    Ok(Published::Stored) => {
+                        tracing::info!(prekeys, "publication stored");
+                        Ok(reply.success())
+                    }
+                    Ok(Published::Refused) => {
+                        tracing::info!(prekeys, "publication past a limit or with a used id");
+                        Ok(reply.failure())
+                    }
+                    // The peer is authenticated, so it gets an answer; repeating what was stored after all is harmless.
+                    Err(error) => {
+                        tracing::error!(%error, "publication not stored");
+                        Ok(reply.failure())
+                    }
+                }
+            }
+            Step::Count(device, reply) => Ok(reply.status(self.store.count(&sender, &device).await?)),
+        }
+    }
+
+    async fn hand_out(&self, query: Query) -> Result<Vec<u8>, Error> {
+        let ensembles = match query.target() {
+            Some(identity) => self.store.take(&identity, system::now()).await?,
+            None => Vec::new(),
+        };
+        tracing::info!(ensembles = ensembles.len(), "query answered");
+        Ok(query.answer(ensembles))
+    }
+}
+
+fn refused(reason: &Refused) -> Error {
+    tracing::info!(%reason, "message refused");
+    match reason {
+        Refused::Full => Error::Busy,
+        Refused::Rejected(_) | Refused::NotExpected => Error::Refused,
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "database");
+        Self::Internal
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        tracing::error!(%failed, "workers");
+        match failed {
+            Failed::Busy => Self::Busy,
+            Failed::Panicked => Self::Internal,
+        }
+    }
+}

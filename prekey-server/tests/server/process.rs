@@ -1,0 +1,66 @@
+//! The server's program as a process, for the tests.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A running server; killed when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    /// `http://ADDRESS:PORT`
+    pub(crate) base: String,
+    pub(crate) fingerprint: String,
+}
+
+/// The program without any of the environment's settings.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prekey-server"));
+    command.env_clear();
+    command
+}
+
+/// Starts a server whose database and key lie in `folder`, on any free loopback port.
+pub(crate) fn start(folder: &Path) -> Process {
+    start_logging(folder, "warn", Stdio::inherit())
+}
+
+/// The same, with a log at this level.
+pub(crate) fn start_logging(folder: &Path, level: &str, log: Stdio) -> Process {
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org", "--log", level]);
+    command.stderr(log);
+    command.arg("--database").arg(folder.join("prekeys.db")).arg("--key-file").arg(folder.join("key"));
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut line = |what| {
+        let line = lines.next().expect("a line").expect("text");
+        line.strip_prefix(what).unwrap_or_else(|| panic!("{what:?} expected: {line}")).to_owned()
+    };
+    let (base, fingerprint) = (line("listening on "), line("fingerprint "));
+    Process { child, base, fingerprint }
+}
+
+impl Process {
+    pub(crate) fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// SIGKILL, as a crash: the process gets no chance to finish anything.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("a running server");
+        self.child.wait().expect("a process that ends");
+    }
+
+    /// Waits for its end; gives the exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().expect("a process that ends").code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
