@@ -469,4 +469,23 @@ mod tests {
         assert!(read_whole(&padded(longest)).unwrap().verify(tag(0x100), Timestamp::from_unix(0)).is_ok());
         assert_eq!(read_whole(&padded(longest + 1)), Err(WireError::TooLong("client profile")));
     }
+    #[test]
+    fn the_transitional_signature_leaves_itself_out_wherever_it_stands() {
+        let vector = &of_kind("dsa")[0];
+        let (public_key, x) = (bytes(&vector.inputs["dsa_public"]), bytes(&vector.inputs["dsa_x"]));
+        let key = DsaPublic::read(&mut Reader::new(&public_key)).unwrap();
+        let own = Own::new();
+        let plain = own.profile(None);
+        let first = &plain.as_bytes()[4..plain.as_bytes().len() - SIGNATURE_LEN];
+        let dsa_key = [&[0, 6], public_key.as_slice()].concat();
+        let signature = [&[0, 7], key.sign_with_nonce_1(&x, &[first, &dsa_key].concat()).as_slice()].concat();
+        let verdict = |fields: &[&[u8]]| {
+            let profile = own.signed(7, &fields.concat());
+            read_whole(&profile).unwrap().verify(tag(0x100), Timestamp::from_unix(0)).map(|_| ())
+        };
+        assert_eq!(verdict(&[first, &dsa_key, &signature]), Ok(()));
+        assert_eq!(verdict(&[first, &signature, &dsa_key]), Ok(()));
+        assert_eq!(verdict(&[&signature, first, &dsa_key]), Ok(()));
+        assert_eq!(verdict(&[&dsa_key, first, &signature]), Err(Reject::Forged), "over the order as sent");
+    }
 }

@@ -96,6 +96,7 @@ impl DsaPublic {
 mod tests {
     use super::*;
     use crate::vectors::{array, bytes, of_kind};
+    use crate::wire::Writer;
 
     #[test]
     fn recorded_signatures_verify_and_changed_ones_do_not() {
@@ -127,5 +128,47 @@ mod tests {
         even[2 + 4 + 127] &= 0xfe;
         assert!(DsaPublic::read(&mut Reader::new(&even)).is_err());
         assert!(DsaPublic::read(&mut Reader::new(&key[..key.len() - 1])).is_err());
+    }
+    fn key(p: &[u8], q: &[u8], g: &[u8], y: &[u8]) -> Result<DsaPublic, WireError> {
+        let mut w = Writer::new();
+        w.short(0).mpi(p).mpi(q).mpi(g).mpi(y);
+        DsaPublic::read(&mut Reader::new(w.as_slice()))
+    }
+
+    #[test]
+    fn numbers_that_make_no_key_are_refused() {
+        let (p, q, g, y) = ([23], [11], [4], [9]);
+        assert!(key(&p, &q, &g, &y).is_ok());
+        for bad_p in [vec![], vec![1], vec![2], vec![22], vec![1; 129]] {
+            assert!(key(&bad_p, &q, &g, &y).is_err(), "p = {bad_p:?}");
+        }
+        for bad_q in [vec![], vec![1], vec![10], vec![1; 21], vec![1; 25]] {
+            assert!(key(&p, &bad_q, &g, &y).is_err(), "q = {bad_q:?}");
+        }
+        for bad in [vec![], vec![1], vec![23], vec![24], vec![1; 129]] {
+            assert!(key(&p, &q, &bad, &y).is_err(), "g = {bad:?}");
+            assert!(key(&p, &q, &g, &bad).is_err(), "y = {bad:?}");
+        }
+    }
+
+    /// (r, s) of one byte each.
+    fn small_signature(r: u8, s: u8) -> [u8; 40] {
+        let mut signature = [0; 40];
+        (signature[19], signature[39]) = (r, s);
+        signature
+    }
+
+    #[test]
+    fn small_and_composite_numbers_are_judged_without_a_panic() {
+        // The least p that is read.
+        let least = key(&[3], &[3], &[2], &[2]).unwrap();
+        // q = 15 has no inverse of 3, 5, 6, 9, 10 and 12.
+        let composite = key(&[23], &[15], &[4], &[9]).unwrap();
+        for (r, s) in (0..16).flat_map(|r| (0..16).map(move |s| (r, s))) {
+            let signature = small_signature(r, s);
+            let valid = [least.verify(b"message", &signature), composite.verify(b"message", &signature)];
+            assert!(!(valid[0] && (r >= 3 || s >= 3 || r * s == 0)), "r = {r}, s = {s}");
+            assert!(!(valid[1] && (r * s == 0 || s % 3 == 0 || s % 5 == 0)), "r = {r}, s = {s}");
+        }
     }
 }

@@ -110,7 +110,8 @@ fn challenge(usage: RingUse, ring: [&Point; 3], commitments: [&Point; 3], messag
     Scalar::decode(&hash)
 }
 
-/// In constant time, 1 at the first place that holds this key: a ring that names it twice is signed all the same.
+/// In constant time, 1 at the first place that holds this key. A ring that names it twice is signed all the same, as if
+/// by the first of them. // spec-notes/SN-005
 fn first_place_of(public: &Point, ring: [&Point; 3]) -> [Choice; 3] {
     let mut found = Choice::from(0);
     ring.map(|a| {
@@ -264,6 +265,22 @@ mod tests {
         let others = others();
         let ring = ring_with(&others[0], &others, 0);
         assert_eq!(sign(&mut rng(), RingUse::Otr, &key(1), ring, b"message"), None);
+    }
+
+    #[test]
+    fn the_first_of_two_places_signs() {
+        let (ours, other) = (key(1), key(101));
+        let (ours, other) = (ours.public(), other.public());
+        for (ring, first) in [
+            ([ours, ours, other], [1, 0, 0]),
+            ([ours, other, ours], [1, 0, 0]),
+            ([other, ours, ours], [0, 1, 0]),
+            ([ours, ours, ours], [1, 0, 0]),
+            ([other, other, ours], [0, 0, 1]),
+            ([other, other, other], [0, 0, 0]),
+        ] {
+            assert_eq!(first_place_of(ours, ring).map(|choice| choice.unwrap_u8()), first);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Both roles against each other, and against someone in between or a publisher that lies.
 
-use super::exchange::SessionKeys;
+use super::exchange::{SessionKeys, Usage, hash};
 use super::proofs::{DhProof, EcdhProof, EcdhUse};
 use super::publication::{Body, Proofs};
 use super::*;
@@ -11,8 +11,8 @@ use crate::keys::{Fingerprint, ForgingKey, ForgingSecret, LongTermKey, SharedPre
 use crate::prekey::{PrekeySecret, VerifiedPrekeyMessage};
 use crate::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
 use crate::time::Timestamp;
-use crate::vectors::{Recorded, rng};
-use crate::wire::{InstanceTag, Writer};
+use crate::vectors::{Recorded, bytes, of_kind, rng};
+use crate::wire::{InstanceTag, WireError, Writer};
 
 const NOW: Timestamp = Timestamp::from_unix(1000);
 const ALICE: &str = "alice@example.org";
@@ -232,6 +232,51 @@ fn an_expired_or_foreign_profile_begins_no_exchange() {
     assert_eq!(answer(&server, &foreign).err(), Some(Reject::ForeignOwner("client profile")));
 }
 
+/// Encodings of 57 bytes that are no point we take: identity, small order, outside the subgroup, not canonical.
+fn bad_points() -> Vec<(String, [u8; 57])> {
+    let bad = of_kind("point").into_iter().filter(|v| v.accept() == Some(false));
+    let bad: Vec<_> =
+        bad.filter_map(|v| Some((v.name.clone(), bytes(&v.inputs["encoded"]).try_into().ok()?))).collect();
+    assert!(bad.len() > 20);
+    bad
+}
+
+#[test]
+fn an_ephemeral_key_that_is_no_point_is_refused_on_both_sides() {
+    let (alice, server) = (Alice::new(), server());
+    let (publisher, dake1) = alice.start();
+    let (_, dake2) = answer(&server, &dake1).unwrap();
+    for (name, point) in bad_points() {
+        let mut bad = dake1.clone();
+        let i = bad.len() - 57;
+        bad[i..].copy_from_slice(&point);
+        assert_eq!(answer(&server, &bad).err(), Some(WireError::Illegal("I").into()), "{name}");
+
+        let mut bad = dake2.clone();
+        let s = bad.len() - 6 * 57 - 57;
+        bad[s..s + 57].copy_from_slice(&point);
+        let request = PublishRequest::StorageInformation;
+        let read = publisher.receive_dake2(&bad, &pinned(&server), &alice.key, request, &mut rng());
+        assert_eq!(read.err(), Some(WireError::Illegal("S").into()), "{name}");
+    }
+}
+
+#[test]
+fn a_profile_without_version_4_begins_no_exchange() {
+    let (alice, server) = (Alice::new(), server());
+    let profile = alice.profile.as_bytes();
+    let (mut fields, key) = (profile[4..profile.len() - 114].to_vec(), alice.key.signing());
+    let versions = fields.windows(7).position(|window| window == [0, 4, 0, 0, 0, 1, b'4']).unwrap();
+    let dake1 = |fields: &[u8]| {
+        let (_, dake1) = alice.start();
+        let (head, i) = (&dake1[..3 + 4 + 4], &dake1[dake1.len() - 57..]);
+        [head, fields, &key.sign(fields), i].concat()
+    };
+    assert!(answer(&server, &dake1(&fields)).is_ok());
+    fields[versions + 6] = b'5';
+    assert_eq!(answer(&server, &dake1(&fields)).err(), Some(Reject::Version));
+}
+
 /// A publisher of which the server knows who it is, and which may put together what it wants.
 struct Liar<'a> {
     alice: &'a Alice,
@@ -421,6 +466,53 @@ fn counts_that_do_not_match_are_answered_with_failure() {
 }
 
 #[test]
+fn messages_of_other_types_inside_dake_3_are_answered_with_failure() {
+    let (alice, server) = (Alice::new(), server());
+    let (_, dake1) = alice.start();
+    let (_, dake2) = answer(&server, &dake1).unwrap();
+    let (_, _, dake3) = dake3(&alice, &server, PublishRequest::StorageInformation);
+    let liar = || Liar::new(&alice);
+    for message in [dake1, dake2, dake3] {
+        assert!(liar().check(message).is_none());
+    }
+    for reply in [ServerReply::Success, ServerReply::Failure, ServerReply::Status(1)] {
+        let liar = liar();
+        let message = reply.write(alice.profile.owner(), &liar.ours);
+        assert!(liar.check(message).is_none(), "{reply:?}");
+    }
+    for message_type in [0x0a, 0x0b, 0x10, 0x35, 0x37] {
+        let liar = liar();
+        let mut message = liar.seal(&liar.parts(&alice));
+        message[2] = message_type;
+        assert!(liar.check(message).is_none(), "{message_type}");
+    }
+}
+
+#[test]
+fn a_profile_is_announced_by_a_1_and_nothing_else() {
+    let alice = Alice::new();
+    let accepts = |k: u8, j: u8| {
+        let liar = Liar::new(&alice);
+        let Parts { count, prekeys, client_profile, prekey_profile, proofs } = liar.parts(&alice);
+        let (client_profile, prekey_profile) = (client_profile.unwrap(), prekey_profile.unwrap());
+        let mut covered = Writer::new();
+        covered.byte(0x08).byte(count).bytes(&hash(Usage::PrekeyMessages, &[&prekeys]));
+        covered.byte(k).bytes(&hash(Usage::ClientProfile, &[&client_profile]));
+        covered.byte(j).bytes(&hash(Usage::PrekeyProfile, &[&prekey_profile]));
+        covered.bytes(&hash(Usage::MacProofs, &[&proofs]));
+        let mut w = Writer::new();
+        w.short(4).byte(0x08).byte(count).bytes(&prekeys);
+        w.byte(k).bytes(&client_profile).byte(j).bytes(&prekey_profile).bytes(&proofs);
+        liar.ours.mac(Usage::PreMac, &[covered.as_slice()]).write(&mut w);
+        liar.check(w.finish()).is_some()
+    };
+    assert!(accepts(1, 1));
+    for (k, j) in [(2, 1), (1, 2), (255, 1), (1, 255), (0, 1), (1, 0)] {
+        assert!(!accepts(k, j), "K = {k}, J = {j}");
+    }
+}
+
+#[test]
 fn a_prekey_message_given_twice_is_stored_once_and_one_id_for_two_is_answered_with_failure() {
     let publish = |ids: &[u32], same_keys: bool| {
         let mut alice = Alice::new();
@@ -452,7 +544,7 @@ fn more_prekeys_than_a_byte_can_count_are_refused_on_our_side() {
         alice.everything(&alice.prekeys()),
         &mut rng(),
     );
-    assert_eq!(result.err(), Some(crate::wire::WireError::TooLong("publication").into()));
+    assert_eq!(result.err(), Some(WireError::TooLong("publication").into()));
 }
 
 #[test]

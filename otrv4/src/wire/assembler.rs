@@ -313,6 +313,40 @@ mod tests {
         assert_eq!(assembler.incomplete.len(), 2, "a message over the limit is forgotten");
     }
 
+    #[test]
+    fn pieces_of_one_byte_count_for_more_than_their_bytes() {
+        let mut assembler = Assembler::new();
+        let most = MAX_BUFFERED / (1 + PIECE_OVERHEAD);
+        let lines: Vec<_> = (1..=most).map(|index| format!("?OTR|1|100|0,{index},65535,x,")).collect();
+        add_all(&mut assembler, lines.iter().map(String::as_str));
+        assert_eq!(assembler.incomplete.len(), 1);
+        add_all(&mut assembler, [format!("?OTR|1|100|0,{},65535,x,", most + 1).as_str()]);
+        assert_eq!(assembler.incomplete.len(), 0);
+    }
+
+    #[test]
+    fn waiting_pieces_survive_saving() {
+        let mut assembler = Assembler::new();
+        add_all(
+            &mut assembler,
+            ["?OTR|1|100|0,1,3,?OTR:A,", "?OTR|1|100|0,3,3,C.,", "?OTR|1|101|0,1,2,?OTR:X,"],
+        );
+        add_all(&mut assembler, ["?OTR|100|0,1,2,?OTR:V,"]);
+        let mut w = Writer::new();
+        assembler.save(&mut w);
+        let mut r = Reader::new(w.as_slice());
+        let mut loaded = Assembler::load(&mut r).unwrap();
+        assert_eq!(r.end(), Ok(()));
+        assert_eq!(format!("{loaded:?}"), format!("{assembler:?}"));
+        assert_eq!(loaded.buffered(), assembler.buffered());
+        assert_eq!(add(&mut loaded, "?OTR|1|101|0,2,2,Y.,"), Ok(Some("?OTR:XY.".into())));
+        assert_eq!(add(&mut loaded, "?OTR|1|100|0,2,3,B,"), Ok(Some("?OTR:ABC.".into())));
+        assert_eq!(add(&mut loaded, "?OTR|100|0,2,2,3.,"), Ok(Some("?OTR:V3.".into())));
+        for end in 0..w.as_slice().len() {
+            assert!(Assembler::load(&mut Reader::new(&w.as_slice()[..end])).is_err(), "{end}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_cut_is_put_together_in_any_order(

@@ -399,6 +399,22 @@ mod tests {
     }
 
     #[test]
+    fn only_the_standard_alphabet_and_the_bare_line_are_read() {
+        assert!(unarmour("?OTR:AA+/.").is_ok());
+        for bad in [
+            "?OTR:AA-_.",
+            "?OTR:AA+/. ",
+            "?OTR:AA+/.\n",
+            "?OTR:AA+/ .",
+            " ?OTR:AA+/.",
+            "?OTR:AA+/",
+            "?otr:AA+/.",
+        ] {
+            assert_eq!(unarmour(bad), Err(WireError::Illegal("encoded message")), "{bad}");
+        }
+    }
+
+    #[test]
     fn spare_bits_in_the_last_character_are_refused() {
         assert!(unarmour("?OTR:AAQDHg==.").is_ok());
         assert!(unarmour("?OTR:AAQDHh==.").is_err());
@@ -432,6 +448,15 @@ mod tests {
             let line = format!("{before}{}{after}", whitespace_tag(Versions::V34));
             let expected = Line::Tagged { text: format!("{before}{after}"), versions: Versions::V34 };
             prop_assert_eq!(classify(&line), expected);
+        }
+
+        #[test]
+        fn a_message_has_one_armour(
+            line in "\\?OTR:([A-Z+/]{4}){0,3}([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Z=_ -]{0,4})\\.{0,2} ?",
+        ) {
+            if let Ok(binary) = unarmour(&line) {
+                prop_assert_eq!(armour(&binary), line);
+            }
         }
 
         #[test]

@@ -85,6 +85,8 @@ const DOM4: &[u8] = b"SigEd448\x00\x00";
 mod tests {
     use proptest::prelude::*;
 
+    use ed448_goldilocks::{CompressedEdwardsY, EdwardsPoint};
+
     use super::super::ORDER;
     use super::*;
     use crate::vectors::{Vector, array, bytes, of_kind};
@@ -148,6 +150,47 @@ mod tests {
             carry = sum >> 8;
         }
         assert!(!verify(key.public(), b"message", &signature));
+    }
+
+    /// What the key's owner can make for `R` in any form: `S = r + k·a`.
+    fn signed_with(key: &SigningKey, r: Scalar, encoded_r: [u8; 57]) -> [u8; 114] {
+        let k = challenge(&encoded_r, key.public(), b"message");
+        let s = r + k * key.secret_scalar().publish();
+        [encoded_r, s.to_bytes()].concat().try_into().unwrap()
+    }
+
+    #[test]
+    fn an_r_with_a_part_of_small_order_is_refused() {
+        let key = SigningKey::from_sym(Secret::copied(&[2; 57]));
+        let r = Scalar::decode(&[5; 57]);
+        let order_4 = CompressedEdwardsY::IDENTITY.decompress_unchecked().unwrap().to_edwards();
+        for (torsion, valid) in
+            [(EdwardsPoint::IDENTITY, true), (order_4, false), (order_4.double(), false), (-order_4, false)]
+        {
+            let point = Point::from(Point::combine(&r, &[]).curve + torsion);
+            let signature = signed_with(&key, r, *point.as_bytes());
+            assert_eq!(verify(key.public(), b"message", &signature), valid);
+        }
+    }
+
+    #[test]
+    fn other_encodings_of_r_are_refused() {
+        let key = SigningKey::from_sym(Secret::copied(&[2; 57]));
+        let r = Scalar::decode(&[5; 57]);
+        let canonical = *Point::combine(&r, &[]).as_bytes();
+        assert!(verify(key.public(), b"message", &signed_with(&key, r, canonical)));
+        for bit in 0..7 {
+            let mut spare_bit = canonical;
+            spare_bit[56] |= 1 << bit;
+            assert!(!verify(key.public(), b"message", &signed_with(&key, r, spare_bit)), "bit {bit}");
+        }
+        // r = 0: the identity, whose x is 0 and has no sign.
+        let zero = Scalar::decode(&[0; 57]);
+        let mut identity = [0; 57];
+        identity[0] = 1;
+        assert!(verify(key.public(), b"message", &signed_with(&key, zero, identity)));
+        identity[56] = 0x80;
+        assert!(!verify(key.public(), b"message", &signed_with(&key, zero, identity)));
     }
 
     proptest! {
