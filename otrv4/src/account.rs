@@ -68,6 +68,16 @@ impl Default for Lifetimes {
     }
 }
 
+impl Lifetimes {
+    /// The nearest that makes sense: a profile lives for an hour at least and is renewed in the second half of its
+    /// life, so that two of a kind are valid at a time and not more.
+    fn sane(self) -> Self {
+        let profile = self.profile.max(60 * 60);
+        let (overlap, renew_ahead) = (self.overlap.clamp(0, profile), self.renew_ahead.clamp(0, profile / 2));
+        Self { profile, overlap, renew_ahead }
+    }
+}
+
 impl Account {
     /// A new account. `id` is what the messenger calls it, such as a bare JID: both sides of a conversation must know
     /// it under the same name. Whether the secret of the forging key is kept is the user's choice: with it they can
@@ -85,7 +95,7 @@ impl Account {
             tag: InstanceTag::random(rng),
             key: LongTermKey::generate(rng),
             forging: ForgingKey::generate(forging, rng),
-            lifetimes,
+            lifetimes: lifetimes.sane(),
             client_profiles: Vec::new(),
             prekey_profiles: Vec::new(),
             prekeys: BTreeMap::new(),
@@ -177,7 +187,8 @@ impl Account {
         !self.profiles_published || !self.unpublished.is_empty()
     }
 
-    /// Takes note that the server keeps what was published; after [`crate::prekey_server::ServerReply::Success`].
+    /// Takes note that the server keeps what was published; after [`crate::prekey_server::ServerReply::Success`]. Save
+    /// afterwards.
     pub fn published(&mut self, ids: &[u32]) {
         self.unpublished.retain(|id| !ids.contains(id));
         self.profiles_published = true;
@@ -224,7 +235,8 @@ impl Account {
         let (id, tag) = (r.text("account id")?, InstanceTag::read(&mut r)?);
         let (key, forging) = (LongTermKey::load(&mut r)?, ForgingKey::load(&mut r)?);
         let mut seconds = || r.array("lifetime").map(i64::from_be_bytes);
-        let lifetimes = Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? };
+        let lifetimes =
+            Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? }.sane();
         let mut client_profiles = Vec::new();
         for _ in 0..r.int("client profiles")? {
             client_profiles.push(load_profile(&mut r)?);
@@ -317,6 +329,15 @@ const SAVED_VERSION: u8 = 1;
 
 #[cfg(test)]
 impl Account {
+    /// The same account on a client with that tag.
+    pub(crate) fn of_tag(mut self, tag: InstanceTag, rng: &mut dyn CryptoRng, now: Timestamp) -> Self {
+        self.tag = tag;
+        self.client_profiles.clear();
+        self.prekey_profiles.clear();
+        self.renew(rng, now);
+        self
+    }
+
     /// An account of recorded keys, profiles and prekeys (id, 57 bytes, 80 bytes).
     pub(crate) fn of_parts(
         id: &str,

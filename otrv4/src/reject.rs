@@ -36,7 +36,8 @@ pub enum Reject {
     /// A message that was shown already.
     #[error("the message has arrived before")]
     Replayed,
-    /// A message too far ahead of those that have arrived.
+    /// A message too far ahead of those that have arrived. If it goes on, [`crate::Session::start`] brings fresh keys; we
+    /// do not do it by ourselves, since anybody can forge such a message.
     #[error("too many messages before this one are missing")]
     TooFarAhead,
     /// A ratchet that is not the one that is due.
@@ -48,4 +49,7 @@ pub enum Reject {
     /// More clients of the correspondent than we keep conversations with.
     #[error("too many clients of this correspondent")]
     TooManyInstances,
+    /// A handshake under the tag of a client that has, or had, a conversation with us under another key.
+    #[error("this client has another key than before")]
+    OtherKey,
 }

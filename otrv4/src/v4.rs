@@ -62,14 +62,15 @@ impl Channel {
         self.seal_revealing(tags, Flags::IgnoreUnreadable, plaintext, rest, rng)
     }
 
-    /// An empty message that reveals the MAC keys of what was opened, for the other side that has gone already.
+    /// A message without text that reveals the MAC keys of all that was opened.
     pub(crate) fn seal_revealing_opened(
         &mut self,
         tags: (InstanceTag, InstanceTag),
+        tlvs: &[Tlv],
         rng: &mut dyn CryptoRng,
     ) -> Vec<u8> {
         let opened = self.ratchet.take_opened_mac_keys();
-        let plaintext = write_plaintext(b"", &[]).expect("no text and no TLVs");
+        let plaintext = write_plaintext(b"", tlvs).expect("no text, and TLVs of ours that are short");
         self.seal_revealing(tags, Flags::IgnoreUnreadable, plaintext, opened, rng)
     }
 
@@ -106,9 +107,9 @@ impl Channel {
         self.ratchet.has_to_reveal()
     }
 
-    /// Whether everything that the other side sent in the ratchets that we know has arrived.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.ratchet.is_complete()
+    /// Whether as many MAC keys wait to be revealed as one message takes.
+    pub(crate) fn owes_much(&self) -> bool {
+        self.ratchet.owes_much()
     }
 
     /// The MAC keys of opened messages that wait to be revealed.

@@ -375,7 +375,7 @@ fn two_clients_of_one_correspondent_each_get_a_conversation() {
     desk.told();
     phone.told();
     let tag = desk.account.tag();
-    alice.session.select(tag).expect("a running conversation");
+    alice.act(|session, _| session.select(tag).expect("a running conversation"));
     let line = alice.line("to the desk");
     assert_eq!(desk.receive(&line).heard(), ["to the desk"]);
     phone.receive(&line);
@@ -456,4 +456,119 @@ fn required_encryption_lets_no_clear_text_out() {
     lines.iter().for_each(|line| _ = bob.receive(line));
     deliver(&mut alice, &mut bob);
     assert_eq!(bob.heard(), ["a secret"]);
+}
+
+#[test]
+fn messages_in_order_of_a_replaced_channel_are_all_read() {
+    let (mut alice, mut bob) = talking();
+    alice.act(|session, cx| session.start(cx));
+    let identity = alice.take().remove(0);
+    bob.receive(&identity);
+    let auth_r = bob.take().remove(0);
+    let (a, b) = (bob.line("a"), bob.line("b"));
+    alice.receive(&auth_r);
+    alice.told();
+    assert_eq!(alice.receive(&a).heard(), ["a"]);
+    assert_eq!(alice.receive(&b).heard(), ["b"]);
+}
+
+#[test]
+fn a_later_identity_that_overtakes_auth_i_leads_to_one_conversation() {
+    let (mut alice, mut bob) = alice_and_bob();
+    bob.act(|session, cx| session.start_identity(cx));
+    let identity = bob.take().remove(0);
+    alice.receive(&identity);
+    let auth_r = alice.take().remove(0);
+    bob.receive(&auth_r);
+    let auth_i = bob.take().remove(0);
+    bob.act(|session, cx| session.start_identity(cx));
+    let later = bob.take().remove(0);
+    alice.receive(&later).receive(&auth_i);
+    deliver(&mut alice, &mut bob);
+    assert_same_conversation(&alice, &bob);
+}
+
+#[test]
+fn an_old_identity_that_nobody_waits_for_does_not_keep_a_start_from_succeeding() {
+    // The hashes decide who stays, so that this needs a few tries to see both.
+    for _ in 0..6 {
+        let (mut alice, mut bob) = alice_and_bob();
+        bob.act(|session, cx| session.start_identity(cx));
+        let old = bob.take().remove(0);
+        bob.act(|session, cx| session.end(cx));
+        alice.act(|session, cx| session.start_identity(cx));
+        let identity = alice.take().remove(0);
+        alice.receive(&old);
+        bob.receive(&identity);
+        deliver(&mut alice, &mut bob);
+        alice.wait(10);
+        deliver(&mut alice, &mut bob);
+        assert_same_conversation(&alice, &bob);
+    }
+}
+
+#[test]
+fn a_hole_too_large_is_told_and_a_new_handshake_mends_it() {
+    let (mut alice, mut bob) = talking();
+    let line = alice.line("first");
+    bob.receive(&line);
+    let line = bob.line("turn");
+    alice.receive(&line);
+    (0..1001).for_each(|n| _ = alice.say(&format!("lost {n}")));
+    alice.take();
+    let line = alice.line("too far ahead");
+    bob.told();
+    bob.receive(&line);
+    assert!(matches!(bob.told()[..], [Event::Rejected { reason: Reject::TooFarAhead, .. }]));
+    bob.act(|session, cx| session.start(cx));
+    deliver(&mut alice, &mut bob);
+    assert_same_conversation(&alice, &bob);
+    bob.told();
+    let line = alice.line("together again");
+    assert_eq!(bob.receive(&line).heard(), ["together again"]);
+}
+
+#[test]
+fn somebody_who_only_listens_still_reveals_mac_keys_and_can_answer() {
+    let (mut alice, mut bob) = talking();
+    for n in 0..3100 {
+        let line = alice.line(&n.to_string());
+        bob.receive(&line);
+        bob.take().iter().for_each(|line| _ = alice.receive(line));
+        alice.take();
+    }
+    assert_eq!(bob.heard().len(), 3100);
+    assert!(bob.state().len() < 100_000, "what waits to be revealed is bounded");
+    let line = bob.line(&"x".repeat(64 * 1024));
+    alice.told();
+    assert_eq!(alice.receive(&line).heard(), ["x".repeat(64 * 1024)]);
+}
+
+#[test]
+fn tagged_text_waits_for_a_start_as_other_text_does() {
+    let (mut alice, mut bob) = alice_and_bob();
+    alice.act(|session, cx| session.start(cx));
+    let query = alice.take();
+    alice.act(|session, cx| session.send_tagged(cx, "not in clear").expect("it waits"));
+    assert_eq!(alice.take(), [""; 0]);
+    query.iter().for_each(|line| _ = bob.receive(line));
+    deliver(&mut alice, &mut bob);
+    assert_eq!(bob.heard(), ["not in clear"]);
+}
+
+#[test]
+fn debug_output_shows_no_text() {
+    let mut alice = alice_and_bob().0;
+    alice.act(|session, cx| session.start(cx));
+    alice.say("a secret");
+    assert!(!format!("{:?}", alice.session).contains("a secret"));
+    for event in [
+        Event::NotSent { text: "a secret".into() },
+        Event::Message { from: alice.account.tag(), text: "a secret".into() },
+        Event::Plaintext { text: "a secret".into(), warn: true },
+    ] {
+        let output = otrv4::Output::Event(event);
+        assert!(!format!("{output:?}").contains("a secret"));
+    }
+    assert!(!format!("{:?}", otrv4::Output::Send("a secret".into())).contains("a secret"));
 }

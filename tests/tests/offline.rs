@@ -162,3 +162,46 @@ fn text_that_waits_goes_out_with_the_offline_start() {
     alice.take().iter().for_each(|line| _ = bob.receive(line));
     assert_eq!(bob.heard(), ["typed before"]);
 }
+
+#[test]
+fn a_late_offline_start_and_a_newer_interactive_one_end_in_one_conversation() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let ensembles = alice.prekeys(1);
+    bob.start_offline(ensembles);
+    let late = bob.take().remove(0);
+    alice.act(|session, cx| session.start_identity(cx));
+    deliver(&mut alice, &mut bob);
+    assert_same_conversation(&alice, &bob);
+    alice.receive(&late);
+    deliver(&mut alice, &mut bob);
+    assert_same_conversation(&alice, &bob);
+    bob.told();
+    let line = alice.line("we understand each other");
+    assert_eq!(bob.receive(&line).heard(), ["we understand each other"]);
+}
+
+#[test]
+fn a_message_older_than_the_end_and_the_offline_start_after_it_is_read() {
+    let (mut alice, mut bob) = talking();
+    let ensembles = bob.prekeys(1);
+    let (late_of_alice, late_of_bob) = (alice.line("late"), bob.line("late, too"));
+    alice.start_offline(ensembles);
+    alice.say("written while away");
+    alice.take().iter().for_each(|line| _ = bob.receive(line));
+    assert_eq!(bob.heard(), ["written while away"]);
+    assert_eq!(bob.receive(&late_of_alice).heard(), ["late"]);
+    alice.told();
+    assert_eq!(alice.receive(&late_of_bob).heard(), ["late, too"]);
+}
+
+#[test]
+fn a_hundred_messages_that_overtake_the_handshake_are_all_shown() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let ensembles = bob.prekeys(1);
+    alice.start_offline(ensembles);
+    (0..100).for_each(|n| _ = alice.say(&n.to_string()));
+    let mut lines = alice.take();
+    lines.reverse();
+    lines.iter().for_each(|line| _ = bob.receive(line));
+    assert_eq!(bob.heard().len(), 100);
+}

@@ -10,6 +10,7 @@ use crate::crypto::dh3072::DhPublic;
 use crate::crypto::ed448::Point;
 use crate::crypto::kdf::shake256;
 use crate::crypto::ring::{self, RingSignature, RingUse};
+use crate::keys::Fingerprint;
 use crate::ratchet::keys::{BraceKey, MixedSecret};
 use crate::ratchet::{FirstKeys, Ratchet};
 use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, WireError, Writer};
@@ -282,6 +283,13 @@ pub(crate) struct VerifiedIdentity {
     first_ecdh: Point,
     first_dh: DhPublic,
     hash: [u8; 32],
+}
+
+impl VerifiedIdentity {
+    /// Whose key it is.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.their_profile.fingerprint()
+    }
 }
 
 /// A received Auth-R message; its profile is not verified yet.

@@ -60,7 +60,7 @@ impl MixedSecret {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self(Secret::copied(&r.array("mixed secret")?)))
+        Ok(Self(Secret::copied(r.chunk("mixed secret")?)))
     }
 
     /// Root and first chain straight from K, of the non-interactive DAKE. spec-notes/SN-011
@@ -91,7 +91,7 @@ impl BraceKey {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self(Secret::copied(&r.array("brace key")?)))
+        Ok(Self(Secret::copied(r.chunk("brace key")?)))
     }
 }
 
@@ -108,7 +108,7 @@ impl RootKey {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self(Secret::copied(&r.array("root key")?)))
+        Ok(Self(Secret::copied(r.chunk("root key")?)))
     }
 }
 
@@ -133,7 +133,7 @@ impl ChainKey {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self(Secret::copied(&r.array("chain key")?)))
+        Ok(Self(Secret::copied(r.chunk("chain key")?)))
     }
 }
 
@@ -150,8 +150,9 @@ impl MessageKey {
 
     /// The inverse. Borrows, since the key of a message that is refused after all must stay.
     pub(crate) fn decipher(&self, text: &mut [u8]) {
-        let (key, _) = self.0.as_bytes().split_first_chunk::<32>().expect("64 bytes hold 32");
-        ChaCha20::new(&(*key).into(), &[0; 12].into()).apply_keystream(text);
+        let (key, _) = self.0.as_bytes().split_at(32);
+        let mut cipher = ChaCha20::new_from_slices(key, &[0; 12]).expect("32 and 12 bytes");
+        cipher.apply_keystream(text);
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
@@ -159,7 +160,7 @@ impl MessageKey {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self(Secret::copied(&r.array("message key")?)))
+        Ok(Self(Secret::copied(r.chunk("message key")?)))
     }
 }
 
@@ -184,7 +185,7 @@ impl MacKey {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self(Secret::copied(&r.array("MAC key")?)))
+        Ok(Self(Secret::copied(r.chunk("MAC key")?)))
     }
 }
 

@@ -211,12 +211,16 @@ impl Ratchet {
     }
 
     /// The keys for the next message to send. The first one after a message of theirs opens a ratchet and reveals the
-    /// MAC keys of what we opened so far. spec-notes/SN-014
+    /// MAC keys of what we opened so far; what is too much for one message goes with the next. spec-notes/SN-014
     pub(crate) fn next_to_send(&mut self, rng: &mut dyn CryptoRng) -> SendKeys<'_> {
-        let mut reveal = Vec::new();
-        if self.sending.is_none() {
+        let opens = self.sending.is_none();
+        if opens {
             self.open_ratchet(rng);
-            reveal = std::mem::take(&mut self.to_reveal);
+        }
+        let mut reveal = Vec::new();
+        if opens || self.owes_much() {
+            let count = self.to_reveal.len().min(MAX_REVEALED);
+            reveal.extend(self.to_reveal.drain(..count));
         }
         let sending = self.sending.as_mut().expect("a ratchet was opened just now, or before");
         let (key, j) = (sending.chain.message_key(), sending.next);
@@ -289,14 +293,14 @@ impl Ratchet {
         std::mem::take(&mut self.to_reveal)
     }
 
-    /// Whether [`Self::reveal_all`] would give anything.
-    pub(crate) fn has_to_reveal(&self) -> bool {
-        !self.to_reveal.is_empty() || !self.is_complete()
+    /// Whether as many MAC keys wait to be revealed as one message takes: it is time to send one.
+    pub(crate) fn owes_much(&self) -> bool {
+        self.to_reveal.len() >= MAX_REVEALED
     }
 
-    /// Whether no key of a message that has not arrived is stored.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.skipped.len() == 0
+    /// Whether [`Self::reveal_all`] would give anything.
+    pub(crate) fn has_to_reveal(&self) -> bool {
+        !self.to_reveal.is_empty() || self.skipped.len() > 0
     }
 
     /// "Rotating ECDH Keys and Brace Key as sender".
@@ -445,3 +449,7 @@ pub(crate) fn is_dh_ratchet(id: u32) -> bool {
 
 /// `max_skip`: how far ahead a message may be in its ratchet, so that a forged one costs a thousand hashes at most.
 pub(crate) const MAX_AHEAD: u32 = 1000;
+
+/// MAC keys that one message reveals at most, 64 bytes each: with a text of the largest size it still fits into what
+/// we, and others, reassemble.
+const MAX_REVEALED: usize = 1000;

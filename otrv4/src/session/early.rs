@@ -10,6 +10,14 @@ use crate::wire::{InstanceTag, Reader, WireError, Writer};
 #[derive(Debug, Default)]
 pub(crate) struct Early(VecDeque<Kept>);
 
+/// What keeping a message did.
+pub(crate) enum Keep {
+    /// It is there already.
+    Already,
+    /// It is kept, and these made room for it.
+    New { pushed_out: Vec<Kept> },
+}
+
 /// One of them.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -20,15 +28,20 @@ pub(crate) struct Kept {
 }
 
 impl Early {
-    /// Keeps a message; the same one only once. When there is no room the oldest go.
-    pub(crate) fn keep(&mut self, from: InstanceTag, message: &[u8], now: Timestamp) {
-        if message.len() > MAX_BYTES || self.0.iter().any(|kept| kept.message == message) {
-            return;
+    /// Keeps a message, unless it is kept already. When there is no room the oldest go and come back.
+    pub(crate) fn keep(&mut self, from: InstanceTag, message: &[u8], now: Timestamp) -> Keep {
+        if self.0.iter().any(|kept| kept.message == message) {
+            return Keep::Already;
         }
+        let mut pushed_out = Vec::new();
         while self.0.len() >= MAX_KEPT || self.bytes().saturating_add(message.len()) > MAX_BYTES {
-            self.0.pop_front();
+            match self.0.pop_front() {
+                Some(oldest) => pushed_out.push(oldest),
+                None => break,
+            }
         }
         self.0.push_back(Kept { from, message: message.to_vec(), until: now.plus(KEEP_FOR) });
+        Keep::New { pushed_out }
     }
 
     /// Takes out what that client sent.
@@ -78,11 +91,11 @@ impl Early {
     }
 }
 
-/// Messages kept for one correspondent: a burst of short ones.
-const MAX_KEPT: usize = 64;
+/// Messages kept for one correspondent: as many as may be out of order within a ratchet.
+const MAX_KEPT: usize = 1000;
 
-/// Bytes kept for one correspondent: one message of the largest size, and a few.
-const MAX_BYTES: usize = 256 * 1024;
+/// Bytes kept for one correspondent: as much as fragments may take, several messages of the largest size.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// Seconds that a message is kept; the text recommends 10 to 60 minutes.
 const KEEP_FOR: i64 = 10 * 60;
@@ -97,11 +110,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
+    fn pushed_out(keep: Keep) -> usize {
+        match keep {
+            Keep::Already => panic!("it is new"),
+            Keep::New { pushed_out } => pushed_out.len(),
+        }
+    }
+
     #[test]
     fn the_same_message_is_kept_once_and_taken_once() {
         let mut early = Early::default();
         early.keep(tag(0x100), b"one", NOW);
-        early.keep(tag(0x100), b"one", NOW);
+        assert!(matches!(early.keep(tag(0x100), b"one", NOW), Keep::Already));
         early.keep(tag(0x200), b"two", NOW);
         assert_eq!(early.take(tag(0x100)).len(), 1);
         assert_eq!(early.take(tag(0x100)).len(), 0);
@@ -109,14 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn number_bytes_and_time_are_bounded() {
+    fn number_bytes_and_time_are_bounded_and_what_is_pushed_out_is_told() {
         let mut early = Early::default();
-        (0..1000u32).for_each(|n| early.keep(tag(0x100), &n.to_be_bytes(), NOW));
-        assert_eq!(early.0.len(), MAX_KEPT);
-        early.keep(tag(0x100), &vec![7; MAX_BYTES], NOW);
-        assert_eq!(early.0.len(), 1);
-        early.keep(tag(0x100), &vec![8; MAX_BYTES + 1], NOW);
-        assert_eq!(early.0.len(), 1);
+        let out: usize =
+            (0..1001u32).map(|n| pushed_out(early.keep(tag(0x100), &n.to_be_bytes(), NOW))).sum();
+        assert_eq!((out, early.0.len()), (1, MAX_KEPT));
+        assert_eq!(pushed_out(early.keep(tag(0x100), &vec![7; MAX_BYTES], NOW)), MAX_KEPT);
         assert_eq!(early.next_deadline(), Some(NOW.plus(600)));
         assert!(early.expire(NOW.plus(599)).is_empty());
         assert_eq!(early.expire(NOW.plus(600)).len(), 1);

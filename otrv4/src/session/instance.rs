@@ -3,7 +3,10 @@
 //!
 //! A handshake that was started never costs a running channel: the channel is replaced when the handshake completes.
 
+use super::output::EndedBy;
+use crate::dake::Ssid;
 use crate::dake::interactive::{AuthI, SentAuthR};
+use crate::keys::Fingerprint;
 use crate::v4::{Channel, Content, DataMessage};
 use crate::wire::{Reader, WireError, Writer};
 use crate::{Reject, Timestamp};
@@ -27,8 +30,8 @@ pub(crate) enum State {
     Start,
     /// ENCRYPTED_MESSAGES
     Encrypted(Box<Channel>),
-    /// FINISHED: the other side has ended it.
-    Finished,
+    /// FINISHED: the other side, who has this key, has ended it.
+    Finished(Fingerprint),
 }
 
 /// Which channel a message was opened with.
@@ -42,7 +45,7 @@ impl Instance {
     pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
         match &mut self.state {
             State::Encrypted(channel) => Some(channel),
-            State::Start | State::Finished => None,
+            State::Start | State::Finished(_) => None,
         }
     }
 
@@ -51,9 +54,32 @@ impl Instance {
         !self.answers.is_empty()
     }
 
-    /// Whether nothing would be lost by forgetting this instance.
-    pub(crate) fn is_idle(&self) -> bool {
-        matches!(self.state, State::Start) && self.previous.is_none()
+    /// Whether there is nothing to remember.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.state, State::Start) && self.previous.is_none() && self.answers.is_empty()
+    }
+
+    /// Whether another client may have this one's place: at most a handshake would be lost.
+    pub(crate) fn is_evictable(&self) -> bool {
+        !matches!(self.state, State::Encrypted(_)) && self.previous.is_none()
+    }
+
+    /// Whose key the conversation with this client has, or had.
+    pub(crate) fn key(&self) -> Option<Fingerprint> {
+        match &self.state {
+            State::Start => None,
+            State::Encrypted(channel) => Some(channel.fingerprint),
+            State::Finished(fingerprint) => Some(*fingerprint),
+        }
+    }
+
+    /// Whether a channel with that session id is here already.
+    pub(crate) fn has(&self, ssid: &Ssid) -> bool {
+        let current = match &self.state {
+            State::Encrypted(channel) => channel.ssid.bytes() == ssid.bytes(),
+            State::Start | State::Finished(_) => false,
+        };
+        current || self.previous.as_ref().is_some_and(|(channel, _)| channel.ssid.bytes() == ssid.bytes())
     }
 
     /// Until when the newest handshake is waited for.
@@ -74,12 +100,16 @@ impl Instance {
         self.answers.push((answer, until));
     }
 
-    /// The handshake that an Auth-I completes, taken out. Refused: nothing has changed.
+    /// The handshake that an Auth-I completes, taken out with those that were begun before it: the other side has
+    /// made later ones after it. Refused: nothing has changed.
     pub(crate) fn take_completed(&mut self, auth_i: &AuthI) -> Result<SentAuthR, Reject> {
         let mut reason = Reject::Unexpected;
         for at in (0..self.answers.len()).rev() {
             match self.answers.get(at).map(|(answer, _)| answer.verify(auth_i)) {
-                Some(Ok(())) => return Ok(self.answers.remove(at).0),
+                Some(Ok(())) => {
+                    let completed = self.answers.drain(..=at).next_back();
+                    return completed.map(|(answer, _)| answer).ok_or(Reject::Unexpected);
+                }
                 Some(Err(refused)) => reason = refused,
                 None => {}
             }
@@ -87,16 +117,16 @@ impl Instance {
         Err(reason)
     }
 
-    /// Puts a completed handshake's channel to use. All handshake secrets are wiped; what was on its way in the old
-    /// channel can be read until then.
-    pub(crate) fn establish(&mut self, mut channel: Channel, read_old_until: Timestamp) {
+    /// Waits for no Auth-I any more: a handshake that was begun later has completed.
+    pub(crate) fn forget_answers(&mut self) {
         self.answers.clear();
-        if let Some((older, _)) = self.previous.take() {
-            channel.reveal_also(older.into_mac_keys());
-        }
-        if let State::Encrypted(mut old) = std::mem::take(&mut self.state) {
+    }
+
+    /// Puts a completed handshake's channel to use; what was on its way in the old channel can be read until then.
+    pub(crate) fn establish(&mut self, mut channel: Channel, read_old_until: Timestamp) {
+        if let State::Encrypted(old) = std::mem::take(&mut self.state) {
+            let old = self.keep_to_read(old, read_old_until);
             channel.reveal_also(old.take_opened_mac_keys());
-            self.previous = Some((old, read_old_until));
         }
         self.state = State::Encrypted(Box::new(channel));
     }
@@ -129,39 +159,49 @@ impl Instance {
     pub(crate) fn knows(&self, message: &DataMessage<'_>) -> bool {
         let current = match &self.state {
             State::Encrypted(channel) => channel.knows(message),
-            State::Start | State::Finished => false,
+            State::Start | State::Finished(_) => false,
         };
         current || self.previous.as_ref().is_some_and(|(channel, _)| channel.knows(message))
     }
 
-    /// The other side has ended the conversation. Gives the channel for a last message, which reveals what was opened.
-    /// What it still owes us can be read until then. spec-notes/SN-014
-    pub(crate) fn finish(&mut self, read_old_until: Timestamp) -> Option<&mut Channel> {
-        let State::Encrypted(channel) = std::mem::replace(&mut self.state, State::Finished) else {
-            return None;
-        };
-        let (previous, _) = self.previous.insert((channel, read_old_until));
-        Some(previous)
+    /// Ends the channel: FINISHED when the other side has ended it, else START. Gives it for a last message; what
+    /// still comes in it can be read until then. spec-notes/SN-014, spec-notes/SN-034
+    pub(crate) fn stop(&mut self, by: EndedBy, read_old_until: Timestamp) -> Option<&mut Channel> {
+        let State::Encrypted(channel) = std::mem::take(&mut self.state) else { return None };
+        if by == EndedBy::Them {
+            self.state = State::Finished(channel.fingerprint);
+        }
+        Some(self.keep_to_read(channel, read_old_until))
     }
 
-    /// Forgets the channel before, if nothing can arrive for it any more.
+    /// Forgets the channel of a conversation that has ended, once nothing can arrive for it and nothing is owed.
     pub(crate) fn forget_if_complete(&mut self) {
-        if self.previous.as_ref().is_some_and(|(channel, _)| channel.is_complete()) {
+        let over = !matches!(self.state, State::Encrypted(_));
+        if over && self.previous.as_ref().is_some_and(|(channel, _)| !channel.has_to_reveal()) {
             self.previous = None;
         }
     }
 
-    /// Our user ends it: START. Gives the channel for the last message.
-    pub(crate) fn end(&mut self) -> Option<Box<Channel>> {
+    /// Our user ends it: START, and nothing is kept. Gives the running channel for the last message, or else an old
+    /// one that has MAC keys to reveal.
+    pub(crate) fn end(&mut self) -> (Option<Box<Channel>>, Option<Box<Channel>>) {
         self.answers.clear();
-        let older = self.previous.take().map(|(channel, _)| channel.into_mac_keys()).unwrap_or_default();
+        let old = self.previous.take().map(|(channel, _)| channel);
         match std::mem::take(&mut self.state) {
             State::Encrypted(mut channel) => {
-                channel.reveal_also(older);
-                Some(channel)
+                channel.reveal_also(old.map(|old| old.into_mac_keys()).unwrap_or_default());
+                (Some(channel), None)
             }
-            State::Start | State::Finished => None,
+            State::Start | State::Finished(_) => (None, old.filter(|old| old.has_to_reveal())),
         }
+    }
+
+    /// Keeps a channel only to read with. MAC keys of the one that it displaces go out with it.
+    fn keep_to_read(&mut self, mut channel: Box<Channel>, until: Timestamp) -> &mut Channel {
+        if let Some((older, _)) = self.previous.take() {
+            channel.reveal_also(older.into_mac_keys());
+        }
+        &mut self.previous.insert((channel, until)).0
     }
 
     /// Forgets what is past its time. MAC keys of a forgotten channel go out with the running one, or come back.
@@ -174,7 +214,7 @@ impl Instance {
             if let Some((old, _)) = self.previous.take() {
                 match &mut self.state {
                     State::Encrypted(channel) => channel.reveal_also(old.into_mac_keys()),
-                    State::Start | State::Finished => expired.unrevealed = Some(old),
+                    State::Start | State::Finished(_) => expired.unrevealed = Some(old),
                 }
             }
         }
@@ -196,7 +236,7 @@ impl Instance {
         match state {
             State::Start => _ = w.byte(0),
             State::Encrypted(channel) => channel.save(w.byte(1)),
-            State::Finished => _ = w.byte(2),
+            State::Finished(fingerprint) => _ = w.byte(2).bytes(fingerprint.as_bytes()),
         }
         w.option(previous.as_ref(), |w, (channel, until)| {
             channel.save(w);
@@ -212,10 +252,11 @@ impl Instance {
         let state = match r.byte("state")? {
             0 => State::Start,
             1 => State::Encrypted(Box::new(Channel::load(r)?)),
-            2 => State::Finished,
+            2 => State::Finished(Fingerprint::from_bytes(r.array("fingerprint")?)),
             _ => return Err(WireError::Illegal("state").into()),
         };
-        let previous = r.option(|r| Ok((Box::new(Channel::load(r)?), Timestamp::load(r)?)))?;
+        let previous =
+            r.option(|r| Ok::<_, WireError>((Box::new(Channel::load(r)?), Timestamp::load(r)?)))?;
         Ok(Self { answers, state, previous })
     }
 }

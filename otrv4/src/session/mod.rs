@@ -3,12 +3,14 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | here | what the user asks for: start, send, end; time |
+//! | here | the session, what can be asked about it, and time |
+//! | `begin`, `send` | what the user asks for: start, send, end |
 //! | `receive` | what comes from the network: the transition table |
 //! | `instance` | the state with one client of the correspondent |
 //! | `start`, `early` | our open Identity message; data that overtook its handshake |
 //! | `output`, `policy` | what is to be done and told; what is allowed |
 
+mod begin;
 mod early;
 mod instance;
 mod output;
@@ -17,27 +19,26 @@ mod receive;
 #[cfg(test)]
 mod replay;
 mod saved;
+mod send;
 mod start;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use rand_core::CryptoRng;
 
 use crate::account::Account;
-use crate::dake::interactive::SentIdentity;
-use crate::dake::{Established, Mode, Ssid, Us, offline};
+use crate::dake::{Established, Mode, Ssid, Us};
 use crate::keys::Fingerprint;
-use crate::prekey::{self, PrekeyEnsemble};
-use crate::v4::{Channel, Flags};
-use crate::wire::{
-    Assembler, InstanceTag, Tlv, Version, armour, cut, query_message, tlv_type, whitespace_tag,
-};
-use crate::{Refused, Timestamp};
+use crate::v4::Channel;
+use crate::wire::{Assembler, InstanceTag, Version, armour, cut};
+use crate::{Refused, Reject, Timestamp};
 use early::Early;
 use instance::{Instance, State};
 use output::Outputs;
 pub use output::{EndedBy, Event, Output};
 pub use policy::Policy;
+pub use send::MAX_TEXT;
 use start::OpenIdentity;
 
 /// What a step of a session takes from outside: account, randomness and time.
@@ -52,17 +53,19 @@ pub struct Context<'a> {
 
 /// The conversations with all clients of one correspondent. It holds no handle to the outside: what it wants done
 /// comes out as [`Output`]s, to be performed in order.
-#[derive(Debug)]
 pub struct Session {
     correspondent: String,
     policy: Policy,
     max_line: Option<usize>,
     instances: BTreeMap<InstanceTag, Instance>,
-    /// The clients that get what is sent to nobody in particular: the one that became secure last, or all clients
-    /// that were written to while the correspondent was away, until one of them answers.
+    /// The clients that get what is sent to nobody in particular: one, or all that were written to while the
+    /// correspondent was away, until one of them answers.
     selected: Vec<InstanceTag>,
+    /// The keys of those whom our text goes to, or went to; none until somebody is there. Nobody with another key
+    /// gets it unless our user says so. spec-notes/SN-031
+    partners: Vec<Fingerprint>,
     identity: Option<OpenIdentity>,
-    /// We asked for a conversation by a query; until when typed text waits for it.
+    /// Our user has asked for a conversation; until when typed text waits for it.
     asked_until: Option<Timestamp>,
     /// Texts of our user that wait for a conversation.
     queue: VecDeque<String>,
@@ -117,6 +120,7 @@ impl Session {
             max_line: None,
             instances: BTreeMap::new(),
             selected: Vec::new(),
+            partners: Vec::new(),
             identity: None,
             asked_until: None,
             queue: VecDeque::new(),
@@ -148,133 +152,14 @@ impl Session {
         }
     }
 
-    /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake.
-    pub fn start(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        if self.has_channel() {
-            return self.start_identity(cx);
-        }
-        let mut out = Outputs::default();
-        self.asked_until = Some(cx.now.plus(ANSWER_TIMEOUT));
-        out.save();
-        out.send(query_message(self.policy.versions));
-        out.finish()
-    }
-
-    /// Begins an encrypted conversation directly by an Identity message, for when it is certain that the other side
-    /// speaks version 4. otrv4.md "Starting a conversation interactively".
-    pub fn start_identity(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        let mut out = Outputs::default();
-        match self.policy.versions.contains(4) {
-            true => self.send_identity(cx, &mut out),
-            false => out.reject(None, crate::Reject::Version),
-        }
-        out.finish()
-    }
-
-    /// Sends a text in clear with the invisible tag that offers an encrypted conversation.
-    pub fn send_tagged(&mut self, cx: &mut Context<'_>, text: &str) -> Result<Vec<Output>, Refused> {
-        if self.has_channel() || self.ended || self.policy.require_encryption {
-            return self.send(cx, None, text);
-        }
-        let mut out = Outputs::default();
-        out.send(format!("{text}{}", whitespace_tag(self.policy.versions)));
-        Ok(out.finish())
-    }
-
-    /// Begins encrypted conversations with somebody who is away: one with each client that an ensemble is there for.
-    /// Invalid, expired and duplicate ensembles are dropped. otrv4.md "Receiving Prekey Ensembles".
-    pub fn start_offline(
-        &mut self,
-        cx: &mut Context<'_>,
-        ensembles: Vec<PrekeyEnsemble>,
-    ) -> Result<Vec<Output>, Refused> {
-        if !self.policy.versions.contains(4) {
-            return Err(Refused::Version);
-        }
-        let chosen = prekey::choose(ensembles, cx.now, self.policy.versions);
-        cx.account.renew(cx.rng, cx.now);
-        let mut out = Outputs::default();
-        let mut reached = Vec::new();
-        for ensemble in &chosen {
-            let tag = ensemble.message().owner();
-            if !self.make_room(tag) {
-                return Err(Refused::TooManyInstances);
-            }
-            let started = offline::start(self.us(cx.account), ensemble, cx.rng);
-            let Ok((established, message)) = started else { continue };
-            self.disconnect(cx, tag, &mut out);
-            self.send_message(cx, Some(tag), &message, &mut out);
-            self.establish(cx, tag, established, &mut out);
-            reached.push(tag);
-        }
-        if reached.is_empty() {
-            return Err(Refused::NoEnsemble);
-        }
-        self.selected = reached;
-        self.send_queue(cx, &mut out);
-        Ok(out.finish())
-    }
-
-    /// Sends a text: encrypted to the client named or selected; kept until a handshake that runs has completed; in
-    /// clear only if nothing is encrypted, nothing has ended, and the policy allows it.
-    pub fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: Option<InstanceTag>,
-        text: &str,
-    ) -> Result<Vec<Output>, Refused> {
-        check_text(text)?;
-        let to: Vec<InstanceTag> = to.map_or_else(|| self.selected.clone(), |tag| vec![tag]);
-        let mut out = Outputs::default();
-        if self.all_encrypted(&to) {
-            for tag in to {
-                self.send_sealed(cx, tag, text, &mut out)?;
-            }
-        } else if self.is_starting() {
-            self.enqueue(text, &mut out)?;
-        } else if self.ended {
-            return Err(Refused::Ended);
-        } else if let Some(tag) = to.first() {
-            return Err(Refused::NoSuchInstance(*tag));
-        } else if self.policy.require_encryption {
-            self.enqueue(text, &mut out)?;
-            self.asked_until = Some(cx.now.plus(ANSWER_TIMEOUT));
-            out.send(query_message(self.policy.versions));
-        } else if self.policy.send_whitespace_tag && !self.tag_refused {
-            out.send(format!("{text}{}", whitespace_tag(self.policy.versions)));
-        } else {
-            out.send(text.into());
-        }
-        Ok(out.finish())
-    }
-
-    /// Ends all conversations with the correspondent, and any handshake. Afterwards text goes out in clear again.
-    /// otrv4.md "User requests to end an OTRv4 Conversation".
-    pub fn end(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        let mut out = Outputs::default();
-        let tags: Vec<InstanceTag> = self.instances.keys().copied().collect();
-        for tag in tags {
-            if self.disconnect(cx, tag, &mut out) {
-                out.event(Event::Ended { with: tag, by: EndedBy::Us });
-            }
-        }
-        out.save();
-        self.instances.clear();
-        self.selected.clear();
-        (self.identity, self.asked_until, self.ended) = (None, None, false);
-        self.give_queue_back(&mut out);
-        out.finish()
-    }
-
-    /// Sends to that client what is sent to nobody in particular.
-    pub fn select(&mut self, tag: InstanceTag) -> Result<(), Refused> {
-        match self.instances.get(&tag).map(|instance| &instance.state) {
-            Some(State::Encrypted(_)) => {
-                self.selected = vec![tag];
-                Ok(())
-            }
-            _ => Err(Refused::NoSuchInstance(tag)),
-        }
+    /// Sends to that client what is sent to nobody in particular, and to nobody else.
+    pub fn select(&mut self, tag: InstanceTag) -> Result<Vec<Output>, Refused> {
+        let Some(State::Encrypted(channel)) = self.instances.get(&tag).map(|instance| &instance.state) else {
+            return Err(Refused::NoSuchInstance(tag));
+        };
+        self.partners = vec![channel.fingerprint];
+        (self.selected, self.ended) = (vec![tag], false);
+        Ok(vec![Output::Save])
     }
 
     /// The clients of the correspondent that we know of.
@@ -289,33 +174,26 @@ impl Session {
                     fingerprint: channel.fingerprint,
                     ssid: channel.ssid,
                 },
-                State::Finished => Protection::Finished,
+                State::Finished(_) => Protection::Finished,
             },
             handshake: instance.is_answering(),
             selected: self.selected.contains(tag),
         })
     }
 
-    /// Whether text of our user waits for a conversation to begin: a handshake runs, or we have asked for one.
+    /// Whether text of our user waits for a conversation to begin: our user has asked for one, or nobody is there yet
+    /// and a handshake runs.
     pub fn is_starting(&self) -> bool {
         let answering = self.instances.values().any(Instance::is_answering);
         let open = self.identity.as_ref().is_some_and(OpenIdentity::is_unanswered);
-        answering || open || self.asked_until.is_some()
+        self.asked_until.is_some() || (self.partners.is_empty() && (answering || open))
     }
 
-    /// Does what is due: gives up handshakes, forgets old channels, renews profiles.
+    /// Does what is due: gives up handshakes, forgets old channels, renews profiles. [`Self::receive`] does it first,
+    /// too.
     pub fn tick(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
         let mut out = Outputs::default();
-        if cx.account.renew(cx.rng, cx.now) {
-            out.save();
-        }
-        self.assembler.expire(cx.now);
-        for kept in self.early.expire(cx.now) {
-            out.save();
-            self.report_unreadable(&kept.message, kept.from, crate::Reject::Unexpected, &mut out);
-        }
-        self.expire_instances(cx, &mut out);
-        self.expire_start(cx, &mut out);
+        self.catch_up(cx, &mut out);
         out.finish()
     }
 
@@ -338,28 +216,30 @@ impl Session {
         }
     }
 
+    fn is_encrypted(&self, tag: InstanceTag) -> bool {
+        matches!(self.instances.get(&tag).map(|instance| &instance.state), Some(State::Encrypted(_)))
+    }
+
     fn has_channel(&self) -> bool {
-        self.instances.values().any(|instance| matches!(instance.state, State::Encrypted(_)))
+        self.instances.keys().any(|tag| self.is_encrypted(*tag))
     }
 
-    fn all_encrypted(&self, tags: &[InstanceTag]) -> bool {
-        let encrypted = |tag| matches!(self.instances.get(tag).map(|i| &i.state), Some(State::Encrypted(_)));
-        !tags.is_empty() && tags.iter().all(encrypted)
+    /// Whether a handshake with this client may go on: it has the key it had before, and there is room for it, which
+    /// may be that of one with nothing to lose. spec-notes/SN-031
+    fn admit(&mut self, tag: InstanceTag, fingerprint: Fingerprint) -> Result<(), Reject> {
+        if self.instances.get(&tag).and_then(Instance::key).is_some_and(|before| before != fingerprint) {
+            return Err(Reject::OtherKey);
+        }
+        if self.instances.contains_key(&tag) || self.instances.len() < MAX_INSTANCES {
+            return Ok(());
+        }
+        let evictable = self.instances.iter().filter(|(_, instance)| instance.is_evictable());
+        let oldest = evictable.min_by_key(|(_, instance)| instance.newest_answer()).map(|(tag, _)| *tag);
+        oldest.and_then(|tag| self.instances.remove(&tag)).map(|_| ()).ok_or(Reject::TooManyInstances)
     }
 
-    /// Sends our Identity message; the one that is open again, if nobody has answered it.
-    fn send_identity(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        cx.account.renew(cx.rng, cx.now);
-        let unanswered = self.identity.take().filter(|open| open.is_unanswered() && !open.is_over(cx.now));
-        let open = unanswered.unwrap_or_else(|| {
-            OpenIdentity::new(SentIdentity::new(self.us(cx.account), None, cx.rng), cx.now)
-        });
-        out.save();
-        self.send_message(cx, None, open.sent.message(), out);
-        self.identity = Some(open);
-    }
-
-    /// Puts a completed key exchange to use: its channel, what overtook it, and what waited for it.
+    /// Puts a completed key exchange to use: its channel, what overtook it, and what waited for it. Our text goes to
+    /// this client from now on only if our user has asked, or nobody was there before, or it has the same key.
     fn establish(
         &mut self,
         cx: &mut Context<'_>,
@@ -368,80 +248,26 @@ impl Session {
         out: &mut Outputs,
     ) {
         let channel = Channel::new(established);
+        let fingerprint = channel.fingerprint;
         out.save();
         out.event(Event::Secure {
             with: tag,
             version: Version::V4,
             mode: channel.mode,
-            fingerprint: channel.fingerprint,
+            fingerprint,
             ssid: channel.ssid,
         });
         self.instances.entry(tag).or_default().establish(channel, cx.now.plus(READ_OLD_FOR));
-        self.selected = vec![tag];
-        (self.asked_until, self.ended) = (None, false);
-        self.open_early(cx, tag, out);
-    }
-
-    /// Sends what waited for a conversation.
-    fn send_queue(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        while let Some(text) = self.queue.pop_front() {
-            for tag in self.selected.clone() {
-                // Texts were checked when they were queued, and the selected clients are encrypted.
-                if self.send_sealed(cx, tag, &text, out).is_err() {
-                    out.event(Event::NotSent { text: text.clone() });
-                }
+        let asked = self.asked_until.take().is_some();
+        if asked || self.partners.is_empty() {
+            (self.selected, self.partners, self.ended) = (vec![tag], vec![fingerprint], false);
+        } else if self.partners.contains(&fingerprint) {
+            if self.ended || !self.selected.contains(&tag) {
+                self.selected = vec![tag];
             }
+            self.ended = false;
         }
-    }
-
-    fn send_sealed(
-        &mut self,
-        cx: &mut Context<'_>,
-        tag: InstanceTag,
-        text: &str,
-        out: &mut Outputs,
-    ) -> Result<(), Refused> {
-        let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
-        let channel = channel.ok_or(Refused::NoSuchInstance(tag))?;
-        let message =
-            channel.seal((cx.account.tag(), tag), Flags::None, text, &[], cx.rng).map_err(Refused::Text)?;
-        out.save();
-        self.send_message(cx, Some(tag), &message, out);
-        Ok(())
-    }
-
-    /// Ends the conversation with one client by TLV 1, if there is one; its state is START afterwards.
-    fn disconnect(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) -> bool {
-        let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::end) else { return false };
-        out.save();
-        let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-        let message = channel.seal_last((cx.account.tag(), tag), &[disconnected], cx.rng);
-        self.send_message(cx, Some(tag), &message, out);
-        true
-    }
-
-    fn enqueue(&mut self, text: &str, out: &mut Outputs) -> Result<(), Refused> {
-        if self.queue.len() >= MAX_QUEUED {
-            return Err(Refused::QueueFull);
-        }
-        self.queue.push_back(text.into());
-        out.save();
-        out.event(Event::Queued);
-        Ok(())
-    }
-
-    fn give_queue_back(&mut self, out: &mut Outputs) {
-        self.queue.drain(..).for_each(|text| out.event(Event::NotSent { text }));
-    }
-
-    /// Whether there is room for that client, which may take that of one whose handshake got nowhere.
-    fn make_room(&mut self, tag: InstanceTag) -> bool {
-        if self.instances.contains_key(&tag) || self.instances.len() < MAX_INSTANCES {
-            return true;
-        }
-        let idle = self.instances.iter().filter(|(_, instance)| instance.is_idle());
-        let oldest = idle.min_by_key(|(_, instance)| instance.newest_answer()).map(|(tag, _)| *tag);
-        oldest.and_then(|tag| self.instances.remove(&tag)).is_some()
+        self.open_early(cx, tag, out);
     }
 
     /// Armours a message, cuts it if the network wants it, and sends it.
@@ -452,6 +278,19 @@ impl Session {
             _ => None,
         };
         pieces.unwrap_or_else(|| vec![line]).into_iter().for_each(|piece| out.send(piece));
+    }
+
+    fn catch_up(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
+        if cx.account.renew(cx.rng, cx.now) {
+            out.save();
+        }
+        self.assembler.expire(cx.now);
+        for kept in self.early.expire(cx.now) {
+            out.save();
+            self.report_unreadable(&kept.message, kept.from, Reject::Unexpected, out);
+        }
+        self.expire_instances(cx, out);
+        self.expire_start(cx, out);
     }
 
     fn expire_instances(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
@@ -469,7 +308,7 @@ impl Session {
                 self.send_message(cx, Some(tag), &message, out);
             }
         }
-        self.instances.retain(|_, instance| !instance.is_idle() || instance.is_answering());
+        self.instances.retain(|_, instance| !instance.is_empty());
     }
 
     fn expire_start(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
@@ -484,9 +323,9 @@ impl Session {
         if let Some(open) = &mut self.identity
             && open.take_resend(cx.now)
         {
-            let message = open.sent.message().to_vec();
+            let (receiver, message) = (open.receiver, open.sent.message().to_vec());
             out.save();
-            self.send_message(cx, None, &message, out);
+            self.send_message(cx, receiver, &message, out);
         }
         if !self.queue.is_empty() && !self.is_starting() {
             out.save();
@@ -495,31 +334,24 @@ impl Session {
     }
 }
 
-/// D30: what would not arrive as it was typed is refused. spec-notes/SN-030
-fn check_text(text: &str) -> Result<(), Refused> {
-    if text.contains('\0') {
-        return Err(Refused::Text(crate::wire::WireError::Illegal("NUL in a text")));
-    }
-    match text.len() > MAX_TEXT {
-        true => Err(Refused::TooLong),
-        false => Ok(()),
+/// Names and numbers only: texts that wait are nobody's business.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instances: Vec<InstanceView> = self.instances().collect();
+        f.debug_struct("Session")
+            .field("correspondent", &self.correspondent)
+            .field("instances", &instances)
+            .field("ended", &self.ended)
+            .field("texts that wait", &self.queue.len())
+            .finish_non_exhaustive()
     }
 }
-
-/// Longest text, in bytes of UTF-8: a base64 line of it is well below what other implementations reassemble.
-pub const MAX_TEXT: usize = 64 * 1024;
 
 /// Shortest line that [`Session::set_max_line`] takes: a fragment's header has 45 characters.
 pub const MIN_LINE: usize = 64;
 
 /// Clients of one correspondent: more than anybody runs, and few enough to try a handshake with each.
 pub const MAX_INSTANCES: usize = 16;
-
-/// Texts that wait for a handshake: a person does not type more in the time that it may take.
-const MAX_QUEUED: usize = 100;
-
-/// Seconds in which a query may be answered before what waits for it is given back.
-const ANSWER_TIMEOUT: i64 = 2 * 60;
 
 /// Seconds in which a channel that was replaced can still read what was on its way.
 const READ_OLD_FOR: i64 = 10 * 60;

@@ -1,14 +1,18 @@
 //! What a session wants done, and what it has to tell. Used by applications; see [`crate::Session`].
 
+use std::fmt;
+
 use crate::Reject;
 use crate::dake::{Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::wire::{ErrorCode, InstanceTag, Version};
 
 /// One thing to do. Perform them in order; if [`Output::Save`] fails, drop the rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Save account and session now: what follows relies on it.
+    /// Save account and session now: what follows relies on it. Save both in one atomic write, and with them what
+    /// follows in the list: if the process dies before it has been performed, perform it after the restart. A line
+    /// that was sent twice does no harm, one that was never sent may cost the conversation.
     Save,
     /// Put this line on the network.
     Send(String),
@@ -17,7 +21,7 @@ pub enum Output {
 }
 
 /// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// Text that was not encrypted; `warn` when the user has reason to expect that it would be.
@@ -90,6 +94,50 @@ pub enum EndedBy {
     Us,
     /// The correspondent.
     Them,
+}
+
+/// Without the texts of our user and the correspondent, so that it can be logged.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |text: &String| format!("{} bytes", text.len());
+        match self {
+            Self::Plaintext { text: t, warn } => {
+                f.debug_struct("Plaintext").field("text", &text(t)).field("warn", warn).finish()
+            }
+            Self::Message { from, text: t } => {
+                f.debug_struct("Message").field("from", from).field("text", &text(t)).finish()
+            }
+            Self::Secure { with, version, mode, fingerprint, ssid } => f
+                .debug_struct("Secure")
+                .field("with", with)
+                .field("version", version)
+                .field("mode", mode)
+                .field("fingerprint", fingerprint)
+                .field("ssid", ssid)
+                .finish(),
+            Self::Ended { with, by } => f.debug_struct("Ended").field("with", with).field("by", by).finish(),
+            Self::Queued => f.write_str("Queued"),
+            Self::NotSent { text: t } => f.debug_struct("NotSent").field("text", &text(t)).finish(),
+            Self::Held { from } => f.debug_struct("Held").field("from", from).finish(),
+            Self::TheirError { code, text: t } => {
+                f.debug_struct("TheirError").field("code", code).field("text", &text(t)).finish()
+            }
+            Self::Rejected { from, reason } => {
+                f.debug_struct("Rejected").field("from", from).field("reason", reason).finish()
+            }
+        }
+    }
+}
+
+/// As [`Event`]; of a line its length, since it may be clear text.
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Save => f.write_str("Save"),
+            Self::Send(line) => write!(f, "Send({} bytes)", line.len()),
+            Self::Event(event) => f.debug_tuple("Event").field(event).finish(),
+        }
+    }
 }
 
 /// Collects outputs; whatever was saved comes first.

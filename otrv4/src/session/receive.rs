@@ -10,11 +10,10 @@
 //! | Non-Interactive-Auth | an unused prekey of ours | the prekey is forgotten, the channel replaced |
 //! | data | a channel | shown; or kept, if its handshake may still come |
 
-use super::early::Kept;
-use super::instance::{Instance, OpenedBy, State};
+use super::early::{Keep, Kept};
+use super::instance::{Instance, OpenedBy};
 use super::output::{EndedBy, Event, Output, Outputs};
 use super::{Context, READ_OLD_FOR, Session, start};
-use crate::Reject;
 use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::v4::{Content, DataMessage};
@@ -22,11 +21,13 @@ use crate::wire::{
     ErrorCode, Fragment, Header, InstanceTag, Line, MessageType, Reader, Version, Versions, WireError,
     classify, error_message, tlv_type,
 };
+use crate::{Reject, Timestamp};
 
 impl Session {
     /// Takes a line from the network. It cannot fail: what is refused is an event, and has changed nothing.
     pub fn receive(&mut self, cx: &mut Context<'_>, line: &str) -> Vec<Output> {
         let mut out = Outputs::default();
+        self.catch_up(cx, &mut out);
         match classify(line) {
             Line::Plain(text) => self.receive_plain(text.into(), &mut out),
             Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, &mut out),
@@ -55,14 +56,14 @@ impl Session {
             && !self.ended
             && self.offers_4(versions)
         {
-            self.send_identity(cx, out);
+            self.send_identity(cx, None, out);
         }
     }
 
     /// "Receiving a Query Message". One without a version that we speak gets no answer.
     fn receive_query(&mut self, cx: &mut Context<'_>, versions: Versions, out: &mut Outputs) {
         match self.offers_4(versions) {
-            true => self.send_identity(cx, out),
+            true => self.send_identity(cx, None, out),
             false => out.reject(None, Reject::Version),
         }
     }
@@ -77,9 +78,8 @@ impl Session {
         if fragment.receiver.is_some_and(|tag| tag != cx.account.tag()) {
             return out.reject(from, Reject::NotForUs);
         }
-        out.save();
         match self.assembler.add(fragment, cx.now) {
-            Ok(None) => {}
+            Ok(None) => out.save(),
             Ok(Some(whole)) => match classify(&whole) {
                 Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, out),
                 _ => out.reject(from, WireError::Illegal("content of fragments").into()),
@@ -148,22 +148,18 @@ impl Session {
             self.send_message(cx, Some(tag), answer.message(), out);
             return Ok(());
         }
-        cx.account.renew(cx.rng, cx.now);
         let identity = identity.verify(self.us(cx.account), cx.now)?;
-        if let Some(open) = self.identity.as_mut().filter(|open| open.waits_for(tag))
-            && open.sent.wins_over(&identity)
-        {
-            open.resend_later();
+        self.admit(tag, identity.fingerprint())?;
+        let crossing = self.identity.as_mut().filter(|open| open.waits_for(tag));
+        if let Some(open) = crossing {
             out.save();
-            return Ok(());
+            if open.sent.wins_over(&identity) {
+                open.win();
+                return Ok(());
+            }
+            open.lose(tag, cx.now);
         }
         let answer = SentAuthR::new(self.us(cx.account), identity, cx.rng)?;
-        if !self.make_room(tag) {
-            return Err(Reject::TooManyInstances);
-        }
-        if let Some(open) = &mut self.identity {
-            open.close(tag);
-        }
         out.save();
         self.send_message(cx, Some(tag), answer.message(), out);
         let until = cx.now.plus(start::HANDSHAKE_TIMEOUT);
@@ -183,13 +179,11 @@ impl Session {
         let open = self.identity.as_ref().filter(|open| open.waits_for(tag)).ok_or(Reject::Unexpected)?;
         let auth_r = AuthR::read(header, r)?;
         let (established, auth_i) = open.sent.receive(self.us(cx.account), auth_r, cx.now, cx.rng)?;
-        if !self.make_room(tag) {
-            return Err(Reject::TooManyInstances);
-        }
-        if let Some(open) = &mut self.identity {
-            open.answered(tag, cx.now);
-        }
+        self.admit(tag, established.their_profile.fingerprint())?;
+        self.complete_start(tag, cx.now);
         self.send_message(cx, Some(tag), &auth_i, out);
+        // What we answered before is older than this: whoever completes it has made the one that counts since.
+        self.instances.entry(tag).or_default().forget_answers();
         self.establish(cx, tag, established, out);
         self.send_queue(cx, out);
         Ok(())
@@ -206,13 +200,19 @@ impl Session {
         let tag = header.sender;
         let instance = self.instances.get_mut(&tag).filter(|instance| instance.is_answering());
         let instance = instance.ok_or(Reject::Unexpected)?;
-        let answer = instance.take_completed(&AuthI::read(r)?)?;
-        if let Some(open) = &mut self.identity {
-            open.close(tag);
-        }
-        self.establish(cx, tag, answer.complete(), out);
+        let established = instance.take_completed(&AuthI::read(r)?)?.complete();
+        self.admit(tag, established.their_profile.fingerprint())?;
+        self.complete_start(tag, cx.now);
+        self.establish(cx, tag, established, out);
         self.send_queue(cx, out);
         Ok(())
+    }
+
+    /// There is a conversation with that client: an Auth-R of it to our open Identity would only be a second one.
+    fn complete_start(&mut self, tag: InstanceTag, now: Timestamp) {
+        if let Some(open) = &mut self.identity {
+            open.complete(tag, now);
+        }
     }
 
     /// "Receiving a Non-Interactive-Auth Message", also in FINISHED: an offline message to somebody whose last
@@ -229,15 +229,20 @@ impl Session {
         let id = message.prekey_id();
         let ours = cx.account.offered(id).ok_or(Reject::UnknownPrekey)?;
         let established = message.receive(self.us(cx.account), &ours, cx.now)?;
-        if !self.make_room(tag) {
-            return Err(Reject::TooManyInstances);
+        let before = self.instances.get(&tag);
+        if before.is_some_and(|instance| instance.has(&established.ssid)) {
+            return Err(Reject::Replayed);
         }
+        self.admit(tag, established.their_profile.fingerprint())?;
         cx.account.forget_prekey(id);
-        if let Some(open) = &mut self.identity {
-            open.close(tag);
-        }
+        let replaces = self.is_encrypted(tag);
         self.establish(cx, tag, established, out);
         self.send_queue(cx, out);
+        if replaces {
+            // It may be older than the channel that it replaces, if it was long on its way: a new handshake brings
+            // both sides to the same one. spec-notes/SN-033
+            self.send_identity(cx, Some(tag), out);
+        }
         Ok(())
     }
 
@@ -258,12 +263,26 @@ impl Session {
         let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message));
         match opened {
             Ok((content, by)) => self.show(cx, tag, content, by, out),
-            Err(_) if self.may_be_early(cx, tag, &message) => {
-                out.save();
-                self.early.keep(tag, whole, cx.now);
-                out.event(Event::Held { from: tag });
-            }
+            Err(_) if self.may_be_early(cx, tag, &message) => self.keep_early(cx, tag, &message, whole, out),
             Err(reason) => self.report_unreadable(whole, tag, reason, out),
+        }
+    }
+
+    fn keep_early(
+        &mut self,
+        cx: &Context<'_>,
+        tag: InstanceTag,
+        message: &DataMessage<'_>,
+        whole: &[u8],
+        out: &mut Outputs,
+    ) {
+        let Keep::New { pushed_out } = self.early.keep(tag, whole, cx.now) else { return };
+        out.save();
+        if !message.ignore_unreadable {
+            out.event(Event::Held { from: tag });
+        }
+        for Kept { from, message, .. } in pushed_out {
+            self.report_unreadable(&message, from, Reject::Unexpected, out);
         }
     }
 
@@ -287,17 +306,17 @@ impl Session {
     ) {
         let Content { text, tlvs } = content;
         out.save();
+        let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
         if let Some(text) = text {
+            if self.selected.len() > 1 && self.selected.contains(&tag) && !disconnected {
+                // One of the clients that we wrote to is the one that our correspondent reads on.
+                self.selected = vec![tag];
+            }
             out.event(Event::Message { from: tag, text });
         }
-        if self.selected.len() > 1 {
-            // One of the clients that we wrote to is the one that our correspondent reads on.
-            self.selected = vec![tag];
-        }
-        let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
         match by {
             OpenedBy::Current if disconnected => self.finish(cx, tag, out),
-            OpenedBy::Current => {}
+            OpenedBy::Current => self.reveal_much(cx, tag, out),
             OpenedBy::Previous => {
                 if let Some(instance) = self.instances.get_mut(&tag) {
                     instance.forget_if_complete();
@@ -309,12 +328,22 @@ impl Session {
     /// They have ended the conversation: FINISHED. Our last message reveals the MAC keys that are left.
     fn finish(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         let Some(instance) = self.instances.get_mut(&tag) else { return };
-        let Some(channel) = instance.finish(cx.now.plus(READ_OLD_FOR)) else { return };
-        let message = channel.seal_revealing_opened((cx.account.tag(), tag), cx.rng);
+        let Some(channel) = instance.stop(EndedBy::Them, cx.now.plus(READ_OLD_FOR)) else { return };
+        let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], cx.rng);
         instance.forget_if_complete();
-        self.ended = true;
+        let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
+        self.ended |= self.selected.contains(&tag) && !others;
         self.send_message(cx, Some(tag), &message, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Them });
+    }
+
+    /// Somebody who only listens sends an empty message when as many MAC keys wait as one message reveals.
+    fn reveal_much(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
+        if let Some(channel) = channel.filter(|channel| channel.owes_much()) {
+            let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], cx.rng);
+            self.send_message(cx, Some(tag), &message, out);
+        }
     }
 
     /// Opens what overtook the handshake that has just completed; the rest stays until its time is over.
@@ -361,7 +390,7 @@ impl Session {
         if read.is_ok_and(|message| message.ignore_unreadable) {
             return;
         }
-        let encrypted = self.instances.get(&from).is_some_and(|i| matches!(i.state, State::Encrypted(_)));
+        let encrypted = self.is_encrypted(from);
         out.reject(Some(from), reason);
         out.send(error_message(if encrypted { ErrorCode::Unreadable } else { ErrorCode::NotPrivate }));
     }

@@ -328,3 +328,39 @@ fn data_messages_are_parsed_as_the_vectors_say() {
         assert_eq!(Some(parsed.is_ok()), v.accept(), "{}: {parsed:?}", v.name);
     }
 }
+
+#[test]
+fn a_handshake_under_a_known_tag_with_another_key_is_refused() {
+    use crate::keys::ForgingSecret;
+    use crate::{Lifetimes, Reject};
+    let now = Timestamp::from_unix(1_800_000_000);
+    let tag = |n| InstanceTag::new(n).expect("a valid tag");
+    let party = |id: &str, correspondent: &str, n| {
+        let mut rng = crate::vectors::rng();
+        let account = Account::new(id, ForgingSecret::Keep, Lifetimes::default(), &mut rng, now);
+        (account.of_tag(tag(n), &mut rng, now), Session::new(correspondent, Policy::default()))
+    };
+    let mut alice = party("alice@example.org", "bob@example.org", 0x100);
+    let mut bob = party("bob@example.org", "alice@example.org", 0x200);
+    let mut mallory = party("bob@example.org", "alice@example.org", 0x200);
+
+    let act = |who: &mut (Account, Session), line: Option<&str>| {
+        let mut rng = crate::vectors::rng();
+        let mut cx = Context { account: &mut who.0, rng: &mut rng, now };
+        match line {
+            Some(line) => who.1.receive(&mut cx, line),
+            None => who.1.start_identity(&mut cx),
+        }
+    };
+    let first = |outputs: Vec<Output>| lines(&outputs).remove(0);
+    let identity = first(act(&mut bob, None));
+    let auth_r = first(act(&mut alice, Some(&identity)));
+    let auth_i = first(act(&mut bob, Some(&auth_r)));
+    act(&mut alice, Some(&auth_i));
+    let before = alice.1.save();
+    let identity = first(act(&mut mallory, None));
+    let outputs = act(&mut alice, Some(&identity));
+    let refused = Event::Rejected { from: Some(tag(0x200)), reason: Reject::OtherKey };
+    assert_eq!(outputs, [Output::Event(refused)]);
+    assert_eq!(*before, *alice.1.save());
+}

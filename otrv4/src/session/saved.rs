@@ -6,6 +6,7 @@ use super::early::Early;
 use super::instance::Instance;
 use super::start::OpenIdentity;
 use super::{Policy, Session};
+use crate::keys::Fingerprint;
 use crate::wire::{Assembler, InstanceTag, Reader, Writer};
 use crate::{LoadError, Timestamp};
 
@@ -19,6 +20,7 @@ impl Session {
             max_line: _,
             instances,
             selected,
+            partners,
             identity,
             asked_until,
             queue,
@@ -34,6 +36,7 @@ impl Session {
             instance.save(w);
         });
         w.list(selected, |w, tag| tag.write(w));
+        w.list(partners, |w, key| _ = w.bytes(key.as_bytes()));
         w.option(identity.as_ref(), |w, open| open.save(w));
         w.option(*asked_until, |w, until| until.save(w));
         w.list(queue, |w, text| _ = w.data(text.as_bytes()));
@@ -55,10 +58,8 @@ impl Session {
             session.instances.insert(InstanceTag::read(&mut r)?, Instance::load(&mut r)?);
         }
         session.selected = r.list(InstanceTag::read)?;
-        session.identity = match r.byte("open Identity")? {
-            0 => None,
-            _ => Some(OpenIdentity::load(&mut r)?),
-        };
+        session.partners = r.list(|r| r.array("fingerprint").map(Fingerprint::from_bytes))?;
+        session.identity = r.option(OpenIdentity::load)?;
         session.asked_until = r.option(Timestamp::load)?;
         session.queue = r.list(|r| r.text("queued text"))?.into();
         (session.ended, session.tag_refused) = (r.byte("ended")? != 0, r.byte("tag refused")? != 0);

@@ -4,6 +4,7 @@
 //! It names no receiver when the start was a query, so that every client of the correspondent may answer: the first
 //! good answer of each starts a conversation with it.
 
+use super::MAX_INSTANCES;
 use crate::dake::interactive::SentIdentity;
 use crate::wire::{InstanceTag, Reader, Writer};
 use crate::{Reject, Timestamp};
@@ -12,55 +13,78 @@ use crate::{Reject, Timestamp};
 #[derive(Debug)]
 pub(crate) struct OpenIdentity {
     pub(crate) sent: SentIdentity,
+    /// The client that it names, if it names one.
+    pub(crate) receiver: Option<InstanceTag>,
     sent_at: Timestamp,
     until: Timestamp,
-    /// Clients whose answer is not waited for any more.
-    closed: Vec<InstanceTag>,
-    /// Set when it crossed one of theirs and ours stays. spec-notes/SN-017
+    /// Clients whose answer is not waited for, the oldest first.
+    closed: Vec<(InstanceTag, Closed)>,
+    /// Set when it crossed one of theirs. spec-notes/SN-017
     resend_at: Option<Timestamp>,
 }
 
+/// Why an answer is not waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// There is a conversation.
+    Completed,
+    /// It crossed one of theirs that stays: until it turns out that theirs gets nowhere.
+    Lost,
+}
+
 impl OpenIdentity {
-    pub(crate) fn new(sent: SentIdentity, now: Timestamp) -> Self {
-        Self { sent, sent_at: now, until: now.plus(HANDSHAKE_TIMEOUT), closed: Vec::new(), resend_at: None }
+    pub(crate) fn new(sent: SentIdentity, receiver: Option<InstanceTag>, now: Timestamp) -> Self {
+        let until = now.plus(HANDSHAKE_TIMEOUT);
+        Self { sent, receiver, sent_at: now, until, closed: Vec::new(), resend_at: None }
     }
 
     /// Whether an Auth-R of that client would be taken.
     pub(crate) fn waits_for(&self, tag: InstanceTag) -> bool {
-        !self.closed.contains(&tag)
+        !self.closed.iter().any(|(closed, _)| *closed == tag)
     }
 
     /// Whether nobody has answered yet, so that the message may simply be sent again.
     pub(crate) fn is_unanswered(&self) -> bool {
-        self.closed.is_empty()
+        !self.closed.iter().any(|(_, why)| *why == Closed::Completed)
     }
 
-    /// Takes no answer from that client any more.
-    pub(crate) fn close(&mut self, tag: InstanceTag) {
-        if self.waits_for(tag) {
-            self.closed.push(tag);
+    /// There is a conversation with that client; others that are online answer within [`OTHER_CLIENTS`].
+    pub(crate) fn complete(&mut self, tag: InstanceTag, now: Timestamp) {
+        self.close(tag, Closed::Completed);
+        self.until = self.until.min(now.plus(OTHER_CLIENTS));
+        if !self.closed.iter().any(|(_, why)| *why == Closed::Lost) {
+            self.resend_at = None;
         }
     }
 
-    /// A client has answered; others that are online do so within [`OTHER_CLIENTS`].
-    pub(crate) fn answered(&mut self, tag: InstanceTag, now: Timestamp) {
-        self.close(tag);
-        self.resend_at = None;
-        self.until = self.until.min(now.plus(OTHER_CLIENTS));
-    }
-
     /// It crossed an Identity message of theirs and ours stays: it is sent again if no answer comes.
-    pub(crate) fn resend_later(&mut self) {
+    pub(crate) fn win(&mut self) {
         self.resend_at.get_or_insert(self.sent_at.plus(RESEND_AFTER));
     }
 
-    /// Whether it is time to send it again.
+    /// It crossed an Identity message of theirs and theirs stays. Should that one be an old one that nobody waits for
+    /// any more, ours is sent again.
+    pub(crate) fn lose(&mut self, tag: InstanceTag, now: Timestamp) {
+        self.close(tag, Closed::Lost);
+        self.resend_at.get_or_insert(now.plus(RESEND_AFTER));
+    }
+
+    /// Whether it is time to send it again; then everybody who has no conversation with us may answer.
     pub(crate) fn take_resend(&mut self, now: Timestamp) -> bool {
         let due = self.resend_at.is_some_and(|at| at <= now);
         if due {
             (self.sent_at, self.resend_at) = (now, None);
+            self.closed.retain(|(_, why)| *why == Closed::Completed);
         }
         due
+    }
+
+    fn close(&mut self, tag: InstanceTag, why: Closed) {
+        self.closed.retain(|(closed, _)| *closed != tag);
+        if self.closed.len() >= MAX_INSTANCES {
+            self.closed.remove(0);
+        }
+        self.closed.push((tag, why));
     }
 
     /// Whether nobody has answered in time, or everybody had the time to.
@@ -73,20 +97,28 @@ impl OpenIdentity {
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
-        let Self { sent, sent_at, until, closed, resend_at } = self;
+        let Self { sent, receiver, sent_at, until, closed, resend_at } = self;
         sent.save(w);
+        w.option(*receiver, |w, tag| tag.write(w));
         sent_at.save(w);
         until.save(w);
-        w.list(closed, |w, tag| tag.write(w));
+        w.list(closed, |w, (tag, why)| {
+            tag.write(w);
+            w.byte((*why == Closed::Lost).into());
+        });
         w.option(*resend_at, |w, at| at.save(w));
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, Reject> {
         Ok(Self {
             sent: SentIdentity::load(r)?,
+            receiver: r.option(InstanceTag::read)?,
             sent_at: Timestamp::load(r)?,
             until: Timestamp::load(r)?,
-            closed: r.list(InstanceTag::read)?,
+            closed: r.list(|r| {
+                let tag = InstanceTag::read(r)?;
+                Ok::<_, Reject>((tag, if r.byte("lost")? == 0 { Closed::Completed } else { Closed::Lost }))
+            })?,
             resend_at: r.option(Timestamp::load)?,
         })
     }

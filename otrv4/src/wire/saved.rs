@@ -40,22 +40,22 @@ impl Writer {
 
 impl Reader<'_> {
     /// The inverse of [`Writer::option`].
-    pub(crate) fn option<T>(
+    pub(crate) fn option<T, E: From<WireError>>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, WireError>,
-    ) -> Result<Option<T>, WireError> {
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
         match self.byte("option")? {
             0 => Ok(None),
             1 => read(self).map(Some),
-            _ => Err(WireError::Illegal("option")),
+            _ => Err(WireError::Illegal("option").into()),
         }
     }
 
     /// The inverse of [`Writer::list`]. Nothing is allocated by the count: every item must be there.
-    pub(crate) fn list<T>(
+    pub(crate) fn list<T, E: From<WireError>>(
         &mut self,
-        mut read: impl FnMut(&mut Self) -> Result<T, WireError>,
-    ) -> Result<Vec<T>, WireError> {
+        mut read: impl FnMut(&mut Self) -> Result<T, E>,
+    ) -> Result<Vec<T>, E> {
         let mut items = Vec::new();
         for _ in 0..self.int("list")? {
             items.push(read(self)?);
