@@ -12,8 +12,8 @@ use crate::reject::Reject;
 use crate::time::Timestamp;
 use crate::wire::{InstanceTag, Reader, Versions, WireError, Writer};
 
-/// Bytes of the longest profile we read. One with the largest DSA key in use (3072 bits) has 2 KiB; the limit keeps
-/// a stranger from filling the memory of a server or of another client.
+/// Bytes of the longest profile we read. One with a DSA key has less than 1 KiB, but versions and key may be longer than
+/// need be; the limit keeps a stranger from filling the memory of a server or of another client.
 pub const MAX_PROFILE: usize = 16 * 1024;
 
 /// A Client Profile as received. It shows nothing before [`ClientProfile::verify`].
@@ -116,7 +116,8 @@ impl ClientProfile {
     }
 
     /// A Client Profile of our own: fields in ascending order and versions "4", or "34" with a DSA key, since other
-    /// implementations bring fields into that order before they verify (spec-notes/SN-026).
+    /// implementations bring fields into that order before they verify (spec-notes/SN-026). The transitional signature is
+    /// taken as `dsa` makes it: everybody refuses the profile if it is wrong.
     pub fn sign(
         key: &LongTermKey,
         forging_key: &Point,
@@ -211,7 +212,7 @@ impl<'a> Fields<'a> {
             Field::ForgingKey => set(&mut self.forging_key, KeyType::Forging.read_undecoded(r)?),
             Field::Versions => set(&mut self.versions, read_versions(r)?),
             Field::Expiry => set(&mut self.expires, read_expiry(r)?),
-            Field::DsaKey => set(&mut self.dsa_key, read_dsa_key(r)?),
+            Field::DsaKey => set(&mut self.dsa_key, DsaPublic::skip(r)?),
             Field::TransitionalSignature => {
                 let signature = r.array("transitional signature")?;
                 let from = |position: usize| position.saturating_sub(self.start);
@@ -252,15 +253,8 @@ fn set<T>(field: &mut Option<T>, value: T) -> Result<(), WireError> {
 /// otrv4.md "Establishing Versions": a string with a "1" or a "2" is invalid, other unknown characters are ignored.
 fn read_versions(r: &mut Reader<'_>) -> Result<Versions, WireError> {
     let illegal = WireError::Illegal("versions");
-    let versions = Versions::from_digits(str::from_utf8(r.data("versions")?).map_err(|_| illegal)?);
+    let versions = Versions::from_digits(r.data("versions")?);
     if versions.contains(1) || versions.contains(2) { Err(illegal) } else { Ok(versions) }
-}
-
-/// PUBKEY of OTRv3, checked and kept as it came.
-fn read_dsa_key<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], WireError> {
-    let start = r.position();
-    DsaPublic::read(r)?;
-    Ok(r.since(start))
 }
 
 /// A Client Profile that was valid when it was checked (or is our own).
@@ -487,5 +481,7 @@ mod tests {
         assert_eq!(verdict(&[first, &signature, &dsa_key]), Ok(()));
         assert_eq!(verdict(&[&signature, first, &dsa_key]), Ok(()));
         assert_eq!(verdict(&[&dsa_key, first, &signature]), Err(Reject::Forged), "over the order as sent");
+        let no_key = [0, 6, 0, 0, 0, 0, 0, 1, 22, 0, 0, 0, 1, 11, 0, 0, 0, 1, 4, 0, 0, 0, 1, 9];
+        assert_eq!(verdict(&[first, &no_key, &signature]), Err(Reject::Forged));
     }
 }

@@ -173,8 +173,7 @@ fn save_sym(key: &SigningKey, w: &mut Writer) {
 }
 
 fn load_sym(r: &mut Reader<'_>, what: &'static str) -> Result<SigningKey, WireError> {
-    let bytes = r.bytes(57, what)?;
-    Ok(SigningKey::from_sym(Secret::filled(|out| out.copy_from_slice(bytes))))
+    Ok(SigningKey::from_sym(Secret::copied(r.chunk(what)?)))
 }
 
 /// What a public key is for; its number goes before the point, two bytes little-endian (spec-notes/SN-003).

@@ -87,11 +87,11 @@ pub(crate) const SIGNATURE_LEN: usize = 114;
 
 /// CLIENT-PROF-EXP and PREKEY-PROF-EXP: seconds since 1970, signed, 8 bytes big-endian.
 pub(crate) fn read_expiry(r: &mut Reader<'_>) -> Result<Timestamp, WireError> {
-    Ok(Timestamp::from_unix(i64::from_be_bytes(r.array("expiry")?)))
+    Ok(Timestamp::from_unix(r.long("expiry")?.cast_signed()))
 }
 
 pub(crate) fn write_expiry(expires: Timestamp, w: &mut Writer) {
-    w.bytes(&expires.unix().to_be_bytes());
+    w.long(expires.unix().cast_unsigned());
 }
 
 /// A Prekey Profile that was valid when it was checked (or is our own).

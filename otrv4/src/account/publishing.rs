@@ -5,6 +5,7 @@ use rand_core::CryptoRng;
 
 use super::Account;
 use crate::prekey::PrekeySecret;
+pub use crate::prekey_server::MAX_PREKEYS as MAX_PREKEYS_A_PUBLICATION;
 use crate::prekey_server::{AwaitReply, PublishRequest, Publisher, ServerKey};
 use crate::{Refused, Reject, Timestamp};
 
@@ -74,6 +75,3 @@ impl Publishing {
         self.publisher.receive_dake2(dake_2, server, account.key(), request, rng)
     }
 }
-
-/// Prekeys in one publication: its count is one byte.
-pub const MAX_PREKEYS_A_PUBLICATION: usize = 255;

@@ -172,6 +172,7 @@ impl Nonces {
         let mut number = 0u8;
         let mut next = || {
             let (random, sym) = (Secret::<57>::random(rng), key.sym().as_bytes());
+            // The number, 0 to 4, stands where the challenge has 0x14, the first byte of G: neither hash is ever the other.
             let parts: [&[u8]; 7] = [&[number], random.as_bytes(), sym, a1, a2, a3, message];
             number += 1;
             SecretScalar::uniform(&Secret::filled(|hash| derive(domain, usage, &parts, hash)))

@@ -19,8 +19,11 @@ pub fn encode_text(message: &[u8]) -> String {
     text
 }
 
-/// The message of a text; strict, so that a message has one text.
+/// The message of a text of at most [`MAX_TEXT`] bytes; strict, so that a message has one text.
 pub fn decode_text(text: &str) -> Result<Vec<u8>, WireError> {
+    if text.len() > MAX_TEXT {
+        return Err(WireError::TooLong("text of a prekey server message"));
+    }
     let illegal = WireError::Illegal("text of a prekey server message");
     STANDARD.decode(text.strip_suffix('.').ok_or(illegal)?).map_err(|_| illegal)
 }
@@ -177,8 +180,7 @@ impl EnsembleQuery {
     fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let sender = InstanceTag::read(r)?;
         let identity = read_identity(r)?.to_owned();
-        let versions = str::from_utf8(r.data("versions")?).map_err(|_| WireError::Illegal("versions"))?;
-        Ok(Self { sender, identity, versions: Versions::from_digits(versions) })
+        Ok(Self { sender, identity, versions: Versions::from_digits(r.data("versions")?) })
     }
 
     /// The client to answer.
@@ -291,6 +293,15 @@ pub const MAX_ENSEMBLES: u32 = 16;
 
 /// Bytes of the longest request: a DAKE-3 with a full publication.
 pub const MAX_REQUEST: usize = 3 + 4 + 6 * 57 + 4 + MAX_PUBLICATION;
+
+/// Bytes of the longest text: of an answer with [`MAX_ENSEMBLES`] of the longest ensembles.
+const MAX_TEXT: usize = {
+    let ensemble = MAX_PROFILE + 185 + 11 + 57 + 4 + 384;
+    let answer = 3 + 4 + 4 + MAX_IDENTITY + 4 + MAX_ENSEMBLES as usize * ensemble;
+    4 * answer.div_ceil(3) + 1
+};
+
+const _: () = assert!(MAX_TEXT > 4 * MAX_REQUEST.div_ceil(3), "the longest request fits as well");
 
 const _: () = assert!(MAX_REQUEST > MAX_PROFILE + MAX_IDENTITY, "the other requests fit as well");
 
@@ -448,6 +459,23 @@ mod tests {
             assert!(decode_text(bad).is_err(), "{bad}");
         }
         assert_eq!(decode_text("AAQQ."), Ok(vec![0, 4, 0x10]));
+    }
+
+    #[test]
+    fn texts_beyond_the_limit_are_refused() {
+        let text = |length| format!("{}.", "A".repeat(length - 1));
+        assert!(decode_text(&text(MAX_TEXT)).is_ok());
+        let too_long = decode_text(&text(MAX_TEXT + 4));
+        assert_eq!(too_long, Err(WireError::TooLong("text of a prekey server message")));
+    }
+
+    #[test]
+    fn versions_that_are_no_text_are_passed_over() {
+        let mut w = write_head(ENSEMBLE_QUERY);
+        tag().write(&mut w);
+        w.data(b"bob").data(b"\xff4");
+        let Request::EnsembleQuery(query) = Request::read(w.as_slice()).unwrap() else { panic!("query") };
+        assert_eq!(query.versions(), Versions::V4);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         Ok(u32::from_be_bytes(self.array(what)?))
     }
 
-    /// Eight bytes, big-endian: the expiry dates of the profiles.
+    /// Eight bytes, big-endian: dates, in two's complement.
     pub fn long(&mut self, what: &'static str) -> Result<u64, WireError> {
         Ok(u64::from_be_bytes(self.array(what)?))
     }
@@ -109,18 +109,6 @@ impl<'a> Reader<'a> {
         let (value, _) = self.ahead().split_first_chunk().ok_or(WireError::Truncated(what))?;
         self.position += N;
         Ok(value)
-    }
-
-    /// Everything not yet read; then nothing is left.
-    pub fn rest(&mut self) -> &'a [u8] {
-        let rest = self.ahead();
-        self.position = self.whole.len();
-        rest
-    }
-
-    /// How many bytes are left.
-    pub fn remaining(&self) -> usize {
-        self.ahead().len()
     }
 
     /// How many bytes were read.
@@ -174,7 +162,7 @@ impl Writer {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// Eight bytes, big-endian: the expiry dates of the profiles.
+    /// Eight bytes, big-endian: dates, in two's complement.
     pub fn long(&mut self, value: u64) -> &mut Self {
         self.bytes(&value.to_be_bytes())
     }
@@ -253,7 +241,7 @@ mod tests {
         assert_eq!(r.int("count"), Err(WireError::Truncated("count")));
         assert_eq!(r.bytes(4, "key"), Err(WireError::Truncated("key")));
         assert_eq!(r.bytes(usize::MAX, "key"), Err(WireError::Truncated("key")));
-        assert_eq!((r.position(), r.remaining()), (0, 3));
+        assert_eq!(r.position(), 0);
         assert_eq!(r.short("count"), Ok(0x0102));
         assert_eq!(r.short("count"), Err(WireError::Truncated("count")));
         assert_eq!(r.byte("count"), Ok(3));
@@ -269,7 +257,7 @@ mod tests {
         let mut r = Reader::new(&[7, 8]);
         assert_eq!(r.byte("type"), Ok(7));
         assert_eq!(r.clone().end(), Err(WireError::Trailing));
-        assert_eq!(r.rest(), [8]);
+        assert_eq!(r.byte("type"), Ok(8));
         assert_eq!(r.end(), Ok(()));
     }
 

@@ -7,11 +7,11 @@ use crate::Timestamp;
 impl Timestamp {
     /// 8 bytes, big-endian.
     pub(crate) fn save(self, w: &mut Writer) {
-        w.bytes(&self.unix().to_be_bytes());
+        w.long(self.unix().cast_unsigned());
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self::from_unix(i64::from_be_bytes(r.array("time")?)))
+        Ok(Self::from_unix(r.long("time")?.cast_signed()))
     }
 }
 

@@ -122,8 +122,9 @@ impl Versions {
     }
 
     /// From a version string; characters that name no version known here are passed over.
-    pub fn from_digits(digits: &str) -> Self {
-        digits.bytes().fold(Self::EMPTY, |versions, digit| versions.with(digit.wrapping_sub(b'0')))
+    pub fn from_digits(digits: impl AsRef<[u8]>) -> Self {
+        let digits = digits.as_ref().iter();
+        digits.fold(Self::EMPTY, |versions, digit| versions.with(digit.wrapping_sub(b'0')))
     }
 }
 
@@ -434,6 +435,7 @@ mod tests {
         assert_eq!(Versions::from_digits("").to_digits(), "");
         assert_eq!(Versions::V34.to_digits(), "34");
         assert!(Versions::from_digits("059/:é").is_empty());
+        assert_eq!(Versions::from_digits(b"\xff4\xb4"), Versions::V4);
         assert!(!Versions::V34.contains(0) && !Versions::V34.contains(12));
     }
 
