@@ -295,7 +295,7 @@ pub const MAX_ENSEMBLES: u32 = 16;
 pub const MAX_REQUEST: usize = 3 + 4 + 6 * 57 + 4 + MAX_PUBLICATION;
 
 /// Bytes of the longest text: of an answer with [`MAX_ENSEMBLES`] of the longest ensembles.
-const MAX_TEXT: usize = {
+pub const MAX_TEXT: usize = {
     let ensemble = MAX_PROFILE + 185 + 11 + 57 + 4 + 384;
     let answer = 3 + 4 + 4 + MAX_IDENTITY + 4 + MAX_ENSEMBLES as usize * ensemble;
     4 * answer.div_ceil(3) + 1

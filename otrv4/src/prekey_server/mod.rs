@@ -23,8 +23,8 @@ mod tests;
 
 pub use fragment::{FragmentAssembler, cut_text};
 pub use messages::{
-    Dake1, Dake3, EnsembleQuery, MAX_ENSEMBLES, MAX_IDENTITY, MAX_REQUEST, Request, decode_text, encode_text,
-    ensemble_query, no_ensembles, read_ensembles, retrieval,
+    Dake1, Dake3, EnsembleQuery, MAX_ENSEMBLES, MAX_IDENTITY, MAX_REQUEST, MAX_TEXT, Request, decode_text,
+    encode_text, ensemble_query, no_ensembles, read_ensembles, retrieval,
 };
 pub use publication::{MAX_PREKEYS, ServerReply};
 pub use publisher::{AwaitReply, PublishRequest, Publisher, ServerKey};
