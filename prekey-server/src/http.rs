@@ -21,6 +21,9 @@ const MAX_BODY: usize = 1 << 20;
 /// How long a request may take, from its headers to its answer.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long the database may take to show that it works: less than `prekey-server healthcheck` waits.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// All paths of the server.
 pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
     Router::new()
@@ -54,7 +57,8 @@ struct Health {
 }
 
 async fn health<S: Store>(State(service): State<Arc<Service<S>>>) -> Result<Json<Health>, Problem> {
-    service.check().await.map_err(|_| Problem::NoDatabase)?;
+    let checked = tokio::time::timeout(HEALTH_TIMEOUT, service.check()).await;
+    checked.ok().and_then(Result::ok).ok_or(Problem::NoDatabase)?;
     Ok(Json(Health { status: "ok" }))
 }
 

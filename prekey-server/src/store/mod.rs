@@ -65,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<StoredEnsemble>, StoreError>> + Send;
 
-    /// Whether the database answers.
+    /// Whether the database can be read and written.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Finishes what runs and lets go of the database.

@@ -11,7 +11,7 @@ use crate::account::{Identity, TokenHash};
 use otrv4::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,7 +42,10 @@ impl SqliteStore {
             .busy_timeout(PATIENCE);
         let pool =
             |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = pool(1)
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
+            .connect_with(options.clone())
+            .await?;
         sqlx::migrate!("../migrations/sqlite").run(&writer).await?;
         let readers = pool(READERS).connect_with(options).await?;
         Ok(Self { writer, readers })
@@ -51,6 +54,14 @@ impl SqliteStore {
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Whether the connection is outside of any transaction, as whoever gets it next needs it. When the disk is full,
+/// SQLite rolls a transaction back by itself; sqlx, whose own rollback then fails, believes in it for ever.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What a dropped transaction sent to the connection is done before this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Who asks whom is private: the file is not for other users. SQLite gives the WAL beside it the same mode.
@@ -161,8 +172,9 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query_scalar::<_, i64>("SELECT 1").fetch_one(&self.readers).await?;
-        Ok(())
+        let mut tx = self.begin().await?;
+        sqlx::query("SELECT identity FROM accounts LIMIT 1").fetch_optional(&mut *tx).await?;
+        Ok(tx.rollback().await?)
     }
 
     async fn close(&self) {
@@ -296,6 +308,8 @@ mod tests {
 
     contract_tests!(fixture);
 
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
     #[tokio::test]
     async fn a_commit_waits_for_the_disk_in_wal_mode() {
         let fixture = fixture().await;
@@ -305,6 +319,32 @@ mod tests {
         let journal: String =
             sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *tx).await.expect("its mode");
         assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_fails_one_request_and_not_those_after_it() {
+        let fixture = fixture().await;
+        let register = |n: u32| {
+            let store = &fixture.store;
+            let identity = Identity::new(&format!("{n}{}", "x".repeat(200))).expect("legal");
+            async move { store.register(&identity, &TokenHash::from_bytes([7; 32]), NOW).await }
+        };
+        // Of this connection alone: the one that replaces it finds room.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&fixture.store.writer).await.expect("a setting");
+        let mut n = 0;
+        while register(n).await.is_ok() {
+            n += 1;
+        }
+        assert_eq!(register(n).await.expect("a usable connection"), Registered::Created);
+        fixture.store.ping().await.expect("a usable connection");
+    }
+
+    #[tokio::test]
+    async fn a_ping_needs_the_lock_that_writes_need() {
+        let fixture = fixture().await;
+        let _tx = fixture.store.begin().await.expect("a transaction");
+        let ping = tokio::time::timeout(Duration::from_millis(50), fixture.store.ping());
+        assert!(ping.await.is_err());
     }
 
     #[cfg(unix)]
