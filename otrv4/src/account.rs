@@ -4,7 +4,7 @@
 
 mod publishing;
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -44,8 +44,8 @@ pub struct Account {
     client_profiles: Vec<VerifiedClientProfile>,
     /// Oldest first, with the secrets of their shared prekeys. Never empty.
     prekey_profiles: Vec<(SharedPrekey, VerifiedPrekeyProfile)>,
-    /// By id: what was made and has not been used.
-    prekeys: BTreeMap<u32, PrekeySecret>,
+    /// What was made and has not been used, the oldest first.
+    prekeys: VecDeque<PrekeySecret>,
     /// Ids of prekeys that no server has confirmed to keep.
     unpublished: Vec<u32>,
     profiles_published: bool,
@@ -98,7 +98,7 @@ impl Account {
             lifetimes: lifetimes.sane(),
             client_profiles: Vec::new(),
             prekey_profiles: Vec::new(),
-            prekeys: BTreeMap::new(),
+            prekeys: VecDeque::new(),
             unpublished: Vec::new(),
             profiles_published: false,
         };
@@ -166,13 +166,16 @@ impl Account {
     }
 
     /// Makes prekey messages, each good for one conversation that somebody starts while we are away, and keeps their
-    /// secrets. Save before any of them leaves. Refused when more than [`MAX_PREKEYS`] would wait.
+    /// secrets: of all that were made the newest [`MAX_KEPT_PREKEYS`]. Save before any of them leaves. Refused when
+    /// more than [`MAX_PREKEYS`] are asked for.
     pub fn make_prekeys(
         &mut self,
         count: usize,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<PrekeyEnsemble>, Refused> {
-        self.check_room(count)?;
+        if count > MAX_PREKEYS {
+            return Err(Refused::TooManyPrekeys);
+        }
         let ids: Vec<u32> = (0..count).map(|_| self.make_prekey(rng)).collect();
         Ok(ids.iter().filter_map(|id| self.ensemble(*id)).collect())
     }
@@ -192,6 +195,14 @@ impl Account {
     pub fn published(&mut self, ids: &[u32]) {
         self.unpublished.retain(|id| !ids.contains(id));
         self.profiles_published = true;
+    }
+
+    /// Takes note that the server has refused what was published and keeps none of it; after
+    /// [`crate::prekey_server::ServerReply::Failure`]. The prekeys are forgotten, so that the next publication is
+    /// another one. Save afterwards.
+    pub fn refused(&mut self, ids: &[u32]) {
+        self.unpublished.retain(|id| !ids.contains(id));
+        self.prekeys.retain(|prekey| !ids.contains(&prekey.id()));
     }
 
     /// The account as bytes, a version first; secret, wiped when dropped. The application encrypts and keeps them.
@@ -219,7 +230,7 @@ impl Account {
             shared.save(w);
             w.bytes(profile.as_bytes());
         });
-        w.list(prekeys.values(), |w, prekey| prekey.save(w));
+        w.list(prekeys, |w, prekey| prekey.save(w));
         w.list(unpublished, |w, id| _ = w.int(*id));
         w.byte((*profiles_published).into());
         w.finish_secret()
@@ -251,7 +262,7 @@ impl Account {
         if client_profiles.is_empty() || prekey_profiles.is_empty() {
             return Err(LoadError::Damaged);
         }
-        let prekeys = r.list(PrekeySecret::load)?.into_iter().map(|prekey| (prekey.id(), prekey)).collect();
+        let prekeys = r.list(PrekeySecret::load)?.into();
         let unpublished = r.list(|r| r.int("prekey id"))?;
         let profiles_published = r.byte("published")? != 0;
         r.end()?;
@@ -276,7 +287,7 @@ impl Account {
     /// What a Non-Interactive-Auth message may have been made with, if we still have that prekey.
     pub(crate) fn offered(&self, prekey_id: u32) -> Option<Published<'_>> {
         Some(Published {
-            prekey: self.prekeys.get(&prekey_id)?,
+            prekey: self.prekey(prekey_id)?,
             profiles: self.client_profiles.iter().rev().collect(),
             shared_prekeys: self.prekey_profiles.iter().rev().map(|(shared, _)| shared).collect(),
         })
@@ -284,7 +295,7 @@ impl Account {
 
     /// Forgets a prekey that has served its conversation: a second one is refused for ever.
     pub(crate) fn forget_prekey(&mut self, id: u32) {
-        self.prekeys.remove(&id);
+        self.prekeys.retain(|prekey| prekey.id() != id);
         self.unpublished.retain(|unpublished| *unpublished != id);
     }
 
@@ -292,26 +303,26 @@ impl Account {
         self.prekey_profiles.last().expect("an account always has a prekey profile")
     }
 
-    fn check_room(&self, count: usize) -> Result<(), Refused> {
-        match self.prekeys.len().saturating_add(count) > MAX_PREKEYS {
-            true => Err(Refused::TooManyPrekeys),
-            false => Ok(()),
-        }
+    fn prekey(&self, id: u32) -> Option<&PrekeySecret> {
+        self.prekeys.iter().find(|prekey| prekey.id() == id)
     }
 
     fn make_prekey(&mut self, rng: &mut dyn CryptoRng) -> u32 {
         let id = loop {
             let id = rng.next_u32();
-            if !self.prekeys.contains_key(&id) {
+            if self.prekey(id).is_none() {
                 break id;
             }
         };
-        self.prekeys.insert(id, PrekeySecret::generate(rng, id));
+        while self.prekeys.len() >= MAX_KEPT_PREKEYS {
+            self.prekeys.pop_front();
+        }
+        self.prekeys.push_back(PrekeySecret::generate(rng, id));
         id
     }
 
     fn ensemble(&self, id: u32) -> Option<PrekeyEnsemble> {
-        let message = self.prekeys.get(&id)?.message(self.tag);
+        let message = self.prekey(id)?.message(self.tag);
         let mut w = Writer::new();
         w.bytes(self.client_profile().as_bytes())
             .bytes(self.prekey_profile().as_bytes())
@@ -320,8 +331,12 @@ impl Account {
     }
 }
 
-/// Prekeys that wait to be used: more would only cost memory, the server keeps no more either.
+/// Prekeys made at once: as many as a server keeps for one identity.
 pub const MAX_PREKEYS: usize = 1000;
+
+/// Secrets of prekeys that we keep: those on a server, and as many again that somebody has fetched and may still use.
+/// Whoever fetches more makes us forget the oldest; they must not be able to keep us from publishing.
+pub const MAX_KEPT_PREKEYS: usize = 2 * MAX_PREKEYS;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -352,7 +367,7 @@ impl Account {
         forging.byte(1).bytes(&sym_f);
         let prekeys = prekeys.into_iter().map(|(id, y, b)| {
             let draws = std::collections::VecDeque::from([y, b]);
-            (id, PrekeySecret::generate(&mut crate::vectors::Recorded(draws), id))
+            PrekeySecret::generate(&mut crate::vectors::Recorded(draws), id)
         });
         Self {
             id: id.into(),

@@ -32,8 +32,8 @@ pub enum Refused {
     /// The policy allows no version that this needs.
     #[error("the policy does not allow OTR version 4 with this correspondent")]
     Version,
-    /// As many prekeys wait to be used as we keep.
-    #[error("as many prekeys as a server keeps are waiting already")]
+    /// More prekeys at once than a server keeps.
+    #[error("at most 1000 prekeys can be made at once")]
     TooManyPrekeys,
     /// The correspondent has more clients than we keep conversations with.
     #[error("this correspondent has too many clients at once")]

@@ -205,3 +205,20 @@ fn a_hundred_messages_that_overtake_the_handshake_are_all_shown() {
     lines.iter().for_each(|line| _ = bob.receive(line));
     assert_eq!(bob.heard().len(), 100);
 }
+
+#[test]
+fn somebody_whose_prekeys_are_drained_for_ever_can_still_be_written_to() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let drained = bob.prekeys(1000);
+    bob.prekeys(1000);
+    let fresh = bob.prekeys(1);
+    assert_eq!(bob.account.prekeys(), 2000);
+    let mut mallory = Person::new("alice@example.org", "bob@example.org");
+    mallory.start_offline(drained[..1].to_vec());
+    mallory.take().iter().for_each(|line| _ = bob.receive(line));
+    assert!(matches!(bob.told()[..], [Event::Rejected { reason: Reject::UnknownPrekey, .. }]));
+    alice.start_offline(fresh);
+    alice.say("you can be reached");
+    alice.take().iter().for_each(|line| _ = bob.receive(line));
+    assert_eq!(bob.heard(), ["you can be reached"]);
+}

@@ -21,7 +21,6 @@ impl Account {
         self.renew(rng, now);
         let waiting = self.unpublished.len().min(MAX_PREKEYS_A_PUBLICATION);
         let fresh = fresh.min(MAX_PREKEYS_A_PUBLICATION.saturating_sub(waiting));
-        self.check_room(fresh)?;
         for _ in 0..fresh {
             let id = self.make_prekey(rng);
             self.unpublished.push(id);
@@ -62,8 +61,7 @@ impl Publishing {
         rng: &mut dyn CryptoRng,
     ) -> Result<(AwaitReply, Vec<u8>), Reject> {
         let (shared, prekey_profile) = account.current_prekey_profile();
-        let prekeys: Vec<&PrekeySecret> =
-            self.ids().iter().filter_map(|id| account.prekeys.get(id)).collect();
+        let prekeys: Vec<&PrekeySecret> = self.ids().iter().filter_map(|id| account.prekey(*id)).collect();
         let request = match self.ids {
             Some(_) => PublishRequest::Publish {
                 client_profile: Some(account.client_profile()),
