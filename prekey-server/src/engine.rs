@@ -2,7 +2,7 @@
 //! Spec: otrv4-prekey-server.md, "Key Exchange" and "Retrieving Prekey Ensembles". Knows nothing of HTTP or databases.
 
 use crate::account::Identity;
-use crate::pending::{Full, Pending};
+use crate::pending::Pending;
 use crate::store::{Deposit, Device, StoredEnsemble, StoredPrekey, StoredProfile};
 use otrv4::prekey_server::{
     Checked, Dake1, Dake3, EnsembleQuery, PendingDake, Publication, ReplyKey, Request, ServerIdentity,
@@ -39,15 +39,6 @@ pub(crate) enum Refused {
     /// A DAKE-3 without its DAKE-1, or too late.
     #[error("no exchange waits for this message")]
     NotExpected,
-    /// No room for another exchange.
-    #[error("too many exchanges are running")]
-    Full,
-}
-
-impl From<Full> for Refused {
-    fn from(Full: Full) -> Self {
-        Self::Full
-    }
 }
 
 impl Engine {
@@ -82,9 +73,8 @@ impl Engine {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Refused> {
-        self.pending.check_room(now)?;
         let (pending, dake2) = PendingDake::answer(&self.identity, sender.as_str(), dake1, now, rng)?;
-        self.pending.insert(sender, pending.owner(), pending, now)?;
+        self.pending.insert(sender, pending.owner(), pending, now);
         Ok(Step::Reply(dake2))
     }
 

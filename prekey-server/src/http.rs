@@ -4,19 +4,22 @@ use crate::account::Identity;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest body, in bytes: several times the longest message.
+/// Longest body of a message, in bytes: several times the longest message.
 const MAX_BODY: usize = 1 << 20;
+
+/// Longest body of a new account, in bytes: the longest identity with every character escaped, and more.
+const MAX_ACCOUNT_BODY: usize = 4 << 10;
 
 /// How long a request may take, from its headers to its answer.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +32,7 @@ pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
     Router::new()
         .route("/health", get(health::<S>))
         .route("/v1/server", get(server::<S>))
-        .route("/v1/accounts", post(register::<S>))
+        .route("/v1/accounts", post(register::<S>).layer(DefaultBodyLimit::max(MAX_ACCOUNT_BODY)))
         .route("/v1/messages", post(message::<S>))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(finish))
@@ -108,14 +111,15 @@ async fn register<S: Store>(
 async fn message<S: Store>(
     State(service): State<Arc<Service<S>>>,
     headers: HeaderMap,
-    body: Bytes,
+    // `Bytes` would keep what every chunk came in, and chunks can have one byte each.
+    body: BytesMut,
 ) -> Result<String, Problem> {
     if !is_plain_text(&headers) {
         return Err(Problem::MediaType);
     }
-    let text = std::str::from_utf8(&body).map_err(|_| Problem::Refused)?.trim_ascii().to_owned();
+    let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
     let token = bearer(&headers).map(ToOwned::to_owned);
-    to_the_end(async move { service.answer(token.as_deref(), &text).await }).await
+    to_the_end(async move { service.answer(token.as_deref(), text.trim_ascii()).await }).await
 }
 
 /// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences.

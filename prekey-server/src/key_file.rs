@@ -13,8 +13,14 @@ use zeroize::Zeroizing;
 pub fn load_or_create(path: &Path, identity: &str) -> Result<ServerIdentity, KeyFileError> {
     match load(path, identity) {
         Err(KeyFileError::Missing(_)) => {
-            create(path).map_err(|error| KeyFileError::Io(path.into(), error))?;
-            load(path, identity)
+            let made = create(path).map_err(|error| KeyFileError::Create(path.into(), error))?;
+            let identity = load(path, identity)?;
+            if made {
+                // After a mistyped path this is another server, and nothing else says so.
+                let (path, fingerprint) = (path.display(), identity.fingerprint());
+                tracing::warn!("made a new key file {path}, fingerprint {fingerprint}");
+            }
+            Ok(identity)
         }
         loaded => loaded,
     }
@@ -45,8 +51,9 @@ pub fn load(path: &Path, identity: &str) -> Result<ServerIdentity, KeyFileError>
 const TEXT: usize = 2 * 57 + 1;
 
 /// Writes a new key where there is none. The name appears with the whole key behind it or not at all: the key goes
-/// to disk under a name of its own first, and a link, which replaces nothing, gives it the real one.
-fn create(path: &Path) -> io::Result<()> {
+/// to disk under a name of its own first, and a link, which replaces nothing, gives it the real one. False if another
+/// server was faster: its key is the one to use.
+fn create(path: &Path) -> io::Result<bool> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     let mut nonce = [0; 8];
@@ -59,13 +66,13 @@ fn create(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
     };
-    match written {
-        // Another server was faster; its key is the one to use.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        written => written?,
-    }
+    let made = match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        written => written.map(|()| true)?,
+    };
     removed?;
-    File::open(folder)?.sync_all()
+    File::open(folder)?.sync_all()?;
+    Ok(made)
 }
 
 fn write_key(fresh: &Path) -> io::Result<()> {
@@ -112,6 +119,12 @@ pub enum KeyFileError {
     /// It holds something else.
     #[error("{} is not a key file (114 hex digits): restore it from its copy", .0.display())]
     Illegal(PathBuf),
+    /// The file system refused a new one.
+    #[error(
+        "cannot make the key file {path}: {1}; its folder must exist, and the server's user must be allowed to write \
+         in it", path = .0.display()
+    )]
+    Create(PathBuf, #[source] io::Error),
     /// The file system refused.
     #[error("key file {path}: {1}", path = .0.display())]
     Io(PathBuf, #[source] io::Error),

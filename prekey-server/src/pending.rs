@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Exchanges of one identity at a time: one a device, as the store has room for.
 const MAX_PENDING_PER_IDENTITY: usize = 16;
 
-/// Exchanges at a time, about 1 KiB each. More publishers within [`LIFETIME`] are told to come back.
+/// Exchanges at a time, about 1 KiB each. More publishers within [`LIFETIME`] end the oldest exchange: whoever fills
+/// the table with exchanges that nobody finishes must do so again and again, and locks nobody out.
 const MAX_PENDING: usize = 4096;
 
 /// Seconds between DAKE-1 and DAKE-3: a slow client needs a few to prove 255 prekeys, the rest is its network.
@@ -23,49 +24,42 @@ pub(crate) struct Pending<T>(Mutex<Table<T>>);
 struct Table<T> {
     by_identity: HashMap<Identity, Vec<Entry<T>>>,
     total: usize,
+    /// How many exchanges were begun: the number of the next.
+    begun: u64,
     swept: Timestamp,
 }
 
 #[derive(Debug)]
 struct Entry<T> {
     tag: InstanceTag,
+    /// Seconds do not tell which of two is older.
+    number: u64,
     begun: Timestamp,
     exchange: T,
 }
 
-/// As many exchanges as the server keeps are running.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
-
 impl<T> Pending<T> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Table { by_identity: HashMap::new(), total: 0, swept: Timestamp::from_unix(0) }))
+        Self(Mutex::new(Table {
+            by_identity: HashMap::new(),
+            total: 0,
+            begun: 0,
+            swept: Timestamp::from_unix(0),
+        }))
     }
 
-    /// Keeps an exchange. It replaces the one of the same client; past the identity's share, its oldest.
-    pub(crate) fn insert(
-        &self,
-        identity: &Identity,
-        tag: InstanceTag,
-        exchange: T,
-        now: Timestamp,
-    ) -> Result<(), Full> {
+    /// Keeps an exchange. It replaces the one of the same client; past the identity's share, its oldest; in a full
+    /// table, the oldest of all.
+    pub(crate) fn insert(&self, identity: &Identity, tag: InstanceTag, exchange: T, now: Timestamp) {
         let mut table = self.lock();
+        table.sweep(now);
         table.remove(identity, tag);
-        table.make_room(now)?;
+        table.make_room(identity);
+        let number = table.begun;
+        table.begun += 1;
+        table.total += 1;
         let entries = table.by_identity.entry(identity.clone()).or_default();
-        entries.push(Entry { tag, begun: now, exchange });
-        if entries.len() > MAX_PENDING_PER_IDENTITY {
-            entries.remove(0);
-        } else {
-            table.total += 1;
-        }
-        Ok(())
-    }
-
-    /// Whether there is room, before the work of answering is done.
-    pub(crate) fn check_room(&self, now: Timestamp) -> Result<(), Full> {
-        self.lock().make_room(now)
+        entries.push(Entry { tag, number, begun: now, exchange });
     }
 
     /// Takes the client's exchange out, whatever comes of it.
@@ -92,8 +86,31 @@ impl<T> Table<T> {
         Some(entry)
     }
 
+    /// Ends the oldest exchange of the identity if it has its share, or of all if the table is full.
+    fn make_room(&mut self, identity: &Identity) {
+        let own = self.by_identity.get(identity).filter(|entries| entries.len() >= MAX_PENDING_PER_IDENTITY);
+        let oldest = if let Some(entries) = own {
+            entries.first().map(|entry| (identity.clone(), entry.tag))
+        } else if self.total >= MAX_PENDING {
+            self.oldest()
+        } else {
+            None
+        };
+        if let Some((identity, tag)) = oldest {
+            self.remove(&identity, tag);
+        }
+    }
+
+    /// Looks at every identity: some microseconds, and only when the table is full.
+    fn oldest(&self) -> Option<(Identity, InstanceTag)> {
+        let first_of_each =
+            self.by_identity.iter().filter_map(|(identity, entries)| Some((identity, entries.first()?)));
+        let (identity, entry) = first_of_each.min_by_key(|(_, entry)| entry.number)?;
+        Some((identity.clone(), entry.tag))
+    }
+
     /// Drops what has expired, at most once a second: the keys in it are wiped soon, and the work stays small.
-    fn make_room(&mut self, now: Timestamp) -> Result<(), Full> {
+    fn sweep(&mut self, now: Timestamp) {
         if now != self.swept {
             self.by_identity.retain(|_, entries| {
                 entries.retain(|entry| entry.is_alive(now));
@@ -102,7 +119,6 @@ impl<T> Table<T> {
             self.total = self.by_identity.values().map(Vec::len).sum();
             self.swept = now;
         }
-        if self.total < MAX_PENDING { Ok(()) } else { Err(Full) }
     }
 }
 
@@ -130,7 +146,7 @@ mod tests {
     #[test]
     fn an_exchange_serves_once_and_its_own_client_only() {
         let pending = Pending::new();
-        pending.insert(&identity(1), tag(1), "one", NOW).expect("room");
+        pending.insert(&identity(1), tag(1), "one", NOW);
         assert_eq!(pending.take(&identity(2), tag(1), NOW), None);
         assert_eq!(pending.take(&identity(1), tag(2), NOW), None);
         assert_eq!(pending.take(&identity(1), tag(1), NOW), Some("one"));
@@ -140,8 +156,8 @@ mod tests {
     #[test]
     fn a_new_exchange_of_a_client_replaces_its_old_one() {
         let pending = Pending::new();
-        pending.insert(&identity(1), tag(1), "old", NOW).expect("room");
-        pending.insert(&identity(1), tag(1), "new", NOW).expect("room");
+        pending.insert(&identity(1), tag(1), "old", NOW);
+        pending.insert(&identity(1), tag(1), "new", NOW);
         assert_eq!(pending.take(&identity(1), tag(1), NOW), Some("new"));
         assert_eq!(pending.take(&identity(1), tag(1), NOW), None);
     }
@@ -150,7 +166,7 @@ mod tests {
     fn an_exchange_ends_with_its_time_or_when_the_clock_goes_back() {
         for (later, expected) in [(LIFETIME - 1, Some(())), (LIFETIME, None), (-1, None)] {
             let pending = Pending::new();
-            pending.insert(&identity(1), tag(1), (), NOW).expect("room");
+            pending.insert(&identity(1), tag(1), (), NOW);
             assert_eq!(pending.take(&identity(1), tag(1), NOW.plus(later)), expected);
         }
     }
@@ -158,9 +174,9 @@ mod tests {
     #[test]
     fn an_identity_past_its_share_loses_its_own_oldest() {
         let pending = Pending::new();
-        pending.insert(&identity(2), tag(0), 0, NOW).expect("room");
+        pending.insert(&identity(2), tag(0), 0, NOW);
         for n in 0..=MAX_PENDING_PER_IDENTITY {
-            pending.insert(&identity(1), tag(n), n, NOW).expect("room");
+            pending.insert(&identity(1), tag(n), n, NOW);
         }
         assert_eq!(pending.take(&identity(1), tag(0), NOW), None);
         assert_eq!(pending.take(&identity(1), tag(1), NOW), Some(1));
@@ -168,16 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_refuses_until_something_ends() {
+    fn a_full_table_ends_its_oldest_exchange() {
         let pending = Pending::new();
         for n in 0..MAX_PENDING {
-            pending.insert(&identity(n), tag(0), (), NOW).expect("room");
+            pending.insert(&identity(n), tag(0), "first", NOW);
         }
-        assert_eq!(pending.insert(&identity(MAX_PENDING), tag(0), (), NOW), Err(Full));
-        assert_eq!(pending.check_room(NOW.plus(1)), Err(Full));
-        pending.insert(&identity(0), tag(0), (), NOW).expect("its own place again");
-        pending.take(&identity(1), tag(0), NOW).expect("a pending exchange");
-        pending.insert(&identity(MAX_PENDING), tag(0), (), NOW).expect("the place that became free");
-        assert_eq!(pending.check_room(NOW.plus(LIFETIME)), Ok(()));
+        // In its own place, at the expense of nobody.
+        pending.insert(&identity(0), tag(0), "again", NOW);
+        pending.insert(&identity(MAX_PENDING), tag(0), "late", NOW);
+        assert_eq!(pending.take(&identity(1), tag(0), NOW), None);
+        assert_eq!(pending.take(&identity(0), tag(0), NOW), Some("again"));
+        assert_eq!(pending.take(&identity(2), tag(0), NOW), Some("first"));
+        assert_eq!(pending.take(&identity(MAX_PENDING), tag(0), NOW), Some("late"));
+    }
+
+    #[test]
+    fn expired_exchanges_are_swept_when_another_begins() {
+        let pending = Pending::new();
+        pending.insert(&identity(1), tag(0), (), NOW);
+        pending.insert(&identity(2), tag(0), (), NOW.plus(LIFETIME));
+        assert_eq!(pending.lock().total, 1);
     }
 }

@@ -72,7 +72,7 @@ impl Problem {
             Self::MethodNotAllowed => "This path has another method.",
             Self::Timeout => "The request took too long.",
             Self::IdentityTaken => "This identity has an account already.",
-            Self::TooLarge => "The body is longer than 1 MiB.",
+            Self::TooLarge => "The body is too long: messages have up to 1 MiB, accounts up to 4 KiB.",
             Self::MediaType => "Messages are text/plain, accounts are application/json.",
             Self::IllegalIdentity => {
                 "An identity is 1 to 256 bytes of lower-case text without blanks, control or invisible characters."

@@ -120,15 +120,16 @@ impl<S: Store> Service<S> {
 }
 
 fn refused(reason: &Refused) -> Error {
-    tracing::info!(%reason, "message refused");
-    match reason {
-        Refused::Full => Error::Busy,
-        Refused::Rejected(_) | Refused::NotExpected => Error::Refused,
-    }
+    tracing::debug!(%reason, "message refused");
+    Error::Refused
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        if error.is_busy() {
+            tracing::warn!(%error, "busy");
+            return Self::Busy;
+        }
         tracing::error!(%error, "database");
         Self::Internal
     }
@@ -136,10 +137,15 @@ impl From<StoreError> for Error {
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
-        tracing::error!(%failed, "workers");
         match failed {
-            Failed::Busy => Self::Busy,
-            Failed::Panicked => Self::Internal,
+            Failed::Busy => {
+                tracing::warn!(%failed, "busy");
+                Self::Busy
+            }
+            Failed::Panicked => {
+                tracing::error!(%failed, "workers");
+                Self::Internal
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ pub use sqlite::SqliteStore;
 use crate::account::{Identity, TokenHash};
 use otrv4::Timestamp;
 use std::future::Future;
+use std::path::PathBuf;
 
 /// Most clients one identity can have: enough for a person's machines, and a bound on one answer's size.
 pub const MAX_DEVICES: u32 = 16;
@@ -148,13 +149,31 @@ pub enum StoreError {
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The database has another layout than this program knows.
-    #[error("database migration: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
-    /// The database file could not be created.
-    #[error("database file: {0}")]
-    File(#[from] std::io::Error),
+    /// The file cannot be created or written.
+    #[error(
+        "database {path}: {1}; its folder must exist, and the server's user must be allowed to write both",
+        path = .0.display()
+    )]
+    Create(PathBuf, #[source] std::io::Error),
+    /// The file cannot be used.
+    #[error("database {path}: {1}", path = .0.display())]
+    Open(PathBuf, #[source] sqlx::Error),
+    /// The database has another layout than this program knows, or cannot be brought to this program's.
+    #[error(
+        "database {path}: {1}; if a newer prekey-server has used it, run that one, or restore a backup of before",
+        path = .0.display()
+    )]
+    Migration(PathBuf, #[source] sqlx::migrate::MigrateError),
     /// A row does not have the shape this program wrote.
     #[error("the database holds an illegal {0}")]
     Corrupt(&'static str),
+}
+
+impl StoreError {
+    /// Whether it took too long to get at the database, so that nothing was done.
+    pub(crate) fn is_busy(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        let locked = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "5");
+        locked || matches!(error, sqlx::Error::PoolTimedOut)
+    }
 }

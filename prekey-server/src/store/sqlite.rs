@@ -12,6 +12,8 @@ use otrv4::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,7 +35,7 @@ impl SqliteStore {
     /// Opens the file, creates it (readable by its owner only) if it is not there, and brings it to this program's
     /// layout.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        create_private(path)?;
+        create_private(path).map_err(|error| StoreError::Create(path.into(), error))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -42,12 +44,17 @@ impl SqliteStore {
             .busy_timeout(PATIENCE);
         let pool =
             |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let failed = |error| StoreError::Open(path.into(), error);
         let writer = pool(1)
             .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options.clone())
-            .await?;
-        sqlx::migrate!("../migrations/sqlite").run(&writer).await?;
-        let readers = pool(READERS).connect_with(options).await?;
+            .await
+            .map_err(failed)?;
+        sqlx::migrate!("../migrations/sqlite")
+            .run(&writer)
+            .await
+            .map_err(|error| StoreError::Migration(path.into(), error))?;
+        let readers = pool(READERS).connect_with(options).await.map_err(failed)?;
         Ok(Self { writer, readers })
     }
 
@@ -65,12 +72,23 @@ async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Erro
 }
 
 /// Who asks whom is private: the file is not for other users. SQLite gives the WAL beside it the same mode.
-fn create_private(path: &Path) -> Result<(), std::io::Error> {
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.clone().create_new(true).open(path) {
+        Ok(_) => {
+            // After a mistyped path this is an empty server, and nothing else says so.
+            tracing::warn!("made a new database {}", path.display());
+            Ok(())
+        }
+        // `create` is for a link whose target is not there.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            options.create(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl Store for SqliteStore {
@@ -340,6 +358,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_that_another_process_holds_is_busy() {
+        let fixture = fixture().await;
+        sqlx::query("PRAGMA busy_timeout = 0").execute(&fixture.store.writer).await.expect("a setting");
+        let _other = fixture.store.readers.begin_with("BEGIN IMMEDIATE").await.expect("a transaction");
+        assert!(fixture.store.ping().await.expect_err("no lock").is_busy());
+    }
+
+    #[tokio::test]
     async fn a_ping_needs_the_lock_that_writes_need() {
         let fixture = fixture().await;
         let _tx = fixture.store.begin().await.expect("a transaction");
@@ -369,6 +395,7 @@ mod tests {
             .await
             .expect("an update");
         store.close().await;
-        assert!(matches!(SqliteStore::open(&path).await, Err(StoreError::Migration(_))));
+        let refused = SqliteStore::open(&path).await.expect_err("a refusal").to_string();
+        assert!(refused.contains(&path.display().to_string()) && refused.contains("newer"), "{refused}");
     }
 }

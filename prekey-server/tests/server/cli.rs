@@ -41,6 +41,22 @@ fn a_first_start_makes_key_and_database_for_their_owner_only() {
 }
 
 #[test]
+fn only_a_start_that_makes_key_and_database_warns_of_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("log");
+    let log_of_a_start = || {
+        let log = std::fs::File::create(&path).expect("a file");
+        let fingerprint = start_logging(folder.path(), "warn", log.into()).fingerprint.clone();
+        (std::fs::read_to_string(&path).expect("a log"), fingerprint)
+    };
+    let (log, fingerprint) = log_of_a_start();
+    let file = |name| folder.path().join(name).display().to_string();
+    assert!(log.contains(&format!("new key file {}, fingerprint {fingerprint}", file("key"))), "{log}");
+    assert!(log.contains(&format!("new database {}", file("prekeys.db"))), "{log}");
+    assert_eq!(log_of_a_start(), (String::new(), fingerprint));
+}
+
+#[test]
 fn options_come_from_the_environment_too() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = start(folder.path());
@@ -111,7 +127,7 @@ fn a_start_that_cannot_work_says_why() {
     assert!(stderr.contains(&format!("listen on {taken}")), "{stderr}");
     let (code, _, stderr) = serve("127.0.0.1:0", "prekey.example.org", "no/such/folder.db");
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("database"), "{stderr}");
+    assert!(stderr.contains("no/such/folder.db") && stderr.contains("folder must exist"), "{stderr}");
     let (code, _, stderr) = serve("127.0.0.1:0", "Prekey Server", "other.db");
     assert_eq!(code, Some(2));
     assert!(stderr.contains("--identity"), "{stderr}");

@@ -314,6 +314,7 @@ fn requests_that_are_no_messages_get_problem_details() {
     assert_eq!(problem(&json_message), 415);
     assert_eq!(problem(&post_text(http, "", &vec![b'A'; (1 << 20) + 1])), 413);
     assert_eq!(problem(&post_text(http, "", &vec![b'A'; 1 << 20])), 400);
+    assert_eq!(problem(&post_account(http, &" ".repeat((4 << 10) + 1))), 413);
     assert_eq!(problem(&http.get("/").expect("an answer")), 404);
     assert_eq!(problem(&http.get("/v1/message").expect("an answer")), 404);
     let wrong_method = http.get("/v1/messages").expect("an answer");

@@ -21,7 +21,7 @@ pub(crate) fn program() -> Command {
 
 /// Starts a server whose database and key lie in `folder`, on any free loopback port.
 pub(crate) fn start(folder: &Path) -> Process {
-    start_logging(folder, "warn", Stdio::inherit())
+    start_logging(folder, "error", Stdio::inherit())
 }
 
 /// The same, with a log at this level.
