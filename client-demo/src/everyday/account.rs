@@ -1,0 +1,141 @@
+//! Who we are and whom we know: `init`, `status`, `contacts`, `fingerprint`.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use otrv4::keys::ForgingSecret;
+use otrv4::{Account, Lifetimes, Policy, Protection, Session};
+
+use super::{Desk, EverydayError, Place, server};
+use crate::keep::{Contact, Home, State};
+use crate::network::Network;
+use crate::screen::{printable, say};
+use crate::{passphrase, system};
+
+/// `init`: a new account in a new home folder.
+pub(crate) fn init(place: &Place, id: &str, forging: Option<ForgingSecret>) -> Result<(), EverydayError> {
+    if Home::exists(&place.home) {
+        return Err(crate::keep::KeepError::Taken(place.home.clone()).into());
+    }
+    let forging = match forging {
+        Some(forging) => forging,
+        None => ask_forging()?,
+    };
+    let passphrase = passphrase::new(place.passphrase_file.as_deref())?;
+    let account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
+    Home::create(&place.home, Some(passphrase), &State::new(&account))?;
+    say(format_args!("Made the account {id} in {}.", place.home.display()))?;
+    say(format_args!("  fingerprint {}", account.fingerprint().groups()))?;
+    say("  People compare it to know that it is you.")?;
+    say("Next: `client-demo publish --server URL`, so that others can write to you while you are away.")?;
+    Ok(())
+}
+
+/// `status`: the account, its keys here and on the server, what waits on the network.
+pub(crate) fn status(place: &Place, network: Option<&Network>) -> Result<(), EverydayError> {
+    let mut desk = Desk::open(place)?;
+    let account = &desk.account;
+    say(format_args!("account      {}", printable(account.id())))?;
+    say(format_args!("client       {}", account.tag()))?;
+    say(format_args!("fingerprint  {}", account.fingerprint().groups()))?;
+    let seconds = account.client_profile().expires().unix() - system::now().unix();
+    say(format_args!("profile      {}", validity(seconds)))?;
+    say(format_args!("prekeys      {} made and not used, as far as is known here", account.prekeys()))?;
+    match desk.state.server.clone() {
+        None => say("server       none yet: `client-demo publish --server URL`")?,
+        Some(known) => {
+            say(format_args!("server       {} at {}", printable(&known.identity), known.url))?;
+            match server::ask_storage(&mut desk) {
+                Ok(count) => say(format_args!("on it        {count} prekeys of this client"))?,
+                Err(error) => say(format_args!("on it        unknown: {error}"))?,
+            }
+        }
+    }
+    if let Some(network) = network {
+        say(format_args!("waiting      {} lines from the network", network.count(desk.account.id())?))?;
+    }
+    Ok(())
+}
+
+/// `contacts`: whom we have conversations with.
+pub(crate) fn contacts(place: &Place) -> Result<(), EverydayError> {
+    let desk = Desk::open(place)?;
+    if desk.state.contacts.is_empty() {
+        say("Nobody yet: `client-demo send NAME TEXT` or `client-demo receive` begins a conversation.")?;
+    }
+    for (name, contact) in &desk.state.contacts {
+        say(format_args!("{}", printable(name)))?;
+        for line in clients(contact)? {
+            say(format_args!("  {line}"))?;
+        }
+        if !contact.unshown.is_empty() {
+            say("  Not all of it has been shown: `client-demo receive` shows the rest.")?;
+        }
+    }
+    Ok(())
+}
+
+/// `fingerprint`: ours, and a contact's.
+pub(crate) fn fingerprint(place: &Place, contact: Option<&str>) -> Result<(), EverydayError> {
+    let desk = Desk::open(place)?;
+    say(format_args!("{} (you)", printable(desk.account.id())))?;
+    say(format_args!("  {}", desk.account.fingerprint().groups()))?;
+    if let Some(name) = contact {
+        say(format_args!("{}", printable(name)))?;
+        match desk.state.contacts.get(name) {
+            Some(contact) => clients(contact)?.iter().try_for_each(|line| say(format_args!("  {line}")))?,
+            None => say("  no conversation with them yet")?,
+        }
+    }
+    Ok(())
+}
+
+/// A line or two for each client of a contact.
+fn clients(contact: &Contact) -> Result<Vec<String>, EverydayError> {
+    let session = Session::load(contact.session.as_slice(), Policy::default())?;
+    let lines = session.instances().map(|client| match client.protection {
+        Protection::None => format!("client {}: no conversation", client.tag),
+        Protection::Finished => format!("client {}: they ended the conversation", client.tag),
+        Protection::Encrypted { fingerprint, ssid, .. } => {
+            format!(
+                "client {}: encrypted, session id {ssid}\n  fingerprint {}",
+                client.tag,
+                fingerprint.groups()
+            )
+        }
+    });
+    Ok(lines.collect())
+}
+
+fn validity(seconds: i64) -> String {
+    match seconds {
+        ..=0 => "expired: `client-demo publish` renews it".to_owned(),
+        1..86_400 => format!("valid for {} more hours: `client-demo publish` renews it", seconds / 3600),
+        _ => format!("valid for {} more days", seconds / 86_400),
+    }
+}
+
+/// otrv4.md leaves it to the user whether the forging key's secret is kept.
+fn ask_forging() -> Result<ForgingSecret, EverydayError> {
+    if !io::stdin().is_terminal() {
+        return Err(EverydayError::NoChoice);
+    }
+    say(
+        "OTRv4 gives you a second key, by which you could forge conversations in your own name. With its secret kept,",
+    )?;
+    say(
+        "nobody can prove by your transcripts that others wrote to you, you might have made them up. With it destroyed,",
+    )?;
+    say("a thief of this folder cannot use it to pose as others towards you. If in doubt, destroy it.")?;
+    loop {
+        print!("The forging key's secret: keep or destroy? [destroy] ");
+        _ = io::stdout().flush();
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line);
+        match (read, line.trim()) {
+            (Ok(0) | Err(_), _) => return Err(EverydayError::NoChoice),
+            (_, "" | "destroy" | "d") => return Ok(ForgingSecret::Destroy),
+            (_, "keep" | "k") => return Ok(ForgingSecret::Keep),
+            _ => {}
+        }
+    }
+}

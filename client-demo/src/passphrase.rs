@@ -1,0 +1,68 @@
+//! Where the passphrase of the home folder comes from: a file, the environment, or the person at the terminal. Never an
+//! argument: others on the machine can read those.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use age::secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+/// Why there is no passphrase.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PassphraseError {
+    /// The file cannot be read.
+    #[error("cannot read the passphrase file {}: {cause}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        cause: io::Error,
+    },
+    /// Nobody can be asked.
+    #[error("a passphrase is needed: give --passphrase-file or {VARIABLE}, or run it on a terminal ({0})")]
+    NobodyToAsk(io::Error),
+    /// It is empty, or the second entry differs from the first.
+    #[error("{0}: nothing was done")]
+    Unusable(&'static str),
+}
+
+/// The passphrase for a folder that has one.
+pub(crate) fn given_or_asked(file: Option<&Path>) -> Result<SecretString, PassphraseError> {
+    match given(file)? {
+        Some(passphrase) => Ok(passphrase),
+        None => ask("Passphrase: "),
+    }
+}
+
+/// The passphrase for a new folder; a person types it twice.
+pub(crate) fn new(file: Option<&Path>) -> Result<SecretString, PassphraseError> {
+    let passphrase = match given(file)? {
+        Some(passphrase) => passphrase,
+        None => {
+            let first = ask("A passphrase for the home folder: ")?;
+            if ask("The same again: ")?.expose_secret() != first.expose_secret() {
+                return Err(PassphraseError::Unusable("the two passphrases differ"));
+            }
+            first
+        }
+    };
+    match passphrase.expose_secret().is_empty() {
+        true => Err(PassphraseError::Unusable("the passphrase is empty")),
+        false => Ok(passphrase),
+    }
+}
+
+/// The passphrase that needs no asking: the first line of the file, or the environment's.
+pub(crate) fn given(file: Option<&Path>) -> Result<Option<SecretString>, PassphraseError> {
+    let Some(path) = file else { return Ok(env::var(VARIABLE).ok().map(SecretString::from)) };
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|cause| PassphraseError::File { path: path.to_owned(), cause })?;
+    Ok(Some(SecretString::from(text.lines().next().unwrap_or_default().to_owned())))
+}
+
+fn ask(prompt: &str) -> Result<SecretString, PassphraseError> {
+    rpassword::prompt_password(prompt).map(SecretString::from).map_err(PassphraseError::NobodyToAsk)
+}
+
+/// The environment variable that may hold the passphrase.
+pub(crate) const VARIABLE: &str = "CLIENT_DEMO_PASSPHRASE";

@@ -1,0 +1,241 @@
+//! `pipe`: one account, one correspondent, commands on stdin and answers on stdout; another program carries the lines.
+//! For scripts, bots and tests of interoperability.
+//!
+//! With a home folder, a command's answer is kept together with the state that it comes from until it has been given.
+//! So a process that is killed between the two loses nothing: the next one begins with that answer.
+
+mod command;
+mod outside;
+pub(crate) mod words;
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+
+use age::secrecy::SecretString;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use otrv4::keys::ForgingSecret;
+use otrv4::prekey::PrekeyEnsemble;
+use otrv4::wire::{Reader, Versions, WireError, Writer};
+use otrv4::{
+    Account, Context, Lifetimes, LoadError, Output, Policy, Protection, Refused, Session, Timestamp,
+};
+
+use crate::keep::KeepError;
+use crate::perform::perform;
+use crate::system;
+use command::{BadCommand, Command};
+use outside::{Keeper, Outside};
+
+/// How to run.
+pub(crate) struct Options {
+    /// Our account id.
+    pub(crate) account: String,
+    /// The correspondent's account id.
+    pub(crate) contact: String,
+    /// What we speak.
+    pub(crate) versions: Versions,
+    /// Longest line on the network.
+    pub(crate) mtu: Option<usize>,
+    /// Where to keep things; in memory only, without.
+    pub(crate) home: Option<PathBuf>,
+    /// What protects the home.
+    pub(crate) passphrase: Option<SecretString>,
+    /// A clock that stands still.
+    pub(crate) now: Option<Timestamp>,
+}
+
+/// Why the process cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PipeError {
+    /// stdin or stdout.
+    #[error("standard input or output: {0}")]
+    Stream(#[from] io::Error),
+    /// The home folder.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// What the home folder holds.
+    #[error("the home folder's account or conversation cannot be read: {0}")]
+    Load(#[from] LoadError),
+    /// It holds somebody else.
+    #[error("the home folder holds the account {0}: give that with --account, or another --home")]
+    OtherAccount(String),
+    /// A setting that the session refuses.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+enum NotDone {
+    #[error(transparent)]
+    Command(#[from] BadCommand),
+    #[error("the line is not UTF-8")]
+    Encoding,
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("not an ensemble: {0}")]
+    Ensemble(WireError),
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    #[error("there is no home folder: start with --home")]
+    NoHome,
+}
+
+/// Answers commands until the end of input or `quit`.
+pub(crate) fn run(options: Options) -> Result<(), PipeError> {
+    let mut pipe = Pipe::open(options)?;
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    pipe.greet(&mut output)?;
+    let mut line = Vec::new();
+    while !pipe.quit && input.read_until(b'\n', &mut line)? > 0 {
+        let end = line.strip_suffix(b"\n").unwrap_or(&line).len();
+        line.truncate(end);
+        let done = pipe.obey(&line);
+        pipe.answer(done, &mut output)?;
+        line.clear();
+    }
+    Ok(())
+}
+
+struct Pipe {
+    account: Account,
+    session: Session,
+    outside: Outside,
+    quit: bool,
+}
+
+impl Pipe {
+    fn open(options: Options) -> Result<Self, PipeError> {
+        let Options { account: id, contact, versions, mtu, home, passphrase, now } = options;
+        let policy = Policy { versions, ..Policy::default() };
+        let clock = now.unwrap_or_else(system::now);
+        let new =
+            || Account::new(&id, ForgingSecret::Destroy, Lifetimes::default(), &mut system::rng(), clock);
+        let (account, mut session, keeper) = match home {
+            None => (new(), Session::new(&contact, policy), None),
+            Some(folder) => {
+                let (account, keeper) = Keeper::open(&folder, &contact, passphrase, new)?;
+                let session = match keeper.session() {
+                    Some(bytes) => Session::load(bytes, policy)?,
+                    None => Session::new(&contact, policy),
+                };
+                (account, session, Some(keeper))
+            }
+        };
+        if account.id() != id {
+            return Err(PipeError::OtherAccount(account.id().to_owned()));
+        }
+        session.set_max_line(mtu)?;
+        Ok(Self { account, session, outside: Outside::new(now, keeper), quit: false })
+    }
+
+    /// Who we are, and what an earlier process did not get to say.
+    fn greet(&mut self, output: &mut impl Write) -> Result<(), PipeError> {
+        let ready = format!(
+            "event ready client-demo tag={} fingerprint={}",
+            self.account.tag(),
+            self.account.fingerprint()
+        );
+        self.outside.greet(ready);
+        self.answer(Ok(()), output)
+    }
+
+    /// Does what one line asks for; what there is to say about it is in `outside`.
+    fn obey(&mut self, line: &[u8]) -> Result<(), NotDone> {
+        let line = std::str::from_utf8(line).map_err(|_| NotDone::Encoding)?;
+        let command = Command::read(line)?;
+        if let Command::Time(seconds) = command {
+            self.outside.set_clock(Timestamp::from_unix(seconds));
+        }
+        self.step(|session, cx| Ok(session.tick(cx)))?;
+        match command {
+            Command::Time(_) => Ok(()),
+            Command::Query => self.step(|session, cx| Ok(session.start(cx))),
+            Command::Identity => self.step(|session, cx| Ok(session.start_identity(cx))),
+            Command::Whitespace(text) => self.step(|session, cx| session.send_tagged(cx, &text)),
+            Command::Receive(line) => self.step(|session, cx| Ok(session.receive(cx, &line))),
+            Command::Send(text) => self.step(|session, cx| session.send(cx, None, &text)),
+            Command::End => self.step(|session, cx| Ok(session.end(cx))),
+            Command::Use(tag) => self.step(|session, _| session.select(tag)),
+            Command::Mtu(limit) => Ok(self.session.set_max_line(limit)?),
+            Command::State => {
+                self.tell_state();
+                Ok(())
+            }
+            Command::Prekeys(count) => self.make_prekeys(count),
+            Command::Offline(bytes) => {
+                let ensemble = read_ensemble(&bytes).map_err(NotDone::Ensemble)?;
+                self.step(|session, cx| session.start_offline(cx, vec![ensemble]))
+            }
+            Command::Save if !self.outside.has_home() => Err(NotDone::NoHome),
+            Command::Save => Ok(self.outside.keep(&self.account, &self.session, &[])?),
+            Command::Quit => {
+                self.quit = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        step: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, Refused>,
+    ) -> Result<(), NotDone> {
+        let (rng, now) = (&mut system::rng(), self.outside.clock());
+        let outputs = step(&mut self.session, &mut Context { account: &mut self.account, rng, now })?;
+        perform(&outputs, &self.account, &self.session, &mut self.outside)
+    }
+
+    fn make_prekeys(&mut self, count: usize) -> Result<(), NotDone> {
+        let ensembles = self.account.make_prekeys(count, &mut system::rng())?;
+        self.outside.keep(&self.account, &self.session, &[])?;
+        for ensemble in ensembles {
+            let mut w = Writer::new();
+            ensemble.write(&mut w);
+            self.outside.say(format!("event ensemble {}", BASE64_STANDARD.encode(w.as_slice())));
+        }
+        Ok(())
+    }
+
+    fn tell_state(&mut self) {
+        let mut words: Vec<String> = self
+            .session
+            .instances()
+            .map(|instance| {
+                let protection = match instance.protection {
+                    Protection::None => "plaintext".to_owned(),
+                    Protection::Finished => "finished".to_owned(),
+                    Protection::Encrypted { version, mode, fingerprint, ssid } => format!(
+                        "encrypted v{} {} fingerprint={fingerprint} ssid={ssid}",
+                        version as u16,
+                        outside::mode(mode)
+                    ),
+                };
+                let handshake = if instance.handshake { " handshake" } else { "" };
+                let selected = if instance.selected { " selected" } else { "" };
+                format!("event state {} {protection}{handshake}{selected}", instance.tag)
+            })
+            .collect();
+        if words.is_empty() {
+            let word = if self.session.is_starting() { "starting" } else { "plaintext" };
+            words.push(format!("event state {word}"));
+        }
+        words.into_iter().for_each(|line| self.outside.say(line));
+    }
+
+    /// Keeps what has changed, then gives the answer.
+    fn answer(&mut self, done: Result<(), NotDone>, output: &mut impl Write) -> Result<(), PipeError> {
+        let kept = done.and_then(|()| Ok(self.outside.keep_changes(&self.account, &self.session)?));
+        if let Err(error) = kept {
+            self.outside.say(format!("err {}", words::escape(&error.to_string())));
+        }
+        self.outside.give(output)
+    }
+}
+
+fn read_ensemble(bytes: &[u8]) -> Result<PrekeyEnsemble, WireError> {
+    let mut r = Reader::new(bytes);
+    let ensemble = PrekeyEnsemble::read(&mut r)?;
+    r.end()?;
+    Ok(ensemble)
+}

@@ -1,0 +1,222 @@
+//! The prekey server over HTTP: who it is, an account there, and one message of the prekey protocol for another. The
+//! server is not trusted: what it says about itself is believed only if it fits the fingerprint that was pinned.
+
+use std::time::Duration;
+
+use otrv4::keys::Fingerprint;
+use otrv4::prekey_server::{ServerKey, decode_text, encode_text};
+use serde::{Deserialize, Serialize};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+use zeroize::Zeroizing;
+
+/// A prekey server at an address.
+pub(crate) struct PrekeyServer {
+    url: String,
+    agent: Agent,
+}
+
+/// Why the server did not do what was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrekeyError {
+    /// No answer, or none that is HTTP.
+    #[error(
+        "no answer from the prekey server at {url}: {cause}\nIs the address right, and is the server running?"
+    )]
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// What the HTTP client says.
+        cause: Box<ureq::Error>,
+    },
+    /// Somebody else has registered the name.
+    #[error(
+        "the prekey server knows another client under the name {0}.\nIf that is you on another device: a name has one \
+         client there in this version. If not, use another name or another server."
+    )]
+    NameTaken(String),
+    /// It refused, and said why.
+    #[error("the prekey server refused: {status} {title}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The title of its problem report, if it is one.
+        title: String,
+    },
+    /// An answer that makes no sense.
+    #[error("the prekey server's answer makes no sense: {0}")]
+    Nonsense(&'static str),
+}
+
+impl PrekeyServer {
+    /// The server at this address; nothing is sent yet.
+    pub(crate) fn at(url: &str) -> Self {
+        let agent =
+            Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+        Self { url: url.trim_end_matches('/').to_owned(), agent }
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `GET /v1/server`: the name and fingerprint that it claims.
+    pub(crate) fn identify(&self) -> Result<ServerKey, PrekeyError> {
+        #[derive(Deserialize)]
+        struct Server {
+            identity: String,
+            fingerprint: String,
+        }
+        let response = self.answer(self.agent.get(self.address("server")).call())?;
+        let server: Server = serde_json::from_str(&self.text(accepted(response)?)?)
+            .map_err(|_| PrekeyError::Nonsense("it does not say who it is"))?;
+        let fingerprint: Fingerprint =
+            server.fingerprint.parse().map_err(|_| PrekeyError::Nonsense("its fingerprint is none"))?;
+        Ok(ServerKey::new(&server.identity, fingerprint))
+    }
+
+    /// `POST /v1/accounts`: registers the name; the token shows later that it is ours.
+    pub(crate) fn register(&self, identity: &str) -> Result<Zeroizing<String>, PrekeyError> {
+        #[derive(Serialize)]
+        struct Ask<'a> {
+            identity: &'a str,
+        }
+        #[derive(Deserialize)]
+        struct Given {
+            token: Zeroizing<String>,
+        }
+        let response = self.answer(self.agent.post(self.address("accounts")).send_json(Ask { identity }))?;
+        if response.status() == 409 {
+            return Err(PrekeyError::NameTaken(identity.to_owned()));
+        }
+        let text = Zeroizing::new(self.text(accepted(response)?)?);
+        let given: Given = serde_json::from_str(&text)
+            .map_err(|_| PrekeyError::Nonsense("it gives no token for the account"))?;
+        Ok(given.token)
+    }
+
+    /// `POST /v1/messages`: one message in, one out. An ensemble query needs no token.
+    pub(crate) fn exchange(&self, message: &[u8], token: Option<&str>) -> Result<Vec<u8>, PrekeyError> {
+        let mut request = self.agent.post(self.address("messages")).content_type("text/plain");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = self.answer(request.send(encode_text(message)))?;
+        let text = self.text(accepted(response)?)?;
+        decode_text(&text).map_err(|_| PrekeyError::Nonsense("no message of the prekey protocol"))
+    }
+
+    fn address(&self, what: &str) -> String {
+        format!("{}/v1/{what}", self.url)
+    }
+
+    fn answer(&self, answer: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>, PrekeyError> {
+        answer.map_err(|cause| PrekeyError::Unreachable { url: self.url.clone(), cause: Box::new(cause) })
+    }
+
+    fn text(&self, response: Response<Body>) -> Result<String, PrekeyError> {
+        read(response)
+            .map_err(|cause| PrekeyError::Unreachable { url: self.url.clone(), cause: Box::new(cause) })
+    }
+}
+
+/// A success, or the title of the problem report (RFC 9457).
+fn accepted(response: Response<Body>) -> Result<Response<Body>, PrekeyError> {
+    #[derive(Deserialize)]
+    struct Problem {
+        title: String,
+    }
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let problem = read(response).ok().and_then(|text| serde_json::from_str::<Problem>(&text).ok());
+    let title = problem.map_or_else(|| "for no reason that it gives".to_owned(), |problem| problem.title);
+    let title = title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect();
+    Err(PrekeyError::Refused { status: status.as_u16(), title })
+}
+
+fn read(mut response: Response<Body>) -> Result<String, ureq::Error> {
+    response.body_mut().with_config().limit(MAX_ANSWER).read_to_string()
+}
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer: sixteen ensembles with the longest profiles, in base64.
+const MAX_ANSWER: u64 = 1024 * 1024;
+
+/// Characters of a title that are shown.
+const MAX_TITLE: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A server that gives each request the next of these answers.
+    fn answering(answers: Vec<String>) -> PrekeyServer {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let mut request = [0; 4096];
+                _ = stream.read(&mut request).expect("a request");
+                stream.write_all(answer.as_bytes()).expect("an answer");
+            }
+        });
+        PrekeyServer::at(&url)
+    }
+
+    fn http(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[test]
+    fn a_refusal_is_shown_by_its_title_alone() {
+        let problem = r#"{"type":"about:blank","title":"No\u001b[2J such account","detail":"x"}"#;
+        let server = answering(vec![http("401 Unauthorized", problem), http("500 Oh", "<html>")]);
+        let refused = server.exchange(b"", None).expect_err("refused");
+        assert_eq!(refused.to_string(), "the prekey server refused: 401 No[2J such account");
+        let refused = server.exchange(b"", None).expect_err("refused");
+        assert_eq!(refused.to_string(), "the prekey server refused: 500 for no reason that it gives");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_said_so() {
+        let server = answering(vec![
+            http("409 Conflict", "{}"),
+            http("201 Created", r#"{"identity":"b","token":"t"}"#),
+        ]);
+        assert!(matches!(server.register("bob@example.org"), Err(PrekeyError::NameTaken(_))));
+        assert_eq!(server.register("b").expect("registered").as_str(), "t");
+    }
+
+    #[test]
+    fn answers_without_sense_are_refused() {
+        let answers = ["", "{}", r#"{"identity":"x","fingerprint":"y"}"#].map(|body| http("200 OK", body));
+        let server = answering(answers.to_vec());
+        for _ in 0..3 {
+            assert!(matches!(server.identify(), Err(PrekeyError::Nonsense(_))));
+        }
+        let server = answering(vec![http("200 OK", "not base64")]);
+        assert!(matches!(server.exchange(b"", None), Err(PrekeyError::Nonsense(_))));
+    }
+
+    #[test]
+    fn a_flood_is_cut_off() {
+        let server = answering(vec![http("200 OK", &"A".repeat(2 * 1024 * 1024))]);
+        assert!(server.exchange(b"", None).is_err());
+    }
+
+    #[test]
+    fn silence_is_an_error_that_names_the_address() {
+        let server = answering(vec![String::new()]);
+        let error = server.identify().expect_err("no answer").to_string();
+        assert!(error.contains(server.url()), "{error}");
+    }
+}

@@ -1,0 +1,197 @@
+//! Our programs as processes: where they are, how to run them, and how to talk to a `client-demo pipe`.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// Builds a program of the workspace as this test was built, beside it. Cargo knows that most of the time there is
+/// nothing to do.
+fn build(package: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let profile = test.parent().and_then(Path::parent).expect("it lies in TARGET/PROFILE/deps");
+    let target = profile.parent().expect("it lies in TARGET/PROFILE/deps");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", package, "--bins", "--target-dir"]).arg(target);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().expect("cargo runs").success(), "{package} does not build");
+    profile.join(package).with_extension(std::env::consts::EXE_EXTENSION)
+}
+
+/// A command of `prekey-server`, without what the environment might tell it.
+pub fn server<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    command(PROGRAM.get_or_init(|| build("prekey-server")), "PREKEY_SERVER_", arguments)
+}
+
+/// A command of `client-demo`, without what the environment might tell it.
+pub fn client<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    command(PROGRAM.get_or_init(|| build("client-demo")), "CLIENT_DEMO_", arguments)
+}
+
+fn command<A: AsRef<OsStr>>(
+    program: &Path,
+    variables: &str,
+    arguments: impl IntoIterator<Item = A>,
+) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(variables)) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// Runs it to its end with nothing on stdin.
+pub fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("it runs")
+}
+
+/// A running `client-demo pipe`; killed when dropped.
+pub struct Pipe {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    /// What it said at the start, without `event done`.
+    pub greeting: Vec<String>,
+}
+
+impl Pipe {
+    /// `me` talks to `them`.
+    pub fn start(me: &str, them: &str, more: &[&str]) -> Self {
+        Self::spawn(client(["pipe", "--account", me, "--contact", them].iter().chain(more)))
+    }
+
+    /// The same with a home folder.
+    pub fn at_home(me: &str, them: &str, home: &Path) -> Self {
+        let mut command = client(["pipe", "--account", me, "--contact", them, "--home"]);
+        command.arg(home);
+        Self::spawn(command)
+    }
+
+    /// Starts it and reads its greeting.
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("client-demo runs");
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut pipe = Self { child, stdin, stdout, greeting: Vec::new() };
+        pipe.greeting = pipe.answer();
+        pipe
+    }
+
+    /// Sends a command and reads its answer, without `event done`.
+    pub fn ask(&mut self, command: &str) -> Vec<String> {
+        self.tell(command.as_bytes());
+        self.answer()
+    }
+
+    /// Sends a line and does not wait.
+    pub fn tell(&mut self, line: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("not ended");
+        stdin.write_all(line).and_then(|()| stdin.write_all(b"\n")).expect("it listens");
+    }
+
+    /// The lines up to `event done`.
+    pub fn answer(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).expect("UTF-8") > 0, "it ended after {lines:?}");
+            match line.trim_end_matches('\n') {
+                "event done" => return lines,
+                line => lines.push(line.to_owned()),
+            }
+        }
+    }
+
+    /// Sends a text; the lines for the network.
+    pub fn send(&mut self, text: &str) -> Vec<String> {
+        let answer = self.ask(&format!("send {text}"));
+        let lines = wire_lines(&answer);
+        assert_eq!(lines.len(), answer.len(), "{answer:?}");
+        lines
+    }
+
+    /// Gives it a line from the network.
+    pub fn receive(&mut self, line: &str) -> Vec<String> {
+        self.ask(&format!("recv {line}"))
+    }
+
+    /// Its instance tag, from the greeting.
+    pub fn tag(&self) -> String {
+        field(self.ready(), "tag").to_owned()
+    }
+
+    /// Its fingerprint, from the greeting.
+    pub fn fingerprint(&self) -> String {
+        field(self.ready(), "fingerprint").to_owned()
+    }
+
+    fn ready(&self) -> &str {
+        self.greeting.first().expect("it greets")
+    }
+
+    /// Ends its input; the rest of its output and whether it ended well.
+    pub fn end(mut self) -> (String, bool) {
+        drop(self.stdin.take());
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut self.stdout, &mut rest).expect("UTF-8");
+        let status = self.child.wait().expect("it ended");
+        (rest, status.success())
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// What is for the network, in an answer.
+pub fn wire_lines(answer: &[String]) -> Vec<String> {
+    answer.iter().filter_map(|line| line.strip_prefix("out ")).map(str::to_owned).collect()
+}
+
+/// The decrypted texts in an answer.
+pub fn plain(answer: &[String]) -> Vec<String> {
+    answer.iter().filter_map(|line| line.strip_prefix("plain ")).map(str::to_owned).collect()
+}
+
+/// Whether a line of the answer begins like this.
+pub fn says(answer: &[String], beginning: &str) -> bool {
+    answer.iter().any(|line| line.starts_with(beginning))
+}
+
+/// The value of `name=value` in a line.
+pub fn field<'a>(line: &'a str, name: &str) -> &'a str {
+    let prefix = format!("{name}=");
+    line.split(' ').find_map(|word| word.strip_prefix(prefix.as_str())).expect("the field is there")
+}
+
+/// Carries lines between the two, each of `lines` first to `to`, until nobody has anything to say; all that they said.
+pub fn carry<'a>(lines: Vec<String>, mut from: &'a mut Pipe, mut to: &'a mut Pipe) -> Vec<String> {
+    let (mut lines, mut said) = (lines, Vec::new());
+    while !lines.is_empty() {
+        let answers: Vec<String> = lines.iter().flat_map(|line| to.receive(line)).collect();
+        lines = wire_lines(&answers);
+        said.extend(answers);
+        std::mem::swap(&mut from, &mut to);
+    }
+    said
+}
