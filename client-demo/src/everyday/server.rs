@@ -98,10 +98,13 @@ fn publish_some(
     let dake_2 = server.exchange(&dake_1, Some(token))?;
     let (reply, dake_3) = publication.receive_dake_2(&desk.account, key, &dake_2, &mut system::rng())?;
     match reply.receive(&server.exchange(&dake_3, Some(token))?)? {
-        ServerReply::Success => {}
-        _ => return Err(EverydayError::PublicationFailed),
+        ServerReply::Success => desk.account.published(&ids),
+        _ => {
+            desk.account.refused(&ids);
+            desk.keep()?;
+            return Err(EverydayError::PublicationFailed);
+        }
     }
-    desk.account.published(&ids);
     desk.keep()?;
     Ok(ids.len())
 }

@@ -18,7 +18,7 @@ use otrv4::keys::ForgingSecret;
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::wire::{Reader, Versions, WireError, Writer};
 use otrv4::{
-    Account, Context, Lifetimes, LoadError, Output, Policy, Protection, Refused, Session, Timestamp,
+    Account, Context, Event, Lifetimes, LoadError, Output, Policy, Protection, Refused, Session, Timestamp,
 };
 
 use crate::keep::KeepError;
@@ -183,6 +183,12 @@ impl Pipe {
     ) -> Result<(), NotDone> {
         let (rng, now) = (&mut system::rng(), self.outside.clock());
         let outputs = step(&mut self.session, &mut Context { account: &mut self.account, rng, now })?;
+        // `send` goes to the client that became secure last, whoever it is: who drives us has seen its fingerprint.
+        for output in &outputs {
+            if let Output::Event(Event::Secure { with, .. }) = output {
+                self.session.select(*with)?;
+            }
+        }
         perform(&outputs, &self.account, &self.session, &mut self.outside)
     }
 
