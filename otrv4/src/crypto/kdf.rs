@@ -32,9 +32,11 @@ pub(crate) enum Usage {
     NextChainKey = 0x14,
     MessageKey = 0x15,
     MacKey = 0x16,
+    /// spec-notes/SN-022
     #[expect(dead_code, reason = "the table is that of the text, whole")]
     ExtraSymmKey = 0x17,
     Authenticator = 0x18,
+    /// spec-notes/SN-015
     #[expect(dead_code, reason = "the table is that of the text, whole")]
     SmpSecret = 0x19,
     Auth = 0x1A,

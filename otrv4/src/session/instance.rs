@@ -30,7 +30,8 @@ pub(crate) enum State {
     Start,
     /// ENCRYPTED_MESSAGES
     Encrypted(Box<Channel>),
-    /// FINISHED: the other side, who has this key, has ended it.
+    /// FINISHED: the other side, who has this key, has ended it. An expired conversation belongs here, too.
+    /// spec-notes/SN-021
     Finished(Fingerprint),
 }
 

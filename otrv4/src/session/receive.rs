@@ -40,7 +40,8 @@ impl Session {
         out.finish()
     }
 
-    /// "Receiving plaintext without the whitespace tag".
+    /// "Receiving plaintext without the whitespace tag": shown, with a warning where it is not expected; it ends and
+    /// changes nothing. spec-notes/SN-019
     fn receive_plain(&mut self, text: String, out: &mut Outputs) {
         self.tag_refused = true;
         let warn = self.has_channel() || self.ended || self.policy.require_encryption;
@@ -106,6 +107,7 @@ impl Session {
         r: &mut Reader<'_>,
         out: &mut Outputs,
     ) -> Result<(), Reject> {
+        // No other version replaces or touches a conversation of version 4. spec-notes/SN-020
         if header.version != Version::V4 || !self.policy.versions.contains(4) {
             return Err(Reject::Version);
         }
