@@ -34,8 +34,8 @@ struct Arguments {
 }
 
 const PASSPHRASE: &str = "\
-The passphrase of the home folder comes from --passphrase-file, from the environment variable CLIENT_DEMO_PASSPHRASE,
-or is asked for. The tool `age` opens the folder without this program:
+The passphrase of the home folder comes from --passphrase-file, from the environment variable
+CLIENT_DEMO_PASSPHRASE, or is asked for. The tool `age` opens the folder without this program:
     age -d -i HOME/identity.age HOME/state.age";
 
 #[derive(Subcommand)]

@@ -26,7 +26,7 @@ pub(crate) struct Network {
 /// One line on the wire, taken from an account's maildir.
 pub(crate) struct Letter {
     file: PathBuf,
-    /// Who it says it is from: nobody has checked it. Empty if the file is no letter.
+    /// Who it says it is from: nobody has checked it. Empty if the file is no letter of ours.
     pub(crate) from: String,
     /// The line, which may hold line breaks.
     pub(crate) line: String,

@@ -13,13 +13,8 @@ pub(crate) enum Next {
 /// What a session needs from the outside.
 pub(crate) trait Client {
     type Error: From<Refused>;
-    /// Keeps both, encrypted and whole, and any text `still_to_come`: its key is gone with this very write.
-    fn save(
-        &mut self,
-        account: &Account,
-        session: &Session,
-        still_to_come: &[Output],
-    ) -> Result<(), Self::Error>;
+    /// Keeps both, encrypted and whole, and in the same write the `rest` of the outputs: it exists nowhere else.
+    fn save(&mut self, account: &Account, session: &Session, rest: &[Output]) -> Result<(), Self::Error>;
     /// Puts a line on the network.
     fn send(&mut self, line: &str) -> Result<(), Self::Error>;
     /// Shows what happened.
@@ -52,13 +47,13 @@ pub(crate) fn perform<C: Client>(
     session: &Session,
     client: &mut C,
 ) -> Result<(), C::Error> {
-    while let [output, still_to_come @ ..] = outputs {
+    while let [output, rest @ ..] = outputs {
         match output {
-            Output::Save => client.save(account, session, still_to_come)?,
+            Output::Save => client.save(account, session, rest)?,
             Output::Send(line) => client.send(line)?,
             Output::Event(event) => client.show(event)?,
         }
-        outputs = still_to_come;
+        outputs = rest;
     }
     Ok(())
 }

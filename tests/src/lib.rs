@@ -1,7 +1,5 @@
 //! People and a network for tests of whole conversations. Everything is a value: a test decides what arrives, when,
-//! and in which order. What runs as a process of its own is in [`process`].
-
-pub mod process;
+//! and in which order.
 
 use otrv4::keys::ForgingSecret;
 use otrv4::wire::InstanceTag;

@@ -50,6 +50,9 @@ pub(crate) fn receive(place: &Place, network: &Network, shuffled: bool) -> Resul
     }
     let mut people: BTreeSet<String> = letters.iter().map(|letter| letter.from.clone()).collect();
     people.extend(desk.state.contacts.keys().cloned());
+    if people.remove("") {
+        say("* The network has brought a file that is no letter; it is thrown away.")?;
+    }
     for name in people {
         let mut session = load(&desk.state, &name)?;
         let Desk { home, state, account } = &mut desk;
@@ -105,19 +108,14 @@ struct Talk<'a> {
 impl Client for Talk<'_> {
     type Error = EverydayError;
 
-    fn save(
-        &mut self,
-        account: &Account,
-        session: &Session,
-        still_to_come: &[Output],
-    ) -> Result<(), EverydayError> {
+    fn save(&mut self, account: &Account, session: &Session, rest: &[Output]) -> Result<(), EverydayError> {
         self.state.account = Bytes::from(account.save());
         let contact = self.state.contacts.entry(self.contact.to_owned()).or_insert_with(Contact::new);
         contact.session = Bytes::from(session.save());
         // What came of earlier steps has been sent and shown by now.
         contact.unsent.clear();
         contact.unshown.clear();
-        for output in still_to_come {
+        for output in rest {
             match output {
                 Output::Save => {}
                 Output::Send(line) => contact.unsent.push(line.clone()),

@@ -63,11 +63,11 @@ impl Outside {
         &mut self,
         account: &Account,
         session: &Session,
-        still_to_come: &[Output],
+        rest: &[Output],
     ) -> Result<(), KeepError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         keeper.set(account, session);
-        let lines = still_to_come.iter().filter_map(line).map(Zeroizing::new);
+        let lines = rest.iter().filter_map(line).map(Zeroizing::new);
         keeper.state.unanswered = self.lines.iter().cloned().chain(lines).collect();
         keeper.home.save(&keeper.state)
     }
@@ -100,13 +100,8 @@ impl Outside {
 impl Client for Outside {
     type Error = NotDone;
 
-    fn save(
-        &mut self,
-        account: &Account,
-        session: &Session,
-        still_to_come: &[Output],
-    ) -> Result<(), NotDone> {
-        Ok(self.keep(account, session, still_to_come)?)
+    fn save(&mut self, account: &Account, session: &Session, rest: &[Output]) -> Result<(), NotDone> {
+        Ok(self.keep(account, session, rest)?)
     }
 
     fn send(&mut self, line: &str) -> Result<(), NotDone> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 
-use otrv4_tests::process::{client, run, server};
+use crate::process::{client, run, server};
 use tempfile::TempDir;
 
 /// A folder with everything in it: homes, network, the server's key and database.

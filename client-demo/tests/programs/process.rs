@@ -6,31 +6,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// Builds a program of the workspace as this test was built, beside it. Cargo knows that most of the time there is
-/// nothing to do.
-fn build(package: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("this test is a file");
-    let profile = test.parent().and_then(Path::parent).expect("it lies in TARGET/PROFILE/deps");
-    let target = profile.parent().expect("it lies in TARGET/PROFILE/deps");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package, "--bins", "--target-dir"]).arg(target);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.status().expect("cargo runs").success(), "{package} does not build");
-    profile.join(package).with_extension(std::env::consts::EXE_EXTENSION)
-}
-
-/// A command of `prekey-server`, without what the environment might tell it.
-pub fn server<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    command(PROGRAM.get_or_init(|| build("prekey-server")), "PREKEY_SERVER_", arguments)
-}
-
 /// A command of `client-demo`, without what the environment might tell it.
-pub fn client<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+pub(crate) fn client<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    command(Path::new(env!("CARGO_BIN_EXE_client-demo")), "CLIENT_DEMO_", arguments)
+}
+
+/// A command of `prekey-server`, likewise.
+pub(crate) fn server<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    command(PROGRAM.get_or_init(|| build("client-demo")), "CLIENT_DEMO_", arguments)
+    command(PROGRAM.get_or_init(server_program), "PREKEY_SERVER_", arguments)
+}
+
+/// Beside `client-demo`: `cargo test --workspace` builds it for its own tests. Where only this package is tested, it
+/// may have to be built first.
+fn server_program() -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_client-demo")).parent().expect("it lies in TARGET/PROFILE");
+    let program = folder.join("prekey-server").with_extension(std::env::consts::EXE_EXTENSION);
+    if !program.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "prekey-server", "--bins", "--target-dir"]);
+        cargo.arg(folder.parent().expect("it lies in TARGET/PROFILE"));
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo runs").success(), "prekey-server does not build");
+    }
+    program
 }
 
 fn command<A: AsRef<OsStr>>(
@@ -47,34 +48,34 @@ fn command<A: AsRef<OsStr>>(
 }
 
 /// Runs it to its end with nothing on stdin.
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().expect("it runs")
 }
 
 /// A running `client-demo pipe`; killed when dropped.
-pub struct Pipe {
+pub(crate) struct Pipe {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     /// What it said at the start, without `event done`.
-    pub greeting: Vec<String>,
+    pub(crate) greeting: Vec<String>,
 }
 
 impl Pipe {
     /// `me` talks to `them`.
-    pub fn start(me: &str, them: &str, more: &[&str]) -> Self {
+    pub(crate) fn start(me: &str, them: &str, more: &[&str]) -> Self {
         Self::spawn(client(["pipe", "--account", me, "--contact", them].iter().chain(more)))
     }
 
     /// The same with a home folder.
-    pub fn at_home(me: &str, them: &str, home: &Path) -> Self {
+    pub(crate) fn at_home(me: &str, them: &str, home: &Path) -> Self {
         let mut command = client(["pipe", "--account", me, "--contact", them, "--home"]);
         command.arg(home);
         Self::spawn(command)
     }
 
     /// Starts it and reads its greeting.
-    pub fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -89,19 +90,19 @@ impl Pipe {
     }
 
     /// Sends a command and reads its answer, without `event done`.
-    pub fn ask(&mut self, command: &str) -> Vec<String> {
+    pub(crate) fn ask(&mut self, command: &str) -> Vec<String> {
         self.tell(command.as_bytes());
         self.answer()
     }
 
     /// Sends a line and does not wait.
-    pub fn tell(&mut self, line: &[u8]) {
+    pub(crate) fn tell(&mut self, line: &[u8]) {
         let stdin = self.stdin.as_mut().expect("not ended");
         stdin.write_all(line).and_then(|()| stdin.write_all(b"\n")).expect("it listens");
     }
 
     /// The lines up to `event done`.
-    pub fn answer(&mut self) -> Vec<String> {
+    pub(crate) fn answer(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
@@ -114,7 +115,7 @@ impl Pipe {
     }
 
     /// Sends a text; the lines for the network.
-    pub fn send(&mut self, text: &str) -> Vec<String> {
+    pub(crate) fn send(&mut self, text: &str) -> Vec<String> {
         let answer = self.ask(&format!("send {text}"));
         let lines = wire_lines(&answer);
         assert_eq!(lines.len(), answer.len(), "{answer:?}");
@@ -122,17 +123,17 @@ impl Pipe {
     }
 
     /// Gives it a line from the network.
-    pub fn receive(&mut self, line: &str) -> Vec<String> {
+    pub(crate) fn receive(&mut self, line: &str) -> Vec<String> {
         self.ask(&format!("recv {line}"))
     }
 
     /// Its instance tag, from the greeting.
-    pub fn tag(&self) -> String {
+    pub(crate) fn tag(&self) -> String {
         field(self.ready(), "tag").to_owned()
     }
 
     /// Its fingerprint, from the greeting.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         field(self.ready(), "fingerprint").to_owned()
     }
 
@@ -141,7 +142,7 @@ impl Pipe {
     }
 
     /// Ends its input; the rest of its output and whether it ended well.
-    pub fn end(mut self) -> (String, bool) {
+    pub(crate) fn end(mut self) -> (String, bool) {
         drop(self.stdin.take());
         let mut rest = String::new();
         std::io::Read::read_to_string(&mut self.stdout, &mut rest).expect("UTF-8");
@@ -149,10 +150,13 @@ impl Pipe {
         (rest, status.success())
     }
 
-    /// `kill -9`, and waits until it is gone.
-    pub fn kill(mut self) {
+    /// `kill -9`, and waits until it is gone; what it had said and nobody had read.
+    pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().expect("killed");
         self.child.wait().expect("gone");
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut self.stdout, &mut rest).expect("UTF-8");
+        rest.lines().map(str::to_owned).collect()
     }
 }
 
@@ -164,28 +168,28 @@ impl Drop for Pipe {
 }
 
 /// What is for the network, in an answer.
-pub fn wire_lines(answer: &[String]) -> Vec<String> {
+pub(crate) fn wire_lines(answer: &[String]) -> Vec<String> {
     answer.iter().filter_map(|line| line.strip_prefix("out ")).map(str::to_owned).collect()
 }
 
 /// The decrypted texts in an answer.
-pub fn plain(answer: &[String]) -> Vec<String> {
+pub(crate) fn plain(answer: &[String]) -> Vec<String> {
     answer.iter().filter_map(|line| line.strip_prefix("plain ")).map(str::to_owned).collect()
 }
 
 /// Whether a line of the answer begins like this.
-pub fn says(answer: &[String], beginning: &str) -> bool {
+pub(crate) fn says(answer: &[String], beginning: &str) -> bool {
     answer.iter().any(|line| line.starts_with(beginning))
 }
 
 /// The value of `name=value` in a line.
-pub fn field<'a>(line: &'a str, name: &str) -> &'a str {
+pub(crate) fn field<'a>(line: &'a str, name: &str) -> &'a str {
     let prefix = format!("{name}=");
     line.split(' ').find_map(|word| word.strip_prefix(prefix.as_str())).expect("the field is there")
 }
 
 /// Carries lines between the two, each of `lines` first to `to`, until nobody has anything to say; all that they said.
-pub fn carry<'a>(lines: Vec<String>, mut from: &'a mut Pipe, mut to: &'a mut Pipe) -> Vec<String> {
+pub(crate) fn carry<'a>(lines: Vec<String>, mut from: &'a mut Pipe, mut to: &'a mut Pipe) -> Vec<String> {
     let (mut lines, mut said) = (lines, Vec::new());
     while !lines.is_empty() {
         let answers: Vec<String> = lines.iter().flat_map(|line| to.receive(line)).collect();
