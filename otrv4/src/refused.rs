@@ -35,6 +35,27 @@ pub enum Refused {
     /// More prekeys at once than a server keeps.
     #[error("at most 1000 prekeys can be made at once")]
     TooManyPrekeys,
+    /// The policy allows interactive conversations only.
+    #[error("the policy does not allow offline conversations with this correspondent")]
+    OnlyInteractive,
+    /// The policy allows verified keys only, and none of theirs is.
+    #[error("the policy allows verified fingerprints only; verify theirs by hand first")]
+    NotVerified,
+    /// There is no encrypted conversation that it could be part of.
+    #[error("there is no encrypted conversation; start one first")]
+    NotEncrypted,
+    /// Several clients of the correspondent could be meant.
+    #[error("several clients of the correspondent have conversations; select one")]
+    WhichInstance,
+    /// Nobody has asked for a verification, or it is over.
+    #[error("no verification is waiting for an answer")]
+    NoSmp,
+    /// An empty secret would verify anybody.
+    #[error("the secret is empty")]
+    EmptySecret,
+    /// More extra symmetric keys than may come from one message, or none.
+    #[error("one message gives between 1 and 10 extra keys")]
+    ExtraKeys,
     /// The correspondent has more clients than we keep conversations with.
     #[error("this correspondent has too many clients at once")]
     TooManyInstances,

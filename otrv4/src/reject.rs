@@ -52,4 +52,10 @@ pub enum Reject {
     /// A handshake under the tag of a client that has, or had, a conversation with us under another key.
     #[error("this client has another key than before")]
     OtherKey,
+    /// The policy does not want it: a bare Identity message, or an offline conversation.
+    #[error("the policy does not allow this with this correspondent")]
+    Policy,
+    /// The policy wants to talk to verified keys only, and this one is not.
+    #[error("the policy allows verified fingerprints only, and this one is not verified")]
+    NotVerified,
 }

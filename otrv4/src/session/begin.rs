@@ -2,10 +2,9 @@
 //! Spec: otrv4.md "User requests to start an OTR Conversation", "Starting a conversation interactively", "Sending a
 //! Data Message to an offline participant". Used by applications through [`Session`].
 
-use super::instance::Instance;
 use super::output::{EndedBy, Event, Output, Outputs};
 use super::start::OpenIdentity;
-use super::{Context, MAX_INSTANCES, READ_OLD_FOR, Session};
+use super::{Context, MAX_INSTANCES, Session};
 use crate::dake::interactive::SentIdentity;
 use crate::dake::offline;
 use crate::prekey::{self, PrekeyEnsemble, VerifiedEnsemble};
@@ -14,13 +13,10 @@ use crate::{Refused, Reject, Timestamp};
 
 impl Session {
     /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake.
+    /// In the modes that know no query messages it begins with an Identity message.
     pub fn start(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        if self.has_channel() || !self.policy.versions.contains(4) {
-            return self.start_identity(cx);
-        }
         let mut out = Outputs::default();
-        self.ask(cx.now, &mut out);
-        out.send(query_message(self.policy.versions));
+        self.begin(cx, &mut out);
         out.finish()
     }
 
@@ -28,14 +24,7 @@ impl Session {
     /// speaks version 4.
     pub fn start_identity(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
         let mut out = Outputs::default();
-        if self.policy.versions.contains(4) {
-            if !self.has_channel() {
-                self.ask(cx.now, &mut out);
-            }
-            self.send_identity(cx, None, &mut out);
-        } else {
-            out.reject(None, Reject::Version);
-        }
+        self.begin_by_identity(cx, &mut out);
         out.finish()
     }
 
@@ -46,17 +35,21 @@ impl Session {
         cx: &mut Context<'_>,
         ensembles: Vec<PrekeyEnsemble>,
     ) -> Result<Vec<Output>, Refused> {
-        if !self.policy.versions.contains(4) {
+        if !self.policy.allows_4() {
             return Err(Refused::Version);
         }
-        let chosen = self.those_with_room(prekey::choose(ensembles, cx.now, self.policy.versions))?;
+        if !self.policy.allows_offline() {
+            return Err(Refused::OnlyInteractive);
+        }
+        let chosen = prekey::choose(ensembles, cx.now, self.policy.allowed_versions());
+        let chosen = self.those_with_room(self.those_verified(cx, chosen)?)?;
         let mut out = Outputs::default();
         cx.account.renew(cx.rng, cx.now);
         let (mut reached, mut keys) = (Vec::new(), Vec::new());
         for ensemble in &chosen {
             let tag = ensemble.message().owner();
             // Refused if it is our own key, or if a place was promised that nobody gives up.
-            let admitted = self.admit(tag, ensemble.profile().fingerprint());
+            let admitted = self.admit(cx.account, tag, ensemble.profile().fingerprint());
             let started = admitted.and_then(|()| offline::start(self.us(cx.account), ensemble, cx.rng));
             let Ok((established, message)) = started else { continue };
             self.leave(cx, tag, &mut out);
@@ -71,6 +64,30 @@ impl Session {
         (self.selected, self.partners, self.ended) = (reached, keys, false);
         self.send_queue(cx, &mut out);
         Ok(out.finish())
+    }
+
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
+        if self.has_channel() || !self.policy.knows_clear_text() || !self.policy.allows_4() {
+            return self.begin_by_identity(cx, out);
+        }
+        self.ask(cx.now, out);
+        self.send_query(out);
+    }
+
+    fn begin_by_identity(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
+        if !self.policy.allows_4() {
+            return out.reject(None, Reject::Version);
+        }
+        if !self.has_channel() {
+            self.ask(cx.now, out);
+        }
+        self.send_identity(cx, None, out);
+    }
+
+    pub(super) fn send_query(&mut self, out: &mut Outputs) {
+        self.offered = true;
+        out.save();
+        out.send(query_message(self.policy.allowed_versions()));
     }
 
     /// Our user wants a conversation with whoever answers: what is typed waits for it.
@@ -98,6 +115,18 @@ impl Session {
         self.identity = Some(open);
     }
 
+    /// Of the ensembles those whose keys the policy allows.
+    fn those_verified(
+        &self,
+        cx: &Context<'_>,
+        chosen: Vec<VerifiedEnsemble>,
+    ) -> Result<Vec<VerifiedEnsemble>, Refused> {
+        let some = !chosen.is_empty();
+        let allowed = |ensemble: &VerifiedEnsemble| self.may_talk_to(cx.account, ensemble.profile().fingerprint());
+        let verified: Vec<_> = chosen.into_iter().filter(allowed).collect();
+        if some && verified.is_empty() { Err(Refused::NotVerified) } else { Ok(verified) }
+    }
+
     /// Of the ensembles those for which there is a place and which have the key that we know; nothing changes.
     fn those_with_room(&self, chosen: Vec<VerifiedEnsemble>) -> Result<Vec<VerifiedEnsemble>, Refused> {
         if chosen.is_empty() {
@@ -122,16 +151,18 @@ impl Session {
     /// "Send a TLV type 1" before an offline conversation replaces a running one; what still comes in that one is
     /// read. spec-notes/SN-034
     fn leave(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
-        let until = cx.now.plus(READ_OLD_FOR);
-        let stop = |instance: &mut Instance| {
-            let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let channel = instance.stop(EndedBy::Us, until)?;
-            Some(channel.seal_revealing_opened((cx.account.tag(), tag), &[disconnected], cx.rng))
-        };
-        if let Some(message) = self.instances.get_mut(&tag).and_then(stop) {
-            self.send_message(cx, Some(tag), &message, out);
-            out.event(Event::Ended { with: tag, by: EndedBy::Us });
+        self.interrupt_smp(cx, tag, out);
+        let (until, padding) = (self.read_old_until(cx.now), self.policy.padding);
+        let Some(instance) = self.instances.get_mut(&tag) else { return };
+        if instance.was_interactive() {
+            out.event(Event::OfflineAfterInteractive { with: tag });
         }
+        let Some(channel) = instance.stop(EndedBy::Us, until) else { return };
+        let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
+        let tags = (cx.account.tag(), tag);
+        let message = channel.seal_revealing_opened(tags, &[disconnected], padding, cx.now, cx.rng);
+        self.send_message(cx, Some(tag), &message, out);
+        out.event(Event::Ended { with: tag, by: EndedBy::Us });
     }
 }
 

@@ -4,7 +4,8 @@
 //! A handshake that was started never costs a running channel: the channel is replaced when the handshake completes.
 
 use super::output::EndedBy;
-use crate::dake::Ssid;
+use super::policy::{Expiry, Policy};
+use crate::dake::{Mode, Ssid};
 use crate::dake::interactive::{AuthI, SentAuthR};
 use crate::keys::Fingerprint;
 use crate::v4::{Channel, Content, DataMessage};
@@ -45,6 +46,14 @@ impl Instance {
     /// The channel, if there is one.
     pub(crate) fn channel(&mut self) -> Option<&mut Channel> {
         match &mut self.state {
+            State::Encrypted(channel) => Some(channel),
+            State::Start | State::Finished(_) => None,
+        }
+    }
+
+    /// The channel, to be looked at.
+    pub(crate) fn peek(&self) -> Option<&Channel> {
+        match &self.state {
             State::Encrypted(channel) => Some(channel),
             State::Start | State::Finished(_) => None,
         }
@@ -133,12 +142,16 @@ impl Instance {
     }
 
     /// Opens a data message with the channel, or with the one before. Refused: nothing has changed.
-    pub(crate) fn open(&mut self, message: &DataMessage<'_>) -> Result<(Content, OpenedBy), Reject> {
+    pub(crate) fn open(
+        &mut self,
+        message: &DataMessage<'_>,
+        now: Timestamp,
+    ) -> Result<(Content, OpenedBy), Reject> {
         let mut reason = Reject::Unexpected;
         if let State::Encrypted(channel) = &mut self.state {
             match channel.try_open(message) {
                 Ok((content, step)) => {
-                    channel.advance(step);
+                    channel.advance(step, now);
                     return Ok((content, OpenedBy::Current));
                 }
                 Err(refused) => reason = refused,
@@ -147,13 +160,20 @@ impl Instance {
         if let Some((previous, _)) = &mut self.previous
             && let Ok((content, step)) = previous.try_open(message)
         {
-            previous.advance(step);
+            previous.advance(step, now);
             if let State::Encrypted(channel) = &mut self.state {
                 channel.reveal_also(previous.take_opened_mac_keys());
             }
             return Ok((content, OpenedBy::Previous));
         }
         Err(reason)
+    }
+
+    /// Whether the conversation that runs, or the one before, began interactively.
+    pub(crate) fn was_interactive(&self) -> bool {
+        let interactive = |channel: &Channel| channel.mode == Mode::Interactive;
+        let current = matches!(&self.state, State::Encrypted(channel) if interactive(channel));
+        current || self.previous.as_ref().is_some_and(|(channel, _)| interactive(channel))
     }
 
     /// Whether a message comes from a ratchet that we have seen.
@@ -206,10 +226,14 @@ impl Instance {
     }
 
     /// Forgets what is past its time. MAC keys of a forgotten channel go out with the running one, or come back.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> Expired {
+    pub(crate) fn expire(&mut self, expiry: Expiry, now: Timestamp) -> Expired {
         let before = self.answers.len();
         self.answers.retain(|(_, until)| *until > now);
-        let mut expired = Expired { changed: before != self.answers.len(), unrevealed: None };
+        let mut expired =
+            Expired { changed: before != self.answers.len(), session: self.expire_session(expiry, now), unrevealed: None };
+        if let State::Encrypted(channel) = &mut self.state {
+            expired.changed |= channel.expire_stored(now.plus(-expiry.of(channel.mode)));
+        }
         if self.previous.as_ref().is_some_and(|(_, until)| *until <= now) {
             expired.changed = true;
             if let Some((old, _)) = self.previous.take() {
@@ -222,10 +246,30 @@ impl Instance {
         expired
     }
 
-    /// When [`Self::expire`] has something to do.
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+    /// "To expire a session": FINISHED, and nothing is kept, not even to read what is on its way. Gives the channel for
+    /// the last message, which reveals what is left. spec-notes/SN-021
+    fn expire_session(&mut self, expiry: Expiry, now: Timestamp) -> Option<Box<Channel>> {
+        let State::Encrypted(channel) = &self.state else { return None };
+        if channel.expires_at(expiry) > now {
+            return None;
+        }
+        let finished = State::Finished(channel.fingerprint);
+        let State::Encrypted(mut channel) = std::mem::replace(&mut self.state, finished) else { return None };
+        if let Some((old, _)) = self.previous.take() {
+            channel.reveal_also(old.into_mac_keys());
+        }
+        Some(channel)
+    }
+
+    /// When [`Self::expire`] or a heartbeat has something to do.
+    pub(crate) fn next_deadline(&self, policy: &Policy) -> Option<Timestamp> {
         let answers = self.answers.iter().map(|(_, until)| *until);
-        answers.chain(self.previous.as_ref().map(|(_, until)| *until)).min()
+        let previous = self.previous.as_ref().map(|(_, until)| *until);
+        let channel = match &self.state {
+            State::Encrypted(channel) => channel.next_deadline(policy.expiry, policy.heartbeat_after),
+            State::Start | State::Finished(_) => None,
+        };
+        answers.chain(previous).chain(channel).min()
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
@@ -265,6 +309,8 @@ impl Instance {
 /// What [`Instance::expire`] did.
 pub(crate) struct Expired {
     pub(crate) changed: bool,
+    /// The channel of a conversation that has expired.
+    pub(crate) session: Option<Box<Channel>>,
     /// A channel whose MAC keys have nobody to go out with.
     pub(crate) unrevealed: Option<Box<Channel>>,
 }

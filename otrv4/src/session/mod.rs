@@ -4,7 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | here | the session, what can be asked about it, and time |
-//! | `begin`, `send` | what the user asks for: start, send, end |
+//! | `begin`, `send`, `smp` | what the user asks for: start, send, verify, end |
 //! | `receive` | what comes from the network: the transition table |
 //! | `instance` | the state with one client of the correspondent |
 //! | `start`, `early` | our open Identity message; data that overtook its handshake |
@@ -20,6 +20,7 @@ mod receive;
 mod replay;
 mod saved;
 mod send;
+mod smp;
 mod start;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,18 +28,19 @@ use std::fmt;
 
 use rand_core::CryptoRng;
 
-use crate::account::Account;
+use crate::account::{Account, ContactKey};
 use crate::dake::{Established, Mode, Ssid, Us};
 use crate::keys::Fingerprint;
 use crate::v4::Channel;
-use crate::wire::{Assembler, InstanceTag, Version, armour, cut};
+use crate::wire::{Assembler, InstanceTag, Tlv, Version, armour, cut, tlv_type};
 use crate::{Refused, Reject, Timestamp};
 use early::Early;
-use instance::{Instance, State};
+use instance::{Expired, Instance, State};
 use output::Outputs;
-pub use output::{EndedBy, Event, Output};
-pub use policy::Policy;
+pub use output::{EndedBy, Event, Output, SmpEnd};
+pub use policy::{Expiry, OperationMode, Policy};
 pub use send::MAX_TEXT;
+pub use smp::SmpProgress;
 use start::OpenIdentity;
 
 /// What a step of a session takes from outside: account, randomness and time.
@@ -73,6 +75,10 @@ pub struct Session {
     ended: bool,
     /// They answered a whitespace tag with plain text: no more tags.
     tag_refused: bool,
+    /// We have sent a query message or a whitespace tag: an Identity message may be the answer.
+    offered: bool,
+    /// When an error message last made us start a conversation.
+    error_at: Option<Timestamp>,
     assembler: Assembler,
     early: Early,
 }
@@ -86,6 +92,10 @@ pub struct InstanceView {
     pub protection: Protection,
     /// Whether a handshake that it began is under way.
     pub handshake: bool,
+    /// When its last message came, in the conversation that runs.
+    pub heard_at: Option<Timestamp>,
+    /// How far a verification by SMP is.
+    pub smp: SmpProgress,
     /// Whether it gets what is sent to nobody in particular.
     pub selected: bool,
 }
@@ -101,8 +111,8 @@ pub enum Protection {
         version: Version,
         /// How it began.
         mode: Mode,
-        /// Whose keys these are.
-        fingerprint: Fingerprint,
+        /// Whose keys these are; [`Account::verification`] tells whether our user has verified them.
+        fingerprint: ContactKey,
         /// Names the conversation.
         ssid: Ssid,
     },
@@ -126,6 +136,8 @@ impl Session {
             queue: VecDeque::new(),
             ended: false,
             tag_refused: false,
+            offered: false,
+            error_at: None,
             assembler: Assembler::new(),
             early: Early::default(),
         }
@@ -171,14 +183,27 @@ impl Session {
                 State::Encrypted(channel) => Protection::Encrypted {
                     version: Version::V4,
                     mode: channel.mode,
-                    fingerprint: channel.fingerprint,
+                    fingerprint: ContactKey::V4(channel.fingerprint),
                     ssid: channel.ssid,
                 },
                 State::Finished(_) => Protection::Finished,
             },
             handshake: instance.is_answering(),
+            heard_at: instance.peek().and_then(Channel::heard_at),
+            smp: instance.peek().map_or(SmpProgress::None, |channel| SmpProgress::of(&channel.smp)),
             selected: self.selected.contains(tag),
         })
+    }
+
+    /// The client that text had best go to, of those with an encrypted conversation: one whose key our user has verified
+    /// before others, then the one that was heard last. For [`Self::select`].
+    pub fn best_instance(&self, account: &Account) -> Option<InstanceTag> {
+        let rank = |(_, channel): &(InstanceTag, &Channel)| {
+            let key = ContactKey::V4(channel.fingerprint);
+            (account.verification(&self.correspondent, key).is_verified(), channel.heard_at())
+        };
+        let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
+        running.max_by_key(rank).map(|(tag, _)| tag)
     }
 
     /// Whether text of our user waits for a conversation to begin: our user has asked for one, or nobody is there yet
@@ -189,20 +214,20 @@ impl Session {
         self.asked_until.is_some() || (self.partners.is_empty() && (answering || open))
     }
 
-    /// Does what is due: gives up handshakes, forgets old channels, renews profiles. [`Self::receive`] does it first,
-    /// too.
+    /// Does what is due: gives up handshakes, expires conversations and keys, sends heartbeats, renews profiles.
+    /// [`Self::receive`] does it first, too.
     pub fn tick(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
         let mut out = Outputs::default();
         self.catch_up(cx, &mut out);
         out.finish()
     }
 
-    /// When [`Self::tick`] has something to do; the account's renewal not counted.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        let instances = self.instances.values().filter_map(Instance::next_deadline);
+    /// When [`Self::tick`] has something to do, for this session or its account.
+    pub fn next_deadline(&self, account: &Account) -> Timestamp {
+        let instances = self.instances.values().filter_map(|instance| instance.next_deadline(&self.policy));
         let identity = self.identity.as_ref().map(OpenIdentity::next_deadline);
         let others = [self.assembler.next_deadline(), self.early.next_deadline(), self.asked_until, identity];
-        instances.chain(others.into_iter().flatten()).min()
+        instances.chain(others.into_iter().flatten()).fold(account.next_deadline(), Timestamp::min)
     }
 
     fn us<'a>(&'a self, account: &'a Account) -> Us<'a> {
@@ -211,7 +236,7 @@ impl Session {
             account: account.id(),
             key: account.key(),
             profile: account.client_profile(),
-            versions: self.policy.versions,
+            versions: self.policy.allowed_versions(),
             correspondent: &self.correspondent,
         }
     }
@@ -226,7 +251,10 @@ impl Session {
 
     /// Whether a handshake with this client may go on: it has the key it had before, and there is room for it, which
     /// may be that of one with nothing to lose. spec-notes/SN-031
-    fn admit(&mut self, tag: InstanceTag, fingerprint: Fingerprint) -> Result<(), Reject> {
+    fn admit(&mut self, account: &Account, tag: InstanceTag, fingerprint: Fingerprint) -> Result<(), Reject> {
+        if !self.may_talk_to(account, fingerprint) {
+            return Err(Reject::NotVerified);
+        }
         if self.instances.get(&tag).and_then(Instance::key).is_some_and(|before| before != fingerprint) {
             return Err(Reject::OtherKey);
         }
@@ -238,6 +266,12 @@ impl Session {
         oldest.and_then(|tag| self.instances.remove(&tag)).map(|_| ()).ok_or(Reject::TooManyInstances)
     }
 
+    /// Whether the policy allows conversations with that key.
+    fn may_talk_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
+        let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
+        !self.policy.require_authenticated || verification.is_verified()
+    }
+
     /// Puts a completed key exchange to use: its channel, what overtook it, and what waited for it. Our text goes to
     /// this client from now on only if our user has asked, or nobody was there before, or it has the same key.
     fn establish(
@@ -247,17 +281,13 @@ impl Session {
         established: Established,
         out: &mut Outputs,
     ) {
-        let channel = Channel::new(established);
+        self.interrupt_smp(cx, tag, out);
+        let channel = Channel::new(established, cx.now);
         let fingerprint = channel.fingerprint;
         out.save();
-        out.event(Event::Secure {
-            with: tag,
-            version: Version::V4,
-            mode: channel.mode,
-            fingerprint,
-            ssid: channel.ssid,
-        });
-        self.instances.entry(tag).or_default().establish(channel, cx.now.plus(READ_OLD_FOR));
+        self.tell_secure(cx, tag, &channel, out);
+        let read_old_until = self.read_old_until(cx.now);
+        self.instances.entry(tag).or_default().establish(channel, read_old_until);
         let asked = self.asked_until.take().is_some();
         if asked || self.partners.is_empty() {
             (self.selected, self.partners, self.ended) = (vec![tag], vec![fingerprint], false);
@@ -268,6 +298,35 @@ impl Session {
             self.ended = false;
         }
         self.open_early(cx, tag, out);
+    }
+
+    /// Until when a channel that was replaced or ended can still read what was on its way.
+    fn read_old_until(&self, now: Timestamp) -> Timestamp {
+        let Expiry { online, offline } = self.policy.expiry;
+        now.plus(READ_OLD_FOR.min(online.min(offline).into()))
+    }
+
+    /// Tells that a conversation is encrypted, and what is new about the key at the other end.
+    fn tell_secure(&self, cx: &mut Context<'_>, with: InstanceTag, channel: &Channel, out: &mut Outputs) {
+        let fingerprint = ContactKey::V4(channel.fingerprint);
+        let meeting = cx.account.meet(&self.correspondent, fingerprint, cx.now);
+        let verification = cx.account.verification(&self.correspondent, fingerprint);
+        let (mode, ssid) = (channel.mode, channel.ssid);
+        out.event(Event::Secure { with, version: Version::V4, mode, fingerprint, verification, ssid });
+        if meeting.new {
+            out.event(match meeting.changed {
+                true => Event::ChangedFingerprint { with, fingerprint },
+                false => Event::NewFingerprint { with, fingerprint },
+            });
+            let shared = |contact| Event::SharedFingerprint { with, fingerprint, contact };
+            meeting.elsewhere.into_iter().map(shared).for_each(|event| out.event(event));
+        }
+    }
+
+    /// A conversation is over and not by our user's wish: text waits until they say how to go on. spec-notes/SN-032
+    fn note_end(&mut self, tag: InstanceTag) {
+        let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
+        self.ended |= self.selected.contains(&tag) && !others;
     }
 
     /// Armours a message, cuts it if the network wants it, and sends it.
@@ -283,6 +342,9 @@ impl Session {
     fn catch_up(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
         if cx.account.renew(cx.rng, cx.now) {
             out.save();
+            if cx.account.publication_due(cx.now) {
+                out.event(Event::PublicationDue);
+            }
         }
         self.assembler.expire(cx.now);
         for kept in self.early.expire(cx.now) {
@@ -290,25 +352,50 @@ impl Session {
             self.report_unreadable(&kept.message, kept.from, Reject::Unexpected, out);
         }
         self.expire_instances(cx, out);
+        self.send_heartbeats(cx, out);
         self.expire_start(cx, out);
     }
 
     fn expire_instances(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        let mut unrevealed = Vec::new();
-        for (tag, instance) in &mut self.instances {
-            let expired = instance.expire(cx.now);
-            if expired.changed {
-                out.save();
-            }
-            unrevealed.extend(expired.unrevealed.map(|channel| (*tag, channel)));
-        }
-        for (tag, channel) in unrevealed {
-            if channel.has_to_reveal() {
-                let message = channel.seal_last((cx.account.tag(), tag), &[], cx.rng);
-                self.send_message(cx, Some(tag), &message, out);
+        let tags: Vec<InstanceTag> = self.instances.keys().copied().collect();
+        for tag in tags {
+            if let Some(instance) = self.instances.get_mut(&tag) {
+                let expired = instance.expire(self.policy.expiry, cx.now);
+                self.perform_expiry(cx, tag, expired, out);
             }
         }
         self.instances.retain(|_, instance| !instance.is_empty());
+    }
+
+    fn perform_expiry(&mut self, cx: &mut Context<'_>, tag: InstanceTag, expired: Expired, out: &mut Outputs) {
+        let (padding, tags) = (self.policy.padding, (cx.account.tag(), tag));
+        if expired.changed {
+            out.save();
+        }
+        if let Some(channel) = expired.session {
+            out.save();
+            self.tell_smp_end(cx, tag, &channel.smp, SmpEnd::Conversation, out);
+            let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
+            let message = channel.seal_last(tags, &[disconnected], padding, cx.now, cx.rng);
+            self.note_end(tag);
+            self.send_message(cx, Some(tag), &message, out);
+            out.event(Event::Ended { with: tag, by: EndedBy::Expiry });
+        }
+        if let Some(channel) = expired.unrevealed.filter(|channel| channel.has_to_reveal()) {
+            let message = channel.seal_last(tags, &[], padding, cx.now, cx.rng);
+            self.send_message(cx, Some(tag), &message, out);
+        }
+    }
+
+    fn send_heartbeats(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
+        let after = self.policy.heartbeat_after;
+        let due = |channel: &Channel| channel.heartbeat_at(after).is_some_and(|at| at <= cx.now);
+        let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
+        let due: Vec<InstanceTag> =
+            running.filter(|(_, channel)| due(channel)).map(|(tag, _)| tag).collect();
+        for tag in due {
+            self.send_quiet(cx, tag, &[], out);
+        }
     }
 
     fn expire_start(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::Reject;
+use crate::account::{ContactKey, Verification};
 use crate::dake::{Mode, Ssid};
-use crate::keys::Fingerprint;
+use crate::v4::ExtraKey;
 use crate::wire::{ErrorCode, InstanceTag, Version};
 
 /// One thing to do. Perform them in order; if [`Output::Save`] fails, drop the rest.
@@ -47,10 +48,81 @@ pub enum Event {
         /// How it began.
         mode: Mode,
         /// Whose keys these are; compare it with what the correspondent says.
-        fingerprint: Fingerprint,
+        fingerprint: ContactKey,
+        /// Whether our user has verified that they are the correspondent's.
+        verification: Verification,
         /// Names this conversation, the same on both sides.
         ssid: Ssid,
     },
+    /// The first conversation with somebody: nobody has verified yet whose fingerprint this is.
+    NewFingerprint {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// Its fingerprint.
+        fingerprint: ContactKey,
+    },
+    /// A fingerprint that this correspondent did not have before: another client of theirs, a new installation, or
+    /// somebody else.
+    ChangedFingerprint {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// Its fingerprint.
+        fingerprint: ContactKey,
+    },
+    /// We know this fingerprint as that of somebody else, too.
+    SharedFingerprint {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// Its fingerprint.
+        fingerprint: ContactKey,
+        /// The other correspondent.
+        contact: String,
+    },
+    /// An offline conversation was started after an interactive one with the same client: that may cost the deniability
+    /// of the first. otrv4.md "Security Properties"
+    OfflineAfterInteractive {
+        /// The client that is away.
+        with: InstanceTag,
+    },
+    /// The correspondent wants to verify that we share a secret: ask our user, then [`crate::Session::smp_answer`] or
+    /// [`crate::Session::smp_abort`].
+    SmpAsked {
+        /// The client that asks.
+        from: InstanceTag,
+        /// What to ask our user; empty if the secret is one that both know without a question.
+        question: String,
+    },
+    /// Both have entered the same secret.
+    SmpSucceeded {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// How far its key counts as verified now: an answer to a question of theirs verifies us to them, not them to us.
+        verification: Verification,
+    },
+    /// The secrets were not the same. An earlier verification stays.
+    SmpFailed {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// So many runs with this correspondent have failed: each lets somebody in the middle guess once.
+        failed: u32,
+    },
+    /// A verification has ended without a result.
+    SmpAborted {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// Why.
+        why: SmpEnd,
+    },
+    /// An extra symmetric key, the same on both sides.
+    ExtraKey {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// What it is for, and the key.
+        key: ExtraKey,
+    },
+    /// Profiles or prekeys of the account should be published now, or the server be asked how many prekeys it has left:
+    /// [`crate::Account::publish`], [`crate::Account::ask_storage`].
+    PublicationDue,
     /// An encrypted conversation is over.
     Ended {
         /// The client at the other end.
@@ -94,6 +166,22 @@ pub enum EndedBy {
     Us,
     /// The correspondent.
     Them,
+    /// The clock: no new keys for too long. See [`super::Expiry`].
+    Expiry,
+}
+
+/// Why a verification ended without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SmpEnd {
+    /// Our user has stopped it, or begun another one.
+    Us,
+    /// The other side has stopped it.
+    Them,
+    /// One of its messages came when it should not, or contradicts the protocol: lost, late, or somebody cheats.
+    Broken,
+    /// The conversation that it belongs to was replaced or has ended.
+    Conversation,
 }
 
 /// Without the texts of our user and the correspondent, so that it can be logged.
@@ -107,14 +195,50 @@ impl fmt::Debug for Event {
             Self::Message { from, text: t } => {
                 f.debug_struct("Message").field("from", from).field("text", &text(t)).finish()
             }
-            Self::Secure { with, version, mode, fingerprint, ssid } => f
+            Self::Secure { with, version, mode, fingerprint, verification, ssid } => f
                 .debug_struct("Secure")
                 .field("with", with)
                 .field("version", version)
                 .field("mode", mode)
                 .field("fingerprint", fingerprint)
+                .field("verification", verification)
                 .field("ssid", ssid)
                 .finish(),
+            Self::NewFingerprint { with, fingerprint } => {
+                f.debug_struct("NewFingerprint").field("with", with).field("fingerprint", fingerprint).finish()
+            }
+            Self::ChangedFingerprint { with, fingerprint } => f
+                .debug_struct("ChangedFingerprint")
+                .field("with", with)
+                .field("fingerprint", fingerprint)
+                .finish(),
+            Self::SharedFingerprint { with, fingerprint, contact } => f
+                .debug_struct("SharedFingerprint")
+                .field("with", with)
+                .field("fingerprint", fingerprint)
+                .field("contact", contact)
+                .finish(),
+            Self::OfflineAfterInteractive { with } => {
+                f.debug_struct("OfflineAfterInteractive").field("with", with).finish()
+            }
+            Self::SmpAsked { from, question } => {
+                f.debug_struct("SmpAsked").field("from", from).field("question", &text(question)).finish()
+            }
+            Self::SmpSucceeded { with, verification } => f
+                .debug_struct("SmpSucceeded")
+                .field("with", with)
+                .field("verification", verification)
+                .finish(),
+            Self::SmpFailed { with, failed } => {
+                f.debug_struct("SmpFailed").field("with", with).field("failed", failed).finish()
+            }
+            Self::SmpAborted { with, why } => {
+                f.debug_struct("SmpAborted").field("with", with).field("why", why).finish()
+            }
+            Self::ExtraKey { with, key } => {
+                f.debug_struct("ExtraKey").field("with", with).field("key", key).finish()
+            }
+            Self::PublicationDue => f.write_str("PublicationDue"),
             Self::Ended { with, by } => f.debug_struct("Ended").field("with", with).field("by", by).finish(),
             Self::Queued => f.write_str("Queued"),
             Self::NotSent { text: t } => f.debug_struct("NotSent").field("text", &text(t)).finish(),

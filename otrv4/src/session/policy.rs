@@ -1,12 +1,27 @@
-//! What a user wants with one correspondent. otrv4.md "User requests to start an OTR Conversation" and the policies
-//! of the client recommendations.
+//! What a user wants with one correspondent. Spec: otrv4.md "OTRv4 Modes" with the folder `modes/`, "Session
+//! Expiration", and "Defining OTRv4 policies" of the recommendations for client implementers. Used by
+//! [`super::Session`]; a client keeps one policy for everybody and others for some.
 
-use crate::wire::Versions;
+use crate::Mode;
+use crate::wire::{Padding, Versions};
 
 /// What is allowed and wished for with one correspondent.
+///
+/// | flag of the recommendations | here |
+/// |---|---|
+/// | `ALLOW_V3`, `ALLOW_V4`, `ALLOW_V34` | [`Self::versions`] |
+/// | `REQUIRE_ENCRYPTION` | [`Self::require_encryption`] |
+/// | `SEND_WHITESPACE_TAG` | [`Self::send_whitespace_tag`] |
+/// | `WHITESPACE_START_DAKE` | [`Self::start_on_whitespace_tag`] |
+/// | `ERROR_START_DAKE` | [`Self::start_on_error`] |
+/// | `OTRNG_REQUIRE_INTERACTIVE` | [`Self::require_interactive`] |
+/// | `OTRNG_IDENTITY_START_DAKE` | [`Self::start_on_identity`] |
+/// | `OTRNG_REQUIRE_AUTHENTICATED` | [`Self::require_authenticated`] |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The versions that we speak with them.
+    /// Which of the three modes of the text this is.
+    pub operation: OperationMode,
+    /// The versions that we speak with them; in other modes than [`OperationMode::V3Compatible`] version 4 alone.
     pub versions: Versions,
     /// Never send clear text: what is typed before a conversation is encrypted waits for it.
     pub require_encryption: bool,
@@ -14,15 +29,127 @@ pub struct Policy {
     pub send_whitespace_tag: bool,
     /// Start an encrypted conversation when such a tag arrives.
     pub start_on_whitespace_tag: bool,
+    /// Start one, or refresh the keys of the one that runs, when an error message arrives; at most once a minute, since
+    /// anybody can write such a message.
+    pub start_on_error: bool,
+    /// No offline conversations: none is started, and none that they start is taken.
+    pub require_interactive: bool,
+    /// Answer an Identity message that nobody here has asked for.
+    pub start_on_identity: bool,
+    /// Only talk to keys that our user has verified: by hand or by SMP. A new contact has to be verified by hand first.
+    pub require_authenticated: bool,
+    /// How messages hide their length.
+    pub padding: Padding,
+    /// How long keys live when no new ones are made.
+    pub expiry: Expiry,
+    /// Answer a message with an empty one when our user has sent nothing for that many seconds, so that keys are renewed
+    /// and MAC keys revealed also by somebody who only listens. Our correspondent learns from it that we are here.
+    pub heartbeat_after: Option<u32>,
 }
 
+/// The modes of the text; `modes/` in the repository of the specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperationMode {
+    /// "OTRv3-compatible": knows clear text, query messages and whitespace tags, and older versions if allowed.
+    V3Compatible,
+    /// "OTRv4-standalone": always encrypted, and version 4 only. Clear text from the network is handed over with a
+    /// warning, and none is sent.
+    Standalone,
+    /// "OTRv4-interactive-only": as standalone, without offline conversations. An account that never makes prekeys has
+    /// no shared prekey either.
+    InteractiveOnly,
+}
+
+/// Seconds after which a conversation expires in which our side has made no new ECDH key, that is, in which they did
+/// not answer. Then its keys are deleted, and so are keys of messages that have been missing for as long: what somebody
+/// has recorded on the way and could not be read by us until then will not be read by a thief of the device either.
+///
+/// Two hours online: whoever is there answers within a conversation's pause, and heartbeats do for those who only
+/// listen. Two weeks after an offline start: the messenger may hold the message while the other is away, and what
+/// they answer has to find its keys; a profile, and so an unused prekey, lives for a week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// For conversations that began while both were there.
+    pub online: u32,
+    /// For those that began while one was away.
+    pub offline: u32,
+}
+
+impl Default for Expiry {
+    fn default() -> Self {
+        Self { online: 2 * HOUR, offline: 14 * 24 * HOUR }
+    }
+}
+
+impl Expiry {
+    /// For a conversation that began so.
+    pub(crate) fn of(self, mode: Mode) -> i64 {
+        i64::from(match mode {
+            Mode::Interactive => self.online,
+            Mode::Offline => self.offline,
+        })
+    }
+}
+
+/// The OTRv3-compatible mode, "considered the default".
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            operation: OperationMode::V3Compatible,
             versions: Versions::V4,
             require_encryption: false,
             send_whitespace_tag: false,
             start_on_whitespace_tag: true,
+            start_on_error: false,
+            require_interactive: false,
+            start_on_identity: true,
+            require_authenticated: false,
+            padding: Padding::Off,
+            expiry: Expiry::default(),
+            heartbeat_after: Some(60),
         }
     }
 }
+
+impl Policy {
+    /// The default of the OTRv4-standalone mode.
+    pub fn standalone() -> Self {
+        Self { operation: OperationMode::Standalone, require_encryption: true, ..Self::default() }
+    }
+
+    /// The default of the OTRv4-interactive-only mode.
+    pub fn interactive_only() -> Self {
+        Self { operation: OperationMode::InteractiveOnly, require_interactive: true, ..Self::standalone() }
+    }
+
+    /// What we may speak in this mode.
+    pub(crate) fn allowed_versions(&self) -> Versions {
+        match self.operation {
+            OperationMode::V3Compatible => self.versions,
+            OperationMode::Standalone | OperationMode::InteractiveOnly => {
+                if self.versions.contains(4) { Versions::V4 } else { Versions::EMPTY }
+            }
+        }
+    }
+
+    pub(crate) fn allows_4(&self) -> bool {
+        self.versions.contains(4)
+    }
+
+    /// Whether query messages, whitespace tags and clear text belong to the protocol.
+    pub(crate) fn knows_clear_text(&self) -> bool {
+        self.operation == OperationMode::V3Compatible
+    }
+
+    /// Whether clear text may leave at all.
+    pub(crate) fn may_send_clear_text(&self) -> bool {
+        self.knows_clear_text() && !self.require_encryption
+    }
+
+    pub(crate) fn allows_offline(&self) -> bool {
+        !self.require_interactive && self.operation != OperationMode::InteractiveOnly
+    }
+}
+
+const HOUR: u32 = 60 * 60;

@@ -13,7 +13,7 @@
 use super::early::{Keep, Kept};
 use super::instance::{Instance, OpenedBy};
 use super::output::{EndedBy, Event, Output, Outputs};
-use super::{Context, READ_OLD_FOR, Session, start};
+use super::{Context, Session, start};
 use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::v4::{Content, DataMessage};
@@ -30,9 +30,12 @@ impl Session {
         self.catch_up(cx, &mut out);
         match classify(line) {
             Line::Plain(text) => self.receive_plain(text.into(), &mut out),
+            // Without clear text there are no tags and queries: "such messages should be handled by the application".
+            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => self.receive_plain(text, &mut out),
+            Line::Query(_) if !self.policy.knows_clear_text() => self.receive_plain(line.into(), &mut out),
             Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, &mut out),
             Line::Query(versions) => self.receive_query(cx, versions, &mut out),
-            Line::Error { code, text } => out.event(Event::TheirError { code, text: text.into() }),
+            Line::Error { code, text } => self.receive_error(cx, code, text, &mut out),
             Line::Fragment(Ok(fragment)) => self.receive_fragment(cx, &fragment, &mut out),
             Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, &mut out),
             Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
@@ -44,13 +47,13 @@ impl Session {
     /// changes nothing. spec-notes/SN-019
     fn receive_plain(&mut self, text: String, out: &mut Outputs) {
         self.tag_refused = true;
-        let warn = self.has_channel() || self.ended || self.policy.require_encryption;
+        let warn = self.expects_no_clear_text();
         out.event(Event::Plaintext { text, warn });
     }
 
     /// "Receiving plaintext with the whitespace tag".
     fn receive_tagged(&mut self, cx: &mut Context<'_>, text: String, versions: Versions, out: &mut Outputs) {
-        let warn = self.has_channel() || self.ended || self.policy.require_encryption;
+        let warn = self.expects_no_clear_text();
         out.event(Event::Plaintext { text, warn });
         if self.policy.start_on_whitespace_tag
             && !self.has_channel()
@@ -69,8 +72,38 @@ impl Session {
         }
     }
 
+    /// "Receiving an Error Message": shown. If the policy says so, a conversation is begun, or the keys of the one that
+    /// runs are renewed: it goes on until the new handshake completes. spec-notes/SN-019
+    fn receive_error(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: Option<ErrorCode>,
+        text: &str,
+        out: &mut Outputs,
+    ) {
+        out.event(Event::TheirError { code, text: text.into() });
+        let recently = self.error_at.is_some_and(|at| at.plus(ERROR_START_PAUSE) > cx.now && at <= cx.now);
+        if !self.policy.start_on_error || recently || self.ended || !self.policy.allows_4() {
+            return;
+        }
+        self.error_at = Some(cx.now);
+        match self.has_channel() || !self.policy.knows_clear_text() {
+            true => self.send_identity(cx, None, out),
+            false => self.send_query(out),
+        }
+    }
+
     fn offers_4(&self, versions: Versions) -> bool {
-        versions.contains(4) && self.policy.versions.contains(4)
+        versions.contains(4) && self.policy.allows_4()
+    }
+
+    fn expects_no_clear_text(&self) -> bool {
+        self.has_channel() || self.ended || !self.policy.may_send_clear_text()
+    }
+
+    /// Whether an Identity message of that client answers something of ours, or the policy takes any.
+    fn may_start_with(&self, tag: InstanceTag) -> bool {
+        self.policy.start_on_identity || self.offered || self.identity.is_some() || self.is_encrypted(tag)
     }
 
     /// "Receiving Fragments". A whole message of ours comes out once.
@@ -108,7 +141,7 @@ impl Session {
         out: &mut Outputs,
     ) -> Result<(), Reject> {
         // No other version replaces or touches a conversation of version 4. spec-notes/SN-020
-        if header.version != Version::V4 || !self.policy.versions.contains(4) {
+        if header.version != Version::V4 || !self.policy.allows_4() {
             return Err(Reject::Version);
         }
         if header.sender == cx.account.tag() {
@@ -150,8 +183,11 @@ impl Session {
             self.send_message(cx, Some(tag), answer.message(), out);
             return Ok(());
         }
+        if !self.may_start_with(tag) {
+            return Err(Reject::Policy);
+        }
         let identity = identity.verify(self.us(cx.account), cx.now)?;
-        self.admit(tag, identity.fingerprint())?;
+        self.admit(cx.account, tag, identity.fingerprint())?;
         let crossing = self.identity.as_mut().filter(|open| open.waits_for(tag));
         if let Some(open) = crossing {
             out.save();
@@ -181,7 +217,7 @@ impl Session {
         let open = self.identity.as_ref().filter(|open| open.waits_for(tag)).ok_or(Reject::Unexpected)?;
         let auth_r = AuthR::read(header, r)?;
         let (established, auth_i) = open.sent.receive(self.us(cx.account), auth_r, cx.now, cx.rng)?;
-        self.admit(tag, established.their_profile.fingerprint())?;
+        self.admit(cx.account, tag, established.their_profile.fingerprint())?;
         self.complete_start(tag, cx.now);
         self.send_message(cx, Some(tag), &auth_i, out);
         // What we answered before is older than this: whoever completes it has made the one that counts since.
@@ -203,7 +239,7 @@ impl Session {
         let instance = self.instances.get_mut(&tag).filter(|instance| instance.is_answering());
         let instance = instance.ok_or(Reject::Unexpected)?;
         let established = instance.take_completed(&AuthI::read(r)?)?.complete();
-        self.admit(tag, established.their_profile.fingerprint())?;
+        self.admit(cx.account, tag, established.their_profile.fingerprint())?;
         self.complete_start(tag, cx.now);
         self.establish(cx, tag, established, out);
         self.send_queue(cx, out);
@@ -227,6 +263,9 @@ impl Session {
         out: &mut Outputs,
     ) -> Result<(), Reject> {
         let tag = header.sender;
+        if !self.policy.allows_offline() {
+            return Err(Reject::Policy);
+        }
         let message = NonInteractiveAuth::read(header, r)?;
         let id = message.prekey_id();
         let ours = cx.account.offered(id).ok_or(Reject::UnknownPrekey)?;
@@ -235,8 +274,11 @@ impl Session {
         if before.is_some_and(|instance| instance.has(&established.ssid)) {
             return Err(Reject::Replayed);
         }
-        self.admit(tag, established.their_profile.fingerprint())?;
+        self.admit(cx.account, tag, established.their_profile.fingerprint())?;
         cx.account.forget_prekey(id);
+        if cx.account.publication_due(cx.now) {
+            out.event(Event::PublicationDue);
+        }
         let replaces = self.is_encrypted(tag);
         self.establish(cx, tag, established, out);
         self.send_queue(cx, out);
@@ -262,7 +304,7 @@ impl Session {
             Err(reason) => return self.report_unreadable(whole, tag, reason.into(), out),
         };
         let instance = self.instances.get_mut(&tag);
-        let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message));
+        let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message, cx.now));
         match opened {
             Ok((content, by)) => self.show(cx, tag, content, by, out),
             Err(_) if self.may_be_early(cx, tag, &message) => self.keep_early(cx, tag, &message, whole, out),
@@ -294,7 +336,7 @@ impl Session {
         let instance = self.instances.get(&tag);
         let known = instance.is_some_and(|instance| instance.knows(message));
         let handshake = instance.is_some_and(Instance::is_answering);
-        message.is_of_first_ratchet() && !known && (handshake || cx.account.prekeys() > 0)
+        message.is_of_first_ratchet() && !known && (handshake || (cx.account.prekeys() > 0 && self.policy.allows_offline()))
     }
 
     /// Shows what a message said, and does what its TLVs ask for.
@@ -306,9 +348,13 @@ impl Session {
         by: OpenedBy,
         out: &mut Outputs,
     ) {
-        let Content { text, tlvs } = content;
+        let Content { text, tlvs, extra_keys } = content;
         out.save();
+        let current = matches!(by, OpenedBy::Current);
         let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
+        if let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel).filter(|_| current) {
+            channel.heard(text.is_some(), cx.now);
+        }
         if let Some(text) = text {
             if self.selected.len() > 1 && self.selected.contains(&tag) && !disconnected {
                 // One of the clients that we wrote to is the one that our correspondent reads on.
@@ -316,9 +362,15 @@ impl Session {
             }
             out.event(Event::Message { from: tag, text });
         }
+        extra_keys.into_iter().for_each(|key| out.event(Event::ExtraKey { with: tag, key }));
         match by {
-            OpenedBy::Current if disconnected => self.finish(cx, tag, out),
-            OpenedBy::Current => self.reveal_much(cx, tag, out),
+            OpenedBy::Current => {
+                tlvs.iter().for_each(|tlv| self.receive_smp(cx, tag, tlv, out));
+                match disconnected {
+                    true => self.finish(cx, tag, out),
+                    false => self.reveal_much(cx, tag, out),
+                }
+            }
             OpenedBy::Previous => {
                 if let Some(instance) = self.instances.get_mut(&tag) {
                     instance.forget_if_complete();
@@ -329,21 +381,23 @@ impl Session {
 
     /// They have ended the conversation: FINISHED. Our last message reveals the MAC keys that are left.
     fn finish(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        self.interrupt_smp(cx, tag, out);
+        let (until, padding) = (self.read_old_until(cx.now), self.policy.padding);
         let Some(instance) = self.instances.get_mut(&tag) else { return };
-        let Some(channel) = instance.stop(EndedBy::Them, cx.now.plus(READ_OLD_FOR)) else { return };
-        let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], cx.rng);
+        let Some(channel) = instance.stop(EndedBy::Them, until) else { return };
+        let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], padding, cx.now, cx.rng);
         instance.forget_if_complete();
-        let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
-        self.ended |= self.selected.contains(&tag) && !others;
+        self.note_end(tag);
         self.send_message(cx, Some(tag), &message, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Them });
     }
 
     /// Somebody who only listens sends an empty message when as many MAC keys wait as one message reveals.
     fn reveal_much(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        let padding = self.policy.padding;
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         if let Some(channel) = channel.filter(|channel| channel.owes_much()) {
-            let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], cx.rng);
+            let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], padding, cx.now, cx.rng);
             self.send_message(cx, Some(tag), &message, out);
         }
     }
@@ -367,7 +421,7 @@ impl Session {
         let mut r = Reader::new(&kept.message);
         let opened = Header::read(&mut r).and_then(|_| DataMessage::read(&mut r)).map(|message| {
             let instance = self.instances.get_mut(&tag)?;
-            instance.open(&message).ok()
+            instance.open(&message, cx.now).ok()
         });
         match opened {
             Ok(Some((content, by))) => {
@@ -397,3 +451,6 @@ impl Session {
         out.send(error_message(if encrypted { ErrorCode::Unreadable } else { ErrorCode::NotPrivate }));
     }
 }
+
+/// Seconds between conversations that error messages start.
+const ERROR_START_PAUSE: i64 = 60;

@@ -26,6 +26,8 @@ impl Session {
             queue,
             ended,
             tag_refused,
+            offered,
+            error_at,
             assembler,
             early,
         } = self;
@@ -40,7 +42,8 @@ impl Session {
         w.option(identity.as_ref(), |w, open| open.save(w));
         w.option(*asked_until, |w, until| until.save(w));
         w.list(queue, |w, text| _ = w.data(text.as_bytes()));
-        w.byte((*ended).into()).byte((*tag_refused).into());
+        w.byte((*ended).into()).byte((*tag_refused).into()).byte((*offered).into());
+        w.option(*error_at, |w, at| at.save(w));
         assembler.save(&mut w);
         early.save(&mut w);
         w.finish_secret()
@@ -63,6 +66,7 @@ impl Session {
         session.asked_until = r.option(Timestamp::load)?;
         session.queue = r.list(|r| r.text("queued text"))?.into();
         (session.ended, session.tag_refused) = (r.byte("ended")? != 0, r.byte("tag refused")? != 0);
+        (session.offered, session.error_at) = (r.byte("offered")? != 0, r.option(Timestamp::load)?);
         session.assembler = Assembler::load(&mut r)?;
         session.early = Early::load(&mut r)?;
         r.end()?;
@@ -70,4 +74,4 @@ impl Session {
     }
 }
 
-const SAVED_VERSION: u8 = 1;
+const SAVED_VERSION: u8 = 2;

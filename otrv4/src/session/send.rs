@@ -6,8 +6,8 @@ use super::instance::Instance;
 use super::output::{EndedBy, Event, Output, Outputs};
 use super::{Context, Session};
 use crate::Refused;
-use crate::v4::Flags;
-use crate::wire::{InstanceTag, Tlv, WireError, query_message, tlv_type, whitespace_tag};
+use crate::v4::{ExtraKey, Flags, MAX_EXTRA_KEYS};
+use crate::wire::{InstanceTag, Tlv, WireError, tlv_type, whitespace_tag};
 
 impl Session {
     /// Sends a text: encrypted to the client named or selected; kept until the conversation that our user has asked
@@ -35,12 +35,14 @@ impl Session {
             return Err(Refused::Ended);
         } else if self.is_starting() {
             self.enqueue(text, &mut out)?;
-        } else if self.policy.require_encryption {
+        } else if !self.policy.may_send_clear_text() {
+            if !self.policy.allows_4() {
+                return Err(Refused::Version);
+            }
             self.enqueue(text, &mut out)?;
-            self.ask(cx.now, &mut out);
-            out.send(query_message(self.policy.versions));
+            self.begin(cx, &mut out);
         } else if self.policy.send_whitespace_tag && !self.tag_refused {
-            out.send(self.tagged(text));
+            self.send_with_tag(text, &mut out);
         } else {
             out.send(text.into());
         }
@@ -50,12 +52,12 @@ impl Session {
     /// Sends a text in clear with the invisible tag that offers an encrypted conversation; where clear text is out of
     /// the question, as [`Self::send`].
     pub fn send_tagged(&mut self, cx: &mut Context<'_>, text: &str) -> Result<Vec<Output>, Refused> {
-        if self.has_channel() || self.ended || self.is_starting() || self.policy.require_encryption {
+        if self.has_channel() || self.ended || self.is_starting() || !self.policy.may_send_clear_text() {
             return self.send(cx, None, text);
         }
         check_text(text)?;
         let mut out = Outputs::default();
-        out.send(self.tagged(text));
+        self.send_with_tag(text, &mut out);
         Ok(out.finish())
     }
 
@@ -67,7 +69,7 @@ impl Session {
         out.save();
         self.selected.clear();
         self.partners.clear();
-        (self.identity, self.asked_until, self.ended) = (None, None, false);
+        (self.identity, self.asked_until, self.ended, self.offered) = (None, None, false, false);
         self.give_queue_back(&mut out);
         out.finish()
     }
@@ -104,6 +106,76 @@ impl Session {
         self.queue.drain(..).for_each(|text| out.event(Event::NotSent { text }));
     }
 
+    /// Tells the other side that we are there, by a message without text; it also renews our keys if it is our turn.
+    pub fn heartbeat(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: Option<InstanceTag>,
+    ) -> Result<Vec<Output>, Refused> {
+        let (tag, mut out) = (self.one_encrypted(to)?, Outputs::default());
+        self.send_quiet(cx, tag, &[], &mut out);
+        Ok(out.finish())
+    }
+
+    /// Extra symmetric keys, the same on both sides: for each use 4 bytes that say what it is for, and whatever else
+    /// the use defines. Between one and ten at once; they come as [`Event::ExtraKey`]. otrv4.md "Extra Symmetric Key"
+    pub fn extra_keys(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: Option<InstanceTag>,
+        uses: &[([u8; 4], &[u8])],
+    ) -> Result<Vec<Output>, Refused> {
+        if uses.is_empty() || uses.len() > MAX_EXTRA_KEYS {
+            return Err(Refused::ExtraKeys);
+        }
+        if uses.iter().any(|(_, data)| data.len() > MAX_KEY_DATA) {
+            return Err(Refused::TooLong);
+        }
+        let (tag, mut out) = (self.one_encrypted(to)?, Outputs::default());
+        let record = |(context, data): &([u8; 4], &[u8])| Tlv {
+            kind: tlv_type::EXTRA_KEY,
+            value: [context.as_slice(), data].concat(),
+        };
+        let records: Vec<Tlv> = uses.iter().map(record).collect();
+        for key in self.send_quiet(cx, tag, &records, &mut out) {
+            out.event(Event::ExtraKey { with: tag, key });
+        }
+        Ok(out.finish())
+    }
+
+    /// The client that something goes to: the one named, or the selected one.
+    pub(super) fn one_encrypted(&self, to: Option<InstanceTag>) -> Result<InstanceTag, Refused> {
+        match to {
+            Some(tag) if self.is_encrypted(tag) => return Ok(tag),
+            Some(tag) => return Err(Refused::NoSuchInstance(tag)),
+            None => {}
+        }
+        let mut selected = self.selected.iter().filter(|tag| self.is_encrypted(**tag));
+        match (selected.next(), selected.next()) {
+            (Some(tag), None) => Ok(*tag),
+            (Some(_), Some(_)) => Err(Refused::WhichInstance),
+            (None, _) => Err(Refused::NotEncrypted),
+        }
+    }
+
+    /// Sends a message without text, which does not matter if it cannot be read; gives the extra keys that it defines.
+    pub(super) fn send_quiet(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        tlvs: &[Tlv],
+        out: &mut Outputs,
+    ) -> Vec<ExtraKey> {
+        let padding = self.policy.padding;
+        let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel) else { return Vec::new() };
+        let tags = (cx.account.tag(), tag);
+        let sealed = channel.seal(tags, Flags::IgnoreUnreadable, "", tlvs, padding, cx.now, cx.rng);
+        let (message, keys) = sealed.expect("no text, and records of ours that are short");
+        out.save();
+        self.send_message(cx, Some(tag), &message, out);
+        keys
+    }
+
     fn send_sealed(
         &mut self,
         cx: &mut Context<'_>,
@@ -111,10 +183,12 @@ impl Session {
         text: &str,
         out: &mut Outputs,
     ) -> Result<(), Refused> {
+        let padding = self.policy.padding;
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         let channel = channel.ok_or(Refused::NoSuchInstance(tag))?;
         let tags = (cx.account.tag(), tag);
-        let message = channel.seal(tags, Flags::None, text, &[], cx.rng).map_err(Refused::Text)?;
+        let sealed = channel.seal(tags, Flags::None, text, &[], padding, cx.now, cx.rng);
+        let (message, _) = sealed.map_err(Refused::Text)?;
         out.save();
         self.send_message(cx, Some(tag), &message, out);
         Ok(())
@@ -122,16 +196,18 @@ impl Session {
 
     /// Forgets a client; with a running conversation that is told by TLV 1.
     fn disconnect(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        self.interrupt_smp(cx, tag, out);
+        let (now, padding) = (cx.now, self.policy.padding);
         let Some(mut instance) = self.instances.remove(&tag) else { return };
         let (running, owing) = instance.end();
         if let Some(channel) = running {
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last((cx.account.tag(), tag), &[disconnected], cx.rng);
+            let message = channel.seal_last((cx.account.tag(), tag), &[disconnected], padding, now, cx.rng);
             self.send_message(cx, Some(tag), &message, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Us });
         }
         if let Some(channel) = owing {
-            let message = channel.seal_last((cx.account.tag(), tag), &[], cx.rng);
+            let message = channel.seal_last((cx.account.tag(), tag), &[], padding, now, cx.rng);
             self.send_message(cx, Some(tag), &message, out);
         }
     }
@@ -146,13 +222,15 @@ impl Session {
         Ok(())
     }
 
-    fn tagged(&self, text: &str) -> String {
-        format!("{text}{}", whitespace_tag(self.policy.versions))
+    fn send_with_tag(&mut self, text: &str, out: &mut Outputs) {
+        self.offered = true;
+        out.save();
+        out.send(format!("{text}{}", whitespace_tag(self.policy.allowed_versions())));
     }
 }
 
 /// What would not arrive as it was typed is refused. spec-notes/SN-030
-fn check_text(text: &str) -> Result<(), Refused> {
+pub(super) fn check_text(text: &str) -> Result<(), Refused> {
     if text.contains('\0') {
         return Err(Refused::Text(WireError::Illegal("NUL in a text")));
     }
@@ -167,3 +245,6 @@ pub const MAX_TEXT: usize = 64 * 1024;
 
 /// Texts that wait for a handshake: a person does not type more in the time that it may take.
 const MAX_QUEUED: usize = 100;
+
+/// Longest data beside the context of an extra key, in bytes; such as a file's name and hash.
+const MAX_KEY_DATA: usize = 4096;
