@@ -4,7 +4,7 @@
 use otrv4::keys::ForgingSecret;
 use otrv4::wire::InstanceTag;
 use otrv4::{
-    Account, Context, Event, Fingerprint, Lifetimes, Output, Policy, PrekeyEnsemble, Protection, Refused,
+    Account, ContactKey, Context, Event, Fingerprint, Lifetimes, Output, Policy, PrekeyEnsemble, Protection, Refused,
     Session, Ssid, Timestamp,
 };
 
@@ -29,6 +29,8 @@ pub struct Person {
     pub sent: Vec<String>,
     /// What it was told.
     pub events: Vec<Event>,
+    /// What its user wants, also after a restart.
+    pub policy: Policy,
     /// What was saved last: account and session.
     saved: Option<(Vec<u8>, Vec<u8>)>,
 }
@@ -43,8 +45,17 @@ impl Person {
             now: START,
             sent: Vec::new(),
             events: Vec::new(),
+            policy: Policy::default(),
             saved: None,
         }
+    }
+
+    /// The same client with another policy.
+    #[must_use]
+    pub fn with(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        *self.session.policy() = policy;
+        self
     }
 
     /// Does something and performs the outputs in order, as an application does.
@@ -88,6 +99,18 @@ impl Person {
         self.session.send(&mut cx, None, text).expect_err("is refused")
     }
 
+    /// Why something may not be done; nothing has changed.
+    pub fn refuses(
+        &mut self,
+        act: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, Refused>,
+    ) -> Refused {
+        let (before, mut rng) = (self.state(), rng());
+        let mut cx = Context { account: &mut self.account, rng: &mut rng, now: self.now };
+        let refused = act(&mut self.session, &mut cx).expect_err("is refused");
+        assert_eq!(self.state(), before, "a refusal changes nothing");
+        refused
+    }
+
     /// Takes the lines that were sent.
     pub fn take(&mut self) -> Vec<String> {
         std::mem::take(&mut self.sent)
@@ -113,7 +136,7 @@ impl Person {
     pub fn restart(&mut self) {
         let (account, session) = self.saved.as_ref().expect("something was saved");
         self.account = Account::load(account).expect("what was saved");
-        self.session = Session::load(session, Policy::default()).expect("what was saved");
+        self.session = Session::load(session, self.policy).expect("what was saved");
     }
 
     /// Lets time pass.
@@ -124,7 +147,7 @@ impl Person {
 
     /// Makes prekeys and gives one ensemble each; they are saved.
     pub fn prekeys(&mut self, count: usize) -> Vec<PrekeyEnsemble> {
-        let ensembles = self.account.make_prekeys(count, &mut rng()).expect("few");
+        let ensembles = self.account.make_prekeys(count, &mut rng(), self.now).expect("few");
         self.act(|_, _| vec![Output::Save]);
         ensembles
     }
@@ -137,10 +160,17 @@ impl Person {
     /// The running conversations: with whom, whose keys, and which.
     pub fn secure(&self) -> Vec<(InstanceTag, Fingerprint, Ssid)> {
         let secure = self.session.instances().filter_map(|instance| match instance.protection {
-            Protection::Encrypted { fingerprint, ssid, .. } => Some((instance.tag, fingerprint, ssid)),
-            Protection::None | Protection::Finished => None,
+            Protection::Encrypted { fingerprint: ContactKey::V4(fingerprint), ssid, .. } => {
+                Some((instance.tag, fingerprint, ssid))
+            }
+            Protection::Encrypted { .. } | Protection::None | Protection::Finished => None,
         });
         secure.collect()
+    }
+
+    /// When `tick` has something to do.
+    pub fn deadline(&self) -> Timestamp {
+        self.session.next_deadline(&self.account)
     }
 
     /// What must not change when something is refused: the saved session.

@@ -31,17 +31,16 @@ impl Session {
             return Err(Refused::TooLong);
         }
         let (tag, mut out) = (self.one_encrypted(to)?, Outputs::default());
-        let mut records = Vec::new();
         if self.take_smp(cx, tag, SmpEnd::Us, &mut out) {
-            records.push(abort());
+            // A message of its own: others refuse a message with two records of SMP.
+            self.send_quiet(cx, tag, &[abort()], &mut out);
         }
         let secret = self.smp_secret(cx, tag, Role::Initiator, secret)?;
         let (smp, body) = Smp::start(secret, cx.rng);
         let mut w = Writer::new();
         w.data(question.as_bytes()).bytes(&body);
-        records.push(Tlv { kind: tlv_type::SMP_1, value: w.finish() });
         self.set_smp(tag, smp, Role::Initiator);
-        self.send_quiet(cx, tag, &records, &mut out);
+        self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_1, value: w.finish() }], &mut out);
         Ok(out.finish())
     }
 
