@@ -9,7 +9,7 @@ use super::{Context, MAX_INSTANCES, READ_OLD_FOR, Session};
 use crate::dake::interactive::SentIdentity;
 use crate::dake::offline;
 use crate::prekey::{self, PrekeyEnsemble, VerifiedEnsemble};
-use crate::wire::{InstanceTag, Tlv, query_message, tlv_type};
+use crate::wire::{InstanceTag, Padding, Tlv, query_message, tlv_type};
 use crate::{Refused, Reject, Timestamp};
 
 impl Session {
@@ -126,7 +126,13 @@ impl Session {
         let stop = |instance: &mut Instance| {
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
             let channel = instance.stop(EndedBy::Us, until)?;
-            Some(channel.seal_revealing_opened((cx.account.tag(), tag), &[disconnected], cx.rng))
+            Some(channel.seal_revealing_opened(
+                (cx.account.tag(), tag),
+                &[disconnected],
+                Padding::Off,
+                cx.now,
+                cx.rng,
+            ))
         };
         if let Some(message) = self.instances.get_mut(&tag).and_then(stop) {
             self.send_message(cx, Some(tag), &message, out);

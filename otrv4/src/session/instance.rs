@@ -133,12 +133,16 @@ impl Instance {
     }
 
     /// Opens a data message with the channel, or with the one before. Refused: nothing has changed.
-    pub(crate) fn open(&mut self, message: &DataMessage<'_>) -> Result<(Content, OpenedBy), Reject> {
+    pub(crate) fn open(
+        &mut self,
+        message: &DataMessage<'_>,
+        now: Timestamp,
+    ) -> Result<(Content, OpenedBy), Reject> {
         let mut reason = Reject::Unexpected;
         if let State::Encrypted(channel) = &mut self.state {
             match channel.try_open(message) {
                 Ok((content, step)) => {
-                    channel.advance(step);
+                    channel.advance(step, now);
                     return Ok((content, OpenedBy::Current));
                 }
                 Err(refused) => reason = refused,
@@ -147,7 +151,7 @@ impl Instance {
         if let Some((previous, _)) = &mut self.previous
             && let Ok((content, step)) = previous.try_open(message)
         {
-            previous.advance(step);
+            previous.advance(step, now);
             if let State::Encrypted(channel) = &mut self.state {
                 channel.reveal_also(previous.take_opened_mac_keys());
             }

@@ -31,7 +31,7 @@ use crate::account::Account;
 use crate::dake::{Established, Mode, Ssid, Us};
 use crate::keys::Fingerprint;
 use crate::v4::Channel;
-use crate::wire::{Assembler, InstanceTag, Version, armour, cut};
+use crate::wire::{Assembler, InstanceTag, Padding, Version, armour, cut};
 use crate::{Refused, Reject, Timestamp};
 use early::Early;
 use instance::{Instance, State};
@@ -247,7 +247,7 @@ impl Session {
         established: Established,
         out: &mut Outputs,
     ) {
-        let channel = Channel::new(established);
+        let channel = Channel::new(established, cx.now);
         let fingerprint = channel.fingerprint;
         out.save();
         out.event(Event::Secure {
@@ -304,7 +304,7 @@ impl Session {
         }
         for (tag, channel) in unrevealed {
             if channel.has_to_reveal() {
-                let message = channel.seal_last((cx.account.tag(), tag), &[], cx.rng);
+                let message = channel.seal_last((cx.account.tag(), tag), &[], Padding::Off, cx.now, cx.rng);
                 self.send_message(cx, Some(tag), &message, out);
             }
         }

@@ -18,8 +18,8 @@ use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::v4::{Content, DataMessage};
 use crate::wire::{
-    ErrorCode, Fragment, Header, InstanceTag, Line, MessageType, Reader, Version, Versions, WireError,
-    classify, error_message, tlv_type,
+    ErrorCode, Fragment, Header, InstanceTag, Line, MessageType, Padding, Reader, Version, Versions,
+    WireError, classify, error_message, tlv_type,
 };
 use crate::{Reject, Timestamp};
 
@@ -262,7 +262,7 @@ impl Session {
             Err(reason) => return self.report_unreadable(whole, tag, reason.into(), out),
         };
         let instance = self.instances.get_mut(&tag);
-        let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message));
+        let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message, cx.now));
         match opened {
             Ok((content, by)) => self.show(cx, tag, content, by, out),
             Err(_) if self.may_be_early(cx, tag, &message) => self.keep_early(cx, tag, &message, whole, out),
@@ -306,7 +306,7 @@ impl Session {
         by: OpenedBy,
         out: &mut Outputs,
     ) {
-        let Content { text, tlvs } = content;
+        let Content { text, tlvs, extra_keys: _ } = content;
         out.save();
         let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
         if let Some(text) = text {
@@ -331,7 +331,8 @@ impl Session {
     fn finish(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         let Some(instance) = self.instances.get_mut(&tag) else { return };
         let Some(channel) = instance.stop(EndedBy::Them, cx.now.plus(READ_OLD_FOR)) else { return };
-        let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], cx.rng);
+        let message =
+            channel.seal_revealing_opened((cx.account.tag(), tag), &[], Padding::Off, cx.now, cx.rng);
         instance.forget_if_complete();
         let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
         self.ended |= self.selected.contains(&tag) && !others;
@@ -343,7 +344,8 @@ impl Session {
     fn reveal_much(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         if let Some(channel) = channel.filter(|channel| channel.owes_much()) {
-            let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], cx.rng);
+            let message =
+                channel.seal_revealing_opened((cx.account.tag(), tag), &[], Padding::Off, cx.now, cx.rng);
             self.send_message(cx, Some(tag), &message, out);
         }
     }
@@ -367,7 +369,7 @@ impl Session {
         let mut r = Reader::new(&kept.message);
         let opened = Header::read(&mut r).and_then(|_| DataMessage::read(&mut r)).map(|message| {
             let instance = self.instances.get_mut(&tag)?;
-            instance.open(&message).ok()
+            instance.open(&message, cx.now).ok()
         });
         match opened {
             Ok(Some((content, by))) => {

@@ -7,7 +7,7 @@ use super::output::{EndedBy, Event, Output, Outputs};
 use super::{Context, Session};
 use crate::Refused;
 use crate::v4::Flags;
-use crate::wire::{InstanceTag, Tlv, WireError, query_message, tlv_type, whitespace_tag};
+use crate::wire::{InstanceTag, Padding, Tlv, WireError, query_message, tlv_type, whitespace_tag};
 
 impl Session {
     /// Sends a text: encrypted to the client named or selected; kept until the conversation that our user has asked
@@ -114,7 +114,9 @@ impl Session {
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         let channel = channel.ok_or(Refused::NoSuchInstance(tag))?;
         let tags = (cx.account.tag(), tag);
-        let message = channel.seal(tags, Flags::None, text, &[], cx.rng).map_err(Refused::Text)?;
+        let (message, _) = channel
+            .seal(tags, Flags::None, text, &[], Padding::Off, cx.now, cx.rng)
+            .map_err(Refused::Text)?;
         out.save();
         self.send_message(cx, Some(tag), &message, out);
         Ok(())
@@ -126,12 +128,13 @@ impl Session {
         let (running, owing) = instance.end();
         if let Some(channel) = running {
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last((cx.account.tag(), tag), &[disconnected], cx.rng);
+            let message =
+                channel.seal_last((cx.account.tag(), tag), &[disconnected], Padding::Off, cx.now, cx.rng);
             self.send_message(cx, Some(tag), &message, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Us });
         }
         if let Some(channel) = owing {
-            let message = channel.seal_last((cx.account.tag(), tag), &[], cx.rng);
+            let message = channel.seal_last((cx.account.tag(), tag), &[], Padding::Off, cx.now, cx.rng);
             self.send_message(cx, Some(tag), &message, out);
         }
     }
