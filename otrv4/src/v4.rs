@@ -6,6 +6,7 @@ mod extra_key;
 mod tests;
 
 pub use extra_key::ExtraKey;
+pub(crate) use extra_key::MAX_EXTRA_KEYS;
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;

@@ -53,7 +53,7 @@ fn split(value: &[u8]) -> ([u8; 4], &[u8]) {
 }
 
 /// Keys that one message gives: "only 10 extra symmetric keys can be derived".
-const MAX_EXTRA_KEYS: usize = 10;
+pub(crate) const MAX_EXTRA_KEYS: usize = 10;
 
 /// In constant time, as far as the key goes.
 impl PartialEq for ExtraKey {
