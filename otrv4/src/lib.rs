@@ -102,3 +102,4 @@ pub use refused::{LoadError, Refused};
 pub use reject::Reject;
 pub use session::{Context, Event, InstanceView, Output, Policy, Protection, Session};
 pub use time::Timestamp;
+pub use v4::ExtraKey;

@@ -1,18 +1,26 @@
 //! Data messages of version 4: bytes, MAC, TLVs, and the channel that seals and opens them.
 //! Spec: otrv4.md "Data Message". Used by [`crate::session`].
 
+mod extra_key;
+#[cfg(test)]
+mod tests;
+
+pub use extra_key::ExtraKey;
+pub(crate) use extra_key::MAX_EXTRA_KEYS;
+
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::Reject;
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
-use crate::ratchet::keys::MacKey;
+use crate::ratchet::keys::{ChainKey, MacKey};
 use crate::ratchet::{Position, Ratchet, Sealed, Step, is_dh_ratchet};
 use crate::wire::{
-    Header, InstanceTag, MessageType, Reader, Tlv, Version, WireError, Writer, read_plaintext,
+    Header, InstanceTag, MessageType, Padding, Reader, Tlv, Version, WireError, Writer, read_plaintext,
     write_plaintext,
 };
+use crate::{Reject, Timestamp};
+use extra_key::extra_keys;
 
 /// An encrypted conversation with one client of the correspondent.
 #[derive(Debug)]
@@ -21,6 +29,7 @@ pub(crate) struct Channel {
     pub(crate) mode: Mode,
     pub(crate) ssid: Ssid,
     pub(crate) fingerprint: Fingerprint,
+    renewed_at: Timestamp,
 }
 
 /// What a message said.
@@ -28,26 +37,33 @@ pub(crate) struct Content {
     /// The human-readable part; none when it is empty ("heartbeat" message).
     pub(crate) text: Option<String>,
     pub(crate) tlvs: Vec<Tlv>,
+    /// The keys that TLVs of type 7 stand for.
+    pub(crate) extra_keys: Vec<ExtraKey>,
 }
 
 impl Channel {
     /// The channel of a completed key exchange.
-    pub(crate) fn new(established: Established) -> Self {
+    pub(crate) fn new(established: Established, now: Timestamp) -> Self {
         let Established { ratchet, ssid, mode, their_profile } = established;
-        Self { ratchet, mode, ssid, fingerprint: their_profile.fingerprint() }
+        Self { ratchet, mode, ssid, fingerprint: their_profile.fingerprint(), renewed_at: now }
     }
 
-    /// Seals text and TLVs into the bytes of the next data message.
+    /// Seals text and TLVs into the bytes of the next data message; with it come the keys that TLVs of type 7 among
+    /// them stand for.
+    #[expect(clippy::too_many_arguments, reason = "what, how, when: the caller decides each for itself")]
     pub(crate) fn seal(
         &mut self,
-        (ours, theirs): (InstanceTag, InstanceTag),
+        tags: (InstanceTag, InstanceTag),
         flags: Flags,
         text: &str,
         tlvs: &[Tlv],
+        padding: Padding,
+        now: Timestamp,
         rng: &mut dyn CryptoRng,
-    ) -> Result<Vec<u8>, WireError> {
-        let plaintext = write_plaintext(text.as_bytes(), tlvs)?;
-        Ok(self.seal_revealing((ours, theirs), flags, plaintext, Vec::new(), rng))
+    ) -> Result<(Vec<u8>, Vec<ExtraKey>), WireError> {
+        let plaintext = write_plaintext(text.as_bytes(), tlvs, padding)?;
+        let (message, chain) = self.seal_revealing(tags, flags, plaintext, Vec::new(), now, rng);
+        Ok((message, extra_keys(tlvs, || chain.extra_symm_key())))
     }
 
     /// The last message of a channel: whatever MAC keys are left go with it. spec-notes/SN-014
@@ -55,11 +71,12 @@ impl Channel {
         mut self,
         tags: (InstanceTag, InstanceTag),
         tlvs: &[Tlv],
+        padding: Padding,
+        now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Vec<u8> {
         let rest = self.ratchet.reveal_all();
-        let plaintext = write_plaintext(b"", tlvs).expect("no text, and TLVs of ours that are short");
-        self.seal_revealing(tags, Flags::IgnoreUnreadable, plaintext, rest, rng)
+        self.seal_silent(tags, tlvs, padding, rest, now, rng)
     }
 
     /// A message without text that reveals the MAC keys of all that was opened.
@@ -67,24 +84,43 @@ impl Channel {
         &mut self,
         tags: (InstanceTag, InstanceTag),
         tlvs: &[Tlv],
+        padding: Padding,
+        now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Vec<u8> {
         let opened = self.ratchet.take_opened_mac_keys();
-        let plaintext = write_plaintext(b"", tlvs).expect("no text, and TLVs of ours that are short");
-        self.seal_revealing(tags, Flags::IgnoreUnreadable, plaintext, opened, rng)
+        self.seal_silent(tags, tlvs, padding, opened, now, rng)
     }
 
     /// Opens a message on copies of the keys; [`Self::advance`] makes the change. Refused: nothing has changed.
     pub(crate) fn try_open(&self, message: &DataMessage<'_>) -> Result<(Content, Step), Reject> {
-        let (plaintext, step) = self.ratchet.try_open(message.at, &message.sealed)?;
-        let (text, tlvs) = read_plaintext(&plaintext);
+        let opened = self.ratchet.try_open(message.at, &message.sealed)?;
+        let (text, tlvs) = read_plaintext(&opened.plaintext);
         let text = (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned());
-        Ok((Content { text, tlvs }, step))
+        let extra_keys = extra_keys(&tlvs, || opened.extra.key());
+        Ok((Content { text, tlvs, extra_keys }, opened.step))
     }
 
     /// Makes the change of an opened message.
-    pub(crate) fn advance(&mut self, step: Step) {
-        self.ratchet.advance(step);
+    pub(crate) fn advance(&mut self, step: Step, now: Timestamp) {
+        self.ratchet.advance(step, now);
+    }
+
+    /// When our side made the ECDH key that it sends under, or the channel began if that was later: what the time
+    /// until the session expires is counted from. otrv4.md "Session Expiration", spec-notes/SN-021
+    pub(crate) fn renewed_at(&self) -> Timestamp {
+        self.renewed_at
+    }
+
+    /// Forgets the keys of missing messages that were stored at that time or before it; their MAC keys will be
+    /// revealed. Says whether there were any. spec-notes/SN-029
+    pub(crate) fn expire_stored(&mut self, older_than: Timestamp) -> bool {
+        self.ratchet.expire_stored(older_than)
+    }
+
+    /// When the oldest key of a missing message was stored.
+    pub(crate) fn oldest_stored(&self) -> Option<Timestamp> {
+        self.ratchet.oldest_stored()
     }
 
     /// Whether the message's ratchet is one that we know.
@@ -118,11 +154,12 @@ impl Channel {
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
-        let Self { ratchet, mode, ssid, fingerprint } = self;
+        let Self { ratchet, mode, ssid, fingerprint, renewed_at } = self;
         ratchet.save(w);
         mode.save(w);
         ssid.save(w);
         w.bytes(fingerprint.as_bytes());
+        renewed_at.save(w);
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -131,18 +168,39 @@ impl Channel {
             mode: Mode::load(r)?,
             ssid: Ssid::load(r)?,
             fingerprint: Fingerprint::from_bytes(r.array("fingerprint")?),
+            renewed_at: Timestamp::load(r)?,
         })
     }
 
+    /// A message without text; nobody needs to hear of it if it cannot be read.
+    fn seal_silent(
+        &mut self,
+        tags: (InstanceTag, InstanceTag),
+        tlvs: &[Tlv],
+        padding: Padding,
+        also_reveal: Vec<MacKey>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Vec<u8> {
+        let plaintext =
+            write_plaintext(b"", tlvs, padding).expect("no text, and TLVs of ours that are short");
+        self.seal_revealing(tags, Flags::IgnoreUnreadable, plaintext, also_reveal, now, rng).0
+    }
+
+    /// The message, and the chain key that it was sealed with.
     fn seal_revealing(
         &mut self,
         (ours, theirs): (InstanceTag, InstanceTag),
         flags: Flags,
         mut plaintext: Zeroizing<Vec<u8>>,
         also_reveal: Vec<MacKey>,
+        now: Timestamp,
         rng: &mut dyn CryptoRng,
-    ) -> Vec<u8> {
+    ) -> (Vec<u8>, ChainKey) {
         let keys = self.ratchet.next_to_send(rng);
+        if keys.opens {
+            self.renewed_at = now;
+        }
         let mut w = Writer::new();
         Header {
             version: Version::V4,
@@ -157,15 +215,16 @@ impl Channel {
             Some(dh) => dh.write(&mut w),
             None => _ = w.data(b""),
         }
-        let mac_key = keys.key.mac_key();
-        keys.key.encipher(&mut plaintext);
+        let message_key = keys.chain.message_key();
+        let mac_key = message_key.mac_key();
+        message_key.encipher(&mut plaintext);
         w.data(&plaintext);
         let authenticator = mac_key.authenticate(w.as_slice());
         w.bytes(&authenticator);
         let revealed: Vec<u8> =
             keys.reveal.iter().chain(&also_reveal).flat_map(|key| *key.reveal()).collect();
         w.data(&revealed);
-        w.finish()
+        (w.finish(), keys.chain)
     }
 }
 

@@ -33,7 +33,6 @@ pub(crate) enum Usage {
     MessageKey = 0x15,
     MacKey = 0x16,
     /// spec-notes/SN-022
-    #[expect(dead_code, reason = "the table is that of the text, whole")]
     ExtraSymmKey = 0x17,
     Authenticator = 0x18,
     /// spec-notes/SN-015

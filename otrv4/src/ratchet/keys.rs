@@ -6,7 +6,7 @@ use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 use subtle::ConstantTimeEq;
 
-use crate::crypto::kdf::{Usage, hcmac, hwc, kdf};
+use crate::crypto::kdf::{OTRV4, Usage, derive, hcmac, hwc, kdf};
 use crate::crypto::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -29,6 +29,10 @@ pub(crate) struct ChainKey(Secret<64>);
 /// `MKenc`: encrypts one message; 64 bytes, of which ChaCha20 takes the first 32.
 #[derive(Debug)]
 pub(crate) struct MessageKey(Secret<64>);
+
+/// `extra_symm_key`: what the keys that a message gives to the applications come from.
+#[derive(Debug)]
+pub(crate) struct ExtraSymmKey(Secret<64>);
 
 /// `MKmac`: authenticates one message, and is revealed once no message can be accepted under it.
 #[derive(Debug)]
@@ -118,14 +122,19 @@ impl ChainKey {
         Self(kdf(Usage::NextChainKey, &[self.0.as_bytes()]))
     }
 
-    /// This chain key `steps` messages on; `None` when that is none at all.
-    pub(crate) fn advanced(&self, steps: u32) -> Option<Self> {
-        (0..steps).fold(None, |key: Option<Self>, _| Some(key.as_ref().unwrap_or(self).next()))
+    /// The chain key `steps` messages on, as a copy: the way to a message is walked before its MAC is known.
+    pub(crate) fn advanced(&self, steps: u32) -> Self {
+        (0..steps).fold(Self(Secret::copied(self.0.as_bytes())), |key, _| key.next())
     }
 
     /// `MKenc = KDF(usage_message_key || chain_key, 64)`
     pub(crate) fn message_key(&self) -> MessageKey {
         MessageKey(kdf(Usage::MessageKey, &[self.0.as_bytes()]))
+    }
+
+    /// `extra_symm_key = KDF(usage_extra_symm_key || 0xFF || chain_key, 64)`
+    pub(crate) fn extra_symm_key(&self) -> ExtraSymmKey {
+        ExtraSymmKey(kdf(Usage::ExtraSymmKey, &[&[0xFF], self.0.as_bytes()]))
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
@@ -161,6 +170,32 @@ impl MessageKey {
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self(Secret::copied(r.chunk("message key")?)))
+    }
+}
+
+impl ExtraSymmKey {
+    /// `KDF(index || context || extra_symm_key, 64)`: the key of a TLV, and the one that the next TLV's comes from.
+    /// spec-notes/SN-022
+    pub(crate) fn derive(&self, index: u8, context: [u8; 4]) -> Self {
+        Self(Secret::filled(|out| derive(OTRV4, index, &[&context, self.0.as_bytes()], out)))
+    }
+
+    /// The 64 bytes, for an application.
+    pub(crate) fn as_bytes(&self) -> &[u8; 64] {
+        self.0.as_bytes()
+    }
+
+    /// A copy, since the stored one stays until its message has been accepted.
+    pub(crate) fn copied(&self) -> Self {
+        Self(Secret::copied(self.0.as_bytes()))
+    }
+
+    pub(crate) fn save(&self, w: &mut Writer) {
+        w.bytes(self.0.as_bytes());
+    }
+
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self(Secret::copied(r.chunk("extra symmetric key")?)))
     }
 }
 
@@ -237,8 +272,7 @@ mod tests {
     #[test]
     fn walking_a_chain_is_stepping_it() {
         let chain = ChainKey(Secret::copied(&[7; 64]));
-        assert!(chain.advanced(0).is_none());
-        let walked = chain.advanced(3).expect("three steps");
-        assert!(walked.0.ct_eq(&chain.next().next().next().0));
+        assert!(chain.advanced(0).0.ct_eq(&chain.0));
+        assert!(chain.advanced(3).0.ct_eq(&chain.next().next().next().0));
     }
 }

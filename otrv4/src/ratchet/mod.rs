@@ -5,18 +5,20 @@
 //! ratchet (a new ECDH key, and every third time a new DH key). What arrives is tried on copies of the keys: nothing
 //! here changes before its MAC has been checked.
 
+mod incoming;
 pub(crate) mod keys;
 mod saved;
 mod skipped;
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
-use crate::Reject;
 use crate::crypto::dh3072::{DhKeyPair, DhPublic};
 use crate::crypto::ed448::{EcdhKeyPair, Point};
-use keys::{BraceKey, ChainKey, MacKey, MessageKey, MixedSecret, RootKey};
-use skipped::Skipped;
+use crate::{Reject, Timestamp};
+use incoming::{ExtraSource, NewRatchet, Opened, Way};
+pub(crate) use incoming::{Position, Sealed, Step};
+use keys::{BraceKey, ChainKey, MacKey, MixedSecret, RootKey};
+use skipped::{Skipped, Stored};
 
 /// One conversation's keys.
 #[derive(Debug)]
@@ -62,20 +64,6 @@ struct Receiving {
     next: u32,
 }
 
-/// Where a message stands: the fields of its header, as received.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Position<'a> {
-    /// `pn`: messages in the sender's ratchet before.
-    pub(crate) pn: u32,
-    /// `i`: the ratchet's id.
-    pub(crate) i: u32,
-    /// `j`: the message's id in its ratchet.
-    pub(crate) j: u32,
-    pub(crate) ecdh: &'a [u8; 57],
-    /// Big-endian; there exactly if `i` is a multiple of three.
-    pub(crate) dh: Option<&'a [u8]>,
-}
-
 /// What the next message is sent with.
 pub(crate) struct SendKeys<'a> {
     pub(crate) pn: u32,
@@ -83,36 +71,12 @@ pub(crate) struct SendKeys<'a> {
     pub(crate) j: u32,
     pub(crate) ecdh: &'a Point,
     pub(crate) dh: Option<&'a DhPublic>,
-    pub(crate) key: MessageKey,
+    /// The message's own chain key: the ratchet has moved on.
+    pub(crate) chain: ChainKey,
     /// To be revealed with it.
     pub(crate) reveal: Vec<MacKey>,
-}
-
-/// What a message that proved to be theirs changes; see [`Ratchet::advance`].
-pub(crate) struct Step {
-    ecdh: [u8; 57],
-    j: u32,
-    mac_key: MacKey,
-    way: Way,
-}
-
-enum Way {
-    /// Its key was stored.
-    Stored,
-    /// It belongs to their open ratchet: the chain behind it.
-    Open(ChainKey),
-    /// It opens a ratchet.
-    New(Box<NewRatchet>),
-}
-
-struct NewRatchet {
-    pn: u32,
-    their_ecdh: Point,
-    their_dh: Option<DhPublic>,
-    root: RootKey,
-    brace: BraceKey,
-    first: ChainKey,
-    behind: ChainKey,
+    /// Whether it is the first message under an ECDH key that was made for it.
+    pub(crate) opens: bool,
 }
 
 impl Ratchet {
@@ -223,8 +187,8 @@ impl Ratchet {
             reveal.extend(self.to_reveal.drain(..count));
         }
         let sending = self.sending.as_mut().expect("a ratchet was opened just now, or before");
-        let (key, j) = (sending.chain.message_key(), sending.next);
-        sending.chain = sending.chain.next();
+        let (next_chain, j) = (sending.chain.next(), sending.next);
+        let chain = std::mem::replace(&mut sending.chain, next_chain);
         sending.next = sending.next.saturating_add(1);
         SendKeys {
             pn: self.previous,
@@ -232,8 +196,9 @@ impl Ratchet {
             j,
             ecdh: sending.ecdh.public(),
             dh: sending.dh.as_ref(),
-            key,
+            chain,
             reveal,
+            opens,
         }
     }
 
@@ -245,33 +210,44 @@ impl Ratchet {
     }
 
     /// Opens a message: finds its key, checks its MAC, deciphers. Refused: nothing has changed, and the work was bounded.
-    pub(crate) fn try_open(
-        &self,
-        at: Position<'_>,
-        sealed: &Sealed<'_>,
-    ) -> Result<(Zeroizing<Vec<u8>>, Step), Reject> {
-        if let Some(stored) = self.skipped.find(at.ecdh, at.j) {
-            return sealed.open(stored, at, Way::Stored);
+    pub(crate) fn try_open(&self, at: Position<'_>, sealed: &Sealed<'_>) -> Result<Opened<'_>, Reject> {
+        if let Some(Stored { key, extra, .. }) = self.skipped.find(at.ecdh, at.j) {
+            return sealed.open(key, ExtraSource::Stored(extra), at, Way::Stored);
         }
-        let (key, way) = match &self.receiving {
+        let (chain, way) = match &self.receiving {
             Some(open) if self.their_ecdh.as_bytes() == at.ecdh => self.in_open_ratchet(open, at)?,
             _ => self.in_new_ratchet(at)?,
         };
-        sealed.open(&key, at, way)
+        sealed.open(&chain.message_key(), ExtraSource::Chain(chain), at, way)
     }
 
-    /// Makes the changes of a message that [`Self::try_open`] found to be theirs.
-    pub(crate) fn advance(&mut self, step: Step) {
+    /// Makes the changes of a message that [`Self::try_open`] found to be theirs. Keys that are stored on the way are
+    /// as old as `now`.
+    pub(crate) fn advance(&mut self, step: Step, now: Timestamp) {
         let Step { ecdh, j, mac_key, way } = step;
         match way {
             Way::Stored => _ = self.skipped.take(&ecdh, j),
-            Way::Open(behind) => self.advance_chain(j, behind),
+            Way::Open(behind) => self.advance_chain(j, behind, now),
             Way::New(new) => {
-                self.store_rest_of_ratchet(new.pn);
-                self.enter_ratchet(*new, j);
+                self.store_rest_of_ratchet(new.pn, now);
+                self.enter_ratchet(*new, j, now);
             }
         }
         self.to_reveal.push(mac_key);
+    }
+
+    /// Forgets the keys that were stored at that time or before it; their MAC keys will be revealed. Says whether
+    /// there were any. otrv4.md "Deletion of Stored Message Keys", spec-notes/SN-029
+    pub(crate) fn expire_stored(&mut self, older_than: Timestamp) -> bool {
+        let expired = self.skipped.expire(older_than);
+        let any = !expired.is_empty();
+        self.to_reveal.extend(expired);
+        any
+    }
+
+    /// When the oldest stored key was stored.
+    pub(crate) fn oldest_stored(&self) -> Option<Timestamp> {
+        self.skipped.oldest()
     }
 
     /// Everything that is still to be revealed, the keys of messages that never arrived among it; nothing can be
@@ -325,7 +301,7 @@ impl Ratchet {
     }
 
     /// A message of their open ratchet, at most [`MAX_AHEAD`] after the one that would come next.
-    fn in_open_ratchet(&self, open: &Receiving, at: Position<'_>) -> Result<(MessageKey, Way), Reject> {
+    fn in_open_ratchet(&self, open: &Receiving, at: Position<'_>) -> Result<(ChainKey, Way), Reject> {
         if at.i != open.id {
             return Err(Reject::UnknownRatchet);
         }
@@ -333,14 +309,14 @@ impl Ratchet {
         if steps > MAX_AHEAD {
             return Err(Reject::TooFarAhead);
         }
-        let walked = open.chain.advanced(steps);
-        let here = walked.as_ref().unwrap_or(&open.chain);
-        Ok((here.message_key(), Way::Open(here.next())))
+        let here = open.chain.advanced(steps);
+        let behind = here.next();
+        Ok((here, Way::Open(behind)))
     }
 
     /// "Rotating ECDH Keys and Brace Key as receiver", on copies. Only the ratchet that is due can be opened, and only
     /// in answer to one of ours.
-    fn in_new_ratchet(&self, at: Position<'_>) -> Result<(MessageKey, Way), Reject> {
+    fn in_new_ratchet(&self, at: Position<'_>) -> Result<(ChainKey, Way), Reject> {
         let answered = match &self.sending {
             Some(sending) if at.i == self.next_id => sending,
             _ => return Err(Reject::UnknownRatchet),
@@ -357,16 +333,15 @@ impl Ratchet {
         };
         let k = MixedSecret::mix(&answered.ecdh.shared(&their_ecdh), &brace);
         let (root, first) = self.root.turn(&k);
-        let walked = first.advanced(at.j);
-        let here = walked.as_ref().unwrap_or(&first);
-        let (key, behind) = (here.message_key(), here.next());
+        let here = first.advanced(at.j);
+        let behind = here.next();
         let new = NewRatchet { pn: at.pn, their_ecdh, their_dh, root, brace, first, behind };
-        Ok((key, Way::New(Box::new(new))))
+        Ok((here, Way::New(Box::new(new))))
     }
 
     /// Stores the keys before message `j` of their open ratchet and moves behind it.
-    fn advance_chain(&mut self, j: u32, behind: ChainKey) {
-        self.store_up_to(j);
+    fn advance_chain(&mut self, j: u32, behind: ChainKey, now: Timestamp) {
+        self.store_up_to(j, now);
         if let Some(open) = &mut self.receiving {
             (open.chain, open.next) = (behind, j.saturating_add(1));
         }
@@ -374,24 +349,24 @@ impl Ratchet {
 
     /// Stores what has not arrived of the ratchet that they closed, which had `pn` messages. Of a hole larger than
     /// [`MAX_AHEAD`] the first ones are kept: holes never end a conversation. spec-notes/SN-029
-    fn store_rest_of_ratchet(&mut self, pn: u32) {
+    fn store_rest_of_ratchet(&mut self, pn: u32, now: Timestamp) {
         if let Some(open) = &self.receiving {
-            self.store_up_to(pn.min(open.next.saturating_add(MAX_AHEAD)));
+            self.store_up_to(pn.min(open.next.saturating_add(MAX_AHEAD)), now);
         }
     }
 
     /// Stores the keys of their open ratchet from the next one to the one before `j`.
-    fn store_up_to(&mut self, j: u32) {
+    fn store_up_to(&mut self, j: u32, now: Timestamp) {
         let Some(open) = &mut self.receiving else { return };
         while open.next < j {
-            let key = open.chain.message_key();
+            let keys = Stored::of(&open.chain, now);
             open.chain = open.chain.next();
-            self.to_reveal.extend(self.skipped.store(self.their_ecdh.as_bytes(), open.next, key));
+            self.to_reveal.extend(self.skipped.store(self.their_ecdh.as_bytes(), open.next, keys));
             open.next = open.next.saturating_add(1);
         }
     }
 
-    fn enter_ratchet(&mut self, new: NewRatchet, j: u32) {
+    fn enter_ratchet(&mut self, new: NewRatchet, j: u32, now: Timestamp) {
         let NewRatchet { pn: _, their_ecdh, their_dh, root, brace, first, behind } = new;
         if let Some(sending) = self.sending.take() {
             self.previous = sending.next;
@@ -405,31 +380,7 @@ impl Ratchet {
         (self.their_ecdh, self.root, self.brace) = (their_ecdh, root, brace);
         self.receiving = Some(Receiving { id: self.next_id, chain: first, next: 0 });
         self.next_id = self.next_id.saturating_add(1);
-        self.advance_chain(j, behind);
-    }
-}
-
-/// A message as it came: what the MAC covers, the MAC, and the ciphertext in it.
-pub(crate) struct Sealed<'a> {
-    pub(crate) sections: &'a [u8],
-    pub(crate) authenticator: &'a [u8; 64],
-    pub(crate) ciphertext: &'a [u8],
-}
-
-impl Sealed<'_> {
-    fn open(
-        &self,
-        key: &MessageKey,
-        at: Position<'_>,
-        way: Way,
-    ) -> Result<(Zeroizing<Vec<u8>>, Step), Reject> {
-        let mac_key = key.mac_key();
-        if !mac_key.verify(self.sections, self.authenticator) {
-            return Err(Reject::Forged);
-        }
-        let mut text = Zeroizing::new(self.ciphertext.to_vec());
-        key.decipher(&mut text);
-        Ok((text, Step { ecdh: *at.ecdh, j: at.j, mac_key, way }))
+        self.advance_chain(j, behind, now);
     }
 }
 

@@ -1,9 +1,10 @@
-//! Keys of messages that have not arrived yet: bounded, oldest first out.
+//! Keys of messages that have not arrived yet: bounded in number, oldest first out, and gone when they are too old.
 //! Spec: otrv4.md "When you receive a Data Message", "Deletion of Stored Message Keys". spec-notes/SN-029
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::keys::{MacKey, MessageKey};
+use super::keys::{ChainKey, ExtraSymmKey, MacKey, MessageKey};
+use crate::Timestamp;
 use crate::wire::{Reader, WireError, Writer};
 
 /// Stored message keys of one conversation, grouped by the ratchet that they belong to.
@@ -16,12 +17,27 @@ pub(crate) struct Skipped {
 #[derive(Debug)]
 struct SkippedOfRatchet {
     ecdh: [u8; 57],
-    keys: BTreeMap<u32, MessageKey>,
+    keys: BTreeMap<u32, Stored>,
+}
+
+/// What is kept of a chain key for one message. The extra symmetric key is among it: whether the message asks for it
+/// shows when it arrives, and then the chain key is gone.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) key: MessageKey,
+    pub(super) extra: ExtraSymmKey,
+    since: Timestamp,
+}
+
+impl Stored {
+    pub(super) fn of(chain: &ChainKey, since: Timestamp) -> Self {
+        Self { key: chain.message_key(), extra: chain.extra_symm_key(), since }
+    }
 }
 
 impl Skipped {
-    /// The key of message `j` under the sender's ECDH key, if it is stored.
-    pub(crate) fn find(&self, ecdh: &[u8; 57], j: u32) -> Option<&MessageKey> {
+    /// The keys of message `j` under the sender's ECDH key, if they are stored.
+    pub(super) fn find(&self, ecdh: &[u8; 57], j: u32) -> Option<&Stored> {
         self.of(ecdh)?.keys.get(&j)
     }
 
@@ -30,24 +46,45 @@ impl Skipped {
         self.of(ecdh).is_some()
     }
 
-    /// Takes the key out: its message has been opened.
-    pub(crate) fn take(&mut self, ecdh: &[u8; 57], j: u32) -> Option<MessageKey> {
+    /// Takes the keys out: their message has been opened.
+    pub(super) fn take(&mut self, ecdh: &[u8; 57], j: u32) -> Option<Stored> {
         let group = self.ratchets.iter_mut().find(|group| &group.ecdh == ecdh)?;
-        let key = group.keys.remove(&j);
-        self.ratchets.retain(|group| !group.keys.is_empty());
-        key
+        let stored = group.keys.remove(&j);
+        self.forget_empty();
+        stored
     }
 
-    /// Stores a key. When the store is full the oldest goes; its MAC key comes back, to be revealed.
-    pub(crate) fn store(&mut self, ecdh: &[u8; 57], j: u32, key: MessageKey) -> Option<MacKey> {
+    /// Stores a message's keys. When the store is full the oldest go; their MAC key comes back, to be revealed.
+    pub(super) fn store(&mut self, ecdh: &[u8; 57], j: u32, keys: Stored) -> Option<MacKey> {
         let oldest = if self.len() >= MAX_STORED { self.take_oldest() } else { None };
         match self.ratchets.iter_mut().find(|group| &group.ecdh == ecdh) {
-            Some(group) => _ = group.keys.insert(j, key),
+            Some(group) => _ = group.keys.insert(j, keys),
             None => {
-                self.ratchets.push_back(SkippedOfRatchet { ecdh: *ecdh, keys: BTreeMap::from([(j, key)]) });
+                self.ratchets.push_back(SkippedOfRatchet { ecdh: *ecdh, keys: BTreeMap::from([(j, keys)]) });
             }
         }
-        oldest.map(|key| key.mac_key())
+        oldest.map(|stored| stored.key.mac_key())
+    }
+
+    /// Forgets what was stored at that time or before it; the MAC keys come back, to be revealed.
+    pub(crate) fn expire(&mut self, older_than: Timestamp) -> Vec<MacKey> {
+        let mut expired = Vec::new();
+        for group in &mut self.ratchets {
+            group.keys.retain(|_, stored| {
+                let stays = stored.since > older_than;
+                if !stays {
+                    expired.push(stored.key.mac_key());
+                }
+                stays
+            });
+        }
+        self.forget_empty();
+        expired
+    }
+
+    /// When the oldest was stored. Every key is looked at, since a clock may have been set back between two.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.ratchets.iter().flat_map(|group| group.keys.values()).map(|stored| stored.since).min()
     }
 
     /// The MAC keys of all that is stored, which is forgotten.
@@ -55,7 +92,7 @@ impl Skipped {
         std::mem::take(&mut self.ratchets)
             .into_iter()
             .flat_map(|group| group.keys.into_values())
-            .map(|key| key.mac_key())
+            .map(|stored| stored.key.mac_key())
     }
 
     /// Number of stored keys.
@@ -66,9 +103,11 @@ impl Skipped {
     pub(crate) fn save(&self, w: &mut Writer) {
         w.list(&self.ratchets, |w, SkippedOfRatchet { ecdh, keys }| {
             w.bytes(ecdh);
-            w.list(keys, |w, (j, key)| {
+            w.list(keys, |w, (j, Stored { key, extra, since })| {
                 w.int(*j);
                 key.save(w);
+                extra.save(w);
+                since.save(w);
             });
         });
     }
@@ -76,7 +115,10 @@ impl Skipped {
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let ratchets = r.list(|r| {
             let ecdh = r.array("ratchet key")?;
-            let keys = r.list(|r| Ok((r.int("message id")?, MessageKey::load(r)?)))?;
+            let keys = r.list(|r| {
+                let (j, key, extra) = (r.int("message id")?, MessageKey::load(r)?, ExtraSymmKey::load(r)?);
+                Ok((j, Stored { key, extra, since: Timestamp::load(r)? }))
+            })?;
             Ok(SkippedOfRatchet { ecdh, keys: keys.into_iter().collect() })
         })?;
         Ok(Self { ratchets: ratchets.into() })
@@ -86,25 +128,41 @@ impl Skipped {
         self.ratchets.iter().find(|group| &group.ecdh == ecdh)
     }
 
-    fn take_oldest(&mut self) -> Option<MessageKey> {
-        let oldest = self.ratchets.front_mut()?.keys.pop_first().map(|(_, key)| key);
-        self.ratchets.retain(|group| !group.keys.is_empty());
+    fn take_oldest(&mut self) -> Option<Stored> {
+        let oldest = self.ratchets.front_mut()?.keys.pop_first().map(|(_, stored)| stored);
+        self.forget_empty();
         oldest
+    }
+
+    /// A ratchet of which nothing is left is not known any more.
+    fn forget_empty(&mut self) {
+        self.ratchets.retain(|group| !group.keys.is_empty());
     }
 }
 
-/// Keys stored for one conversation: the text's own example of a limit; 64 KiB of secrets.
+/// Keys stored for one conversation: the text's own example of a limit; 128 KiB of secrets.
 pub(crate) const MAX_STORED: usize = 1000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::secret::Secret;
 
-    fn key(n: u32) -> MessageKey {
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn chain(n: u32) -> ChainKey {
         let mut bytes = [0; 64];
         bytes[..4].copy_from_slice(&n.to_be_bytes());
-        MessageKey::load(&mut Reader::new(Secret::copied(&bytes).as_bytes())).expect("64 bytes")
+        ChainKey::load(&mut Reader::new(&bytes)).expect("64 bytes")
+    }
+
+    fn keys(n: u32) -> Stored {
+        Stored::of(&chain(n), NOW)
+    }
+
+    fn bytes(store: &Skipped) -> Vec<u8> {
+        let mut w = Writer::new();
+        store.save(&mut w);
+        w.finish()
     }
 
     #[test]
@@ -112,10 +170,10 @@ mod tests {
         let mut store = Skipped::default();
         for n in 0..1000 {
             let ecdh = if n < 10 { [1; 57] } else { [2; 57] };
-            assert!(store.store(&ecdh, n, key(n)).is_none());
+            assert!(store.store(&ecdh, n, keys(n)).is_none());
         }
-        let revealed = store.store(&[3; 57], 0, key(5000)).expect("the store was full");
-        assert_eq!(revealed.reveal(), key(0).mac_key().reveal());
+        let revealed = store.store(&[3; 57], 0, keys(5000)).expect("the store was full");
+        assert_eq!(revealed.reveal(), keys(0).key.mac_key().reveal());
         assert_eq!(store.len(), MAX_STORED);
         assert!(store.find(&[1; 57], 0).is_none());
         assert!(store.find(&[1; 57], 1).is_some());
@@ -124,7 +182,7 @@ mod tests {
     #[test]
     fn a_key_is_taken_once() {
         let mut store = Skipped::default();
-        store.store(&[1; 57], 4, key(4));
+        store.store(&[1; 57], 4, keys(4));
         assert!(store.take(&[2; 57], 4).is_none());
         assert!(store.take(&[1; 57], 4).is_some());
         assert!(store.take(&[1; 57], 4).is_none());
@@ -132,14 +190,72 @@ mod tests {
     }
 
     #[test]
+    fn keys_go_when_they_are_too_old_and_their_mac_keys_are_revealed() {
+        let mut store = Skipped::default();
+        for n in 0..6u32 {
+            let since = NOW.plus(i64::from(n / 2) * 10);
+            store.store(&[if n < 3 { 1 } else { 2 }; 57], n, Stored::of(&chain(n), since));
+        }
+        assert_eq!(store.oldest(), Some(NOW));
+        assert!(store.expire(NOW.plus(-1)).is_empty());
+
+        let revealed = store.expire(NOW.plus(10));
+        assert_eq!(revealed.len(), 4);
+        for (n, revealed) in (0..).zip(&revealed) {
+            assert_eq!(revealed.reveal(), keys(n).key.mac_key().reveal());
+        }
+        assert!(!store.knows(&[1; 57]) && store.knows(&[2; 57]));
+        assert_eq!((store.len(), store.oldest()), (2, Some(NOW.plus(20))));
+        assert!(store.find(&[2; 57], 3).is_none() && store.find(&[2; 57], 4).is_some());
+    }
+
+    #[test]
+    fn an_expired_key_leaves_nothing_in_the_saved_state() {
+        let mut store = Skipped::default();
+        store.store(&[1; 57], 7, keys(7));
+        store.store(&[1; 57], 8, Stored::of(&chain(8), NOW.plus(1)));
+        let holds = |store: &Skipped, key: &[u8]| bytes(store).windows(key.len()).any(|bytes| bytes == key);
+        let mut secret = Writer::new();
+        keys(7).key.save(&mut secret);
+        let extra = keys(7).extra;
+        assert!(holds(&store, secret.as_slice()) && holds(&store, extra.as_bytes()));
+        store.expire(NOW);
+        assert!(!holds(&store, secret.as_slice()) && !holds(&store, extra.as_bytes()));
+        assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_is_found_although_the_clock_was_set_back() {
+        let mut store = Skipped::default();
+        store.store(&[1; 57], 0, Stored::of(&chain(0), NOW));
+        store.store(&[1; 57], 1, Stored::of(&chain(1), NOW.plus(-60)));
+        assert_eq!(store.oldest(), Some(NOW.plus(-60)));
+        assert_eq!(store.expire(NOW.plus(-60)).len(), 1);
+        assert!(store.find(&[1; 57], 0).is_some());
+    }
+
+    #[test]
+    fn an_expired_key_makes_room() {
+        let mut store = Skipped::default();
+        (0..1000).for_each(|n| _ = store.store(&[1; 57], n, keys(n)));
+        store.expire(NOW);
+        assert_eq!((store.len(), store.oldest()), (0, None));
+        assert!(store.store(&[1; 57], 1000, keys(1000)).is_none());
+    }
+
+    #[test]
     fn a_saved_store_is_read_back() {
         let mut store = Skipped::default();
-        (0..5u8).for_each(|n| _ = store.store(&[n % 2; 57], n.into(), key(n.into())));
-        let mut w = Writer::new();
-        store.save(&mut w);
-        let bytes = w.finish();
-        let loaded = Skipped::load(&mut Reader::new(&bytes)).expect("what was saved");
-        assert_eq!(loaded.len(), 5);
-        assert!(loaded.find(&[1; 57], 3).is_some());
+        for n in 0..5u8 {
+            store.store(&[n % 2; 57], n.into(), Stored::of(&chain(n.into()), NOW.plus(n.into())));
+        }
+        let saved = bytes(&store);
+        let mut r = Reader::new(&saved);
+        let loaded = Skipped::load(&mut r).expect("what was saved");
+        assert_eq!(r.end(), Ok(()));
+        assert_eq!(bytes(&loaded), saved);
+        let third = loaded.find(&[1; 57], 3).expect("it was stored");
+        assert_eq!(third.extra.as_bytes(), keys(3).extra.as_bytes());
+        assert_eq!(third.since, NOW.plus(3));
     }
 }

@@ -19,7 +19,7 @@ use crate::prekey::PrekeyEnsemble;
 use crate::ratchet::keys::MessageKey;
 use crate::v4::{DataMessage, Flags};
 use crate::vectors::{Recorded, bytes, transcript};
-use crate::wire::{Header, InstanceTag, MessageType, Reader, armour, read_plaintext, unarmour};
+use crate::wire::{Header, InstanceTag, MessageType, Padding, Reader, armour, read_plaintext, unarmour};
 use crate::{Timestamp, wire};
 
 struct Party {
@@ -219,7 +219,16 @@ fn seal_again(party: &mut Party, rng: &mut Recorded, step: &Value, line: &str) -
     let text = std::str::from_utf8(text).expect("UTF-8");
     let channel =
         party.session.instances.get_mut(&receiver).expect("an instance").channel().expect("a channel");
-    armour(&channel.seal((header.sender, receiver), flags, text, &tlvs, rng).expect("a short text"))
+    let tags = (header.sender, receiver);
+    let sealed = channel.seal(tags, flags, text, &tlvs, Padding::Off, party.now, rng);
+    let (message, extra_keys) = sealed.expect("a short text");
+    let extra_keys = extra_keys
+        .iter()
+        .map(|extra| format!("event extra-key {} {}", hex::encode(extra.context), hex::encode(*extra.key)));
+    let recorded = step["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let recorded = recorded.filter(|event| event.starts_with("event extra-key"));
+    assert_eq!(extra_keys.collect::<Vec<_>>(), recorded.collect::<Vec<_>>(), "step {}", step["n"]);
+    armour(&message)
 }
 
 fn ciphertext(message: &[u8]) -> Vec<u8> {

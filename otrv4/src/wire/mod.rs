@@ -18,7 +18,7 @@ pub use text::{
     ErrorCode, Line, MAX_MESSAGE, Versions, armour, classify, error_message, query_message, unarmour,
     whitespace_tag,
 };
-pub use tlv::{Tlv, read_plaintext, tlv_type, write_plaintext};
+pub use tlv::{Padding, Tlv, read_plaintext, tlv_type, write_plaintext};
 
 use zeroize::Zeroizing;
 
