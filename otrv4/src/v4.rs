@@ -4,6 +4,7 @@
 mod extra_key;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use extra_key::ExtraKey;
 pub(crate) use extra_key::MAX_EXTRA_KEYS;
@@ -15,12 +16,15 @@ use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::ratchet::keys::{ChainKey, MacKey};
 use crate::ratchet::{Position, Ratchet, Sealed, Step, is_dh_ratchet};
+use crate::smp::ed448::Ed448;
+use crate::smp::{Role, Smp};
 use crate::wire::{
     Header, InstanceTag, MessageType, Padding, Reader, Tlv, Version, WireError, Writer, read_plaintext,
     write_plaintext,
 };
 use crate::{Reject, Timestamp};
 use extra_key::extra_keys;
+use times::Times;
 
 /// An encrypted conversation with one client of the correspondent.
 #[derive(Debug)]
@@ -29,7 +33,20 @@ pub(crate) struct Channel {
     pub(crate) mode: Mode,
     pub(crate) ssid: Ssid,
     pub(crate) fingerprint: Fingerprint,
-    renewed_at: Timestamp,
+    pub(crate) times: Times,
+    /// The verification that is under way.
+    pub(crate) smp: Smp<Ed448>,
+    /// Our part in it.
+    pub(crate) smp_role: Role,
+}
+
+/// With what a message is sealed, beside the keys.
+pub(crate) struct Sealing<'a> {
+    /// Our instance tag, and theirs.
+    pub(crate) tags: (InstanceTag, InstanceTag),
+    pub(crate) padding: Padding,
+    pub(crate) now: Timestamp,
+    pub(crate) rng: &'a mut dyn CryptoRng,
 }
 
 /// What a message said.
@@ -45,51 +62,35 @@ impl Channel {
     /// The channel of a completed key exchange.
     pub(crate) fn new(established: Established, now: Timestamp) -> Self {
         let Established { ratchet, ssid, mode, their_profile } = established;
-        Self { ratchet, mode, ssid, fingerprint: their_profile.fingerprint(), renewed_at: now }
+        let fingerprint = their_profile.fingerprint();
+        let (times, smp, smp_role) = (Times::new(now), Smp::default(), Role::Initiator);
+        Self { ratchet, mode, ssid, fingerprint, times, smp, smp_role }
     }
 
     /// Seals text and TLVs into the bytes of the next data message; with it come the keys that TLVs of type 7 among
     /// them stand for.
-    #[expect(clippy::too_many_arguments, reason = "what, how, when: the caller decides each for itself")]
     pub(crate) fn seal(
         &mut self,
-        tags: (InstanceTag, InstanceTag),
         flags: Flags,
         text: &str,
         tlvs: &[Tlv],
-        padding: Padding,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
+        with: Sealing<'_>,
     ) -> Result<(Vec<u8>, Vec<ExtraKey>), WireError> {
-        let plaintext = write_plaintext(text.as_bytes(), tlvs, padding)?;
-        let (message, chain) = self.seal_revealing(tags, flags, plaintext, Vec::new(), now, rng);
+        let plaintext = write_plaintext(text.as_bytes(), tlvs, with.padding)?;
+        let (message, chain) = self.seal_revealing(flags, plaintext, Vec::new(), with);
         Ok((message, extra_keys(tlvs, || chain.extra_symm_key())))
     }
 
     /// The last message of a channel: whatever MAC keys are left go with it. spec-notes/SN-014
-    pub(crate) fn seal_last(
-        mut self,
-        tags: (InstanceTag, InstanceTag),
-        tlvs: &[Tlv],
-        padding: Padding,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> Vec<u8> {
+    pub(crate) fn seal_last(mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
         let rest = self.ratchet.reveal_all();
-        self.seal_silent(tags, tlvs, padding, rest, now, rng)
+        self.seal_silent(tlvs, rest, with)
     }
 
     /// A message without text that reveals the MAC keys of all that was opened.
-    pub(crate) fn seal_revealing_opened(
-        &mut self,
-        tags: (InstanceTag, InstanceTag),
-        tlvs: &[Tlv],
-        padding: Padding,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> Vec<u8> {
+    pub(crate) fn seal_revealing_opened(&mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
         let opened = self.ratchet.take_opened_mac_keys();
-        self.seal_silent(tags, tlvs, padding, opened, now, rng)
+        self.seal_silent(tlvs, opened, with)
     }
 
     /// Opens a message on copies of the keys; [`Self::advance`] makes the change. Refused: nothing has changed.
@@ -104,12 +105,6 @@ impl Channel {
     /// Makes the change of an opened message.
     pub(crate) fn advance(&mut self, step: Step, now: Timestamp) {
         self.ratchet.advance(step, now);
-    }
-
-    /// When our side made the ECDH key that it sends under, or the channel began if that was later: what the time
-    /// until the session expires is counted from. otrv4.md "Session Expiration", spec-notes/SN-021
-    pub(crate) fn renewed_at(&self) -> Timestamp {
-        self.renewed_at
     }
 
     /// Forgets the keys of missing messages that were stored at that time or before it; their MAC keys will be
@@ -154,12 +149,14 @@ impl Channel {
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
-        let Self { ratchet, mode, ssid, fingerprint, renewed_at } = self;
+        let Self { ratchet, mode, ssid, fingerprint, times, smp, smp_role } = self;
         ratchet.save(w);
         mode.save(w);
         ssid.save(w);
         w.bytes(fingerprint.as_bytes());
-        renewed_at.save(w);
+        times.save(w);
+        smp.save(w);
+        smp_role.save(w);
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -168,39 +165,30 @@ impl Channel {
             mode: Mode::load(r)?,
             ssid: Ssid::load(r)?,
             fingerprint: Fingerprint::from_bytes(r.array("fingerprint")?),
-            renewed_at: Timestamp::load(r)?,
+            times: Times::load(r)?,
+            smp: Smp::load(r)?,
+            smp_role: Role::load(r)?,
         })
     }
 
     /// A message without text; nobody needs to hear of it if it cannot be read.
-    fn seal_silent(
-        &mut self,
-        tags: (InstanceTag, InstanceTag),
-        tlvs: &[Tlv],
-        padding: Padding,
-        also_reveal: Vec<MacKey>,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> Vec<u8> {
-        let plaintext =
-            write_plaintext(b"", tlvs, padding).expect("no text, and TLVs of ours that are short");
-        self.seal_revealing(tags, Flags::IgnoreUnreadable, plaintext, also_reveal, now, rng).0
+    fn seal_silent(&mut self, tlvs: &[Tlv], also_reveal: Vec<MacKey>, with: Sealing<'_>) -> Vec<u8> {
+        let plaintext = write_plaintext(b"", tlvs, with.padding);
+        let plaintext = plaintext.expect("no text, and TLVs of ours that are short");
+        self.seal_revealing(Flags::IgnoreUnreadable, plaintext, also_reveal, with).0
     }
 
     /// The message, and the chain key that it was sealed with.
     fn seal_revealing(
         &mut self,
-        (ours, theirs): (InstanceTag, InstanceTag),
         flags: Flags,
         mut plaintext: Zeroizing<Vec<u8>>,
         also_reveal: Vec<MacKey>,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
+        with: Sealing<'_>,
     ) -> (Vec<u8>, ChainKey) {
+        let Sealing { tags: (ours, theirs), padding: _, now, rng } = with;
         let keys = self.ratchet.next_to_send(rng);
-        if keys.opens {
-            self.renewed_at = now;
-        }
+        self.times.send(keys.opens, now);
         let mut w = Writer::new();
         Header {
             version: Version::V4,

@@ -159,8 +159,7 @@ impl Session {
         }
         let Some(channel) = instance.stop(EndedBy::Us, until) else { return };
         let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-        let tags = (cx.account.tag(), tag);
-        let message = channel.seal_revealing_opened(tags, &[disconnected], padding, cx.now, cx.rng);
+        let message = channel.seal_revealing_opened(&[disconnected], cx.sealing(tag, padding));
         self.send_message(cx, Some(tag), &message, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Us });
     }

@@ -250,7 +250,7 @@ impl Instance {
     /// the last message, which reveals what is left. spec-notes/SN-021
     fn expire_session(&mut self, expiry: Expiry, now: Timestamp) -> Option<Box<Channel>> {
         let State::Encrypted(channel) = &self.state else { return None };
-        if channel.expires_at(expiry) > now {
+        if channel.times.expires_at(expiry.of(channel.mode)) > now {
             return None;
         }
         let finished = State::Finished(channel.fingerprint);
@@ -265,10 +265,15 @@ impl Instance {
     pub(crate) fn next_deadline(&self, policy: &Policy) -> Option<Timestamp> {
         let answers = self.answers.iter().map(|(_, until)| *until);
         let previous = self.previous.as_ref().map(|(_, until)| *until);
-        let channel = match &self.state {
-            State::Encrypted(channel) => channel.next_deadline(policy.expiry, policy.heartbeat_after),
-            State::Start | State::Finished(_) => None,
-        };
+        let channel = self.peek().and_then(|channel| {
+            let lifetime = policy.expiry.of(channel.mode);
+            let stored = channel.oldest_stored().map(|at| at.plus(lifetime));
+            let times = &channel.times;
+            [Some(times.expires_at(lifetime)), stored, times.heartbeat_at(policy.heartbeat_after)]
+                .into_iter()
+                .flatten()
+                .min()
+        });
         answers.chain(previous).chain(channel).min()
     }
 

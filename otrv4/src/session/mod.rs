@@ -31,8 +31,8 @@ use rand_core::CryptoRng;
 use crate::account::{Account, ContactKey};
 use crate::dake::{Established, Mode, Ssid, Us};
 use crate::keys::Fingerprint;
-use crate::v4::Channel;
-use crate::wire::{Assembler, InstanceTag, Tlv, Version, armour, cut, tlv_type};
+use crate::v4::{Channel, Sealing};
+use crate::wire::{Assembler, InstanceTag, Padding, Tlv, Version, armour, cut, tlv_type};
 use crate::{Refused, Reject, Timestamp};
 use early::Early;
 use instance::{Expired, Instance, State};
@@ -51,6 +51,13 @@ pub struct Context<'a> {
     pub rng: &'a mut dyn CryptoRng,
     /// The time now.
     pub now: Timestamp,
+}
+
+impl Context<'_> {
+    /// What a message to that client is sealed with.
+    fn sealing(&mut self, to: InstanceTag, padding: Padding) -> Sealing<'_> {
+        Sealing { tags: (self.account.tag(), to), padding, now: self.now, rng: self.rng }
+    }
 }
 
 /// The conversations with all clients of one correspondent. It holds no handle to the outside: what it wants done
@@ -189,7 +196,7 @@ impl Session {
                 State::Finished(_) => Protection::Finished,
             },
             handshake: instance.is_answering(),
-            heard_at: instance.peek().and_then(Channel::heard_at),
+            heard_at: instance.peek().and_then(|channel| channel.times.heard_at()),
             smp: instance.peek().map_or(SmpProgress::None, |channel| SmpProgress::of(&channel.smp)),
             selected: self.selected.contains(tag),
         })
@@ -200,7 +207,7 @@ impl Session {
     pub fn best_instance(&self, account: &Account) -> Option<InstanceTag> {
         let rank = |(_, channel): &(InstanceTag, &Channel)| {
             let key = ContactKey::V4(channel.fingerprint);
-            (account.verification(&self.correspondent, key).is_verified(), channel.heard_at())
+            (account.verification(&self.correspondent, key).is_verified(), channel.times.heard_at())
         };
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
         running.max_by_key(rank).map(|(tag, _)| tag)
@@ -368,7 +375,7 @@ impl Session {
     }
 
     fn perform_expiry(&mut self, cx: &mut Context<'_>, tag: InstanceTag, expired: Expired, out: &mut Outputs) {
-        let (padding, tags) = (self.policy.padding, (cx.account.tag(), tag));
+        let padding = self.policy.padding;
         if expired.changed {
             out.save();
         }
@@ -376,20 +383,20 @@ impl Session {
             out.save();
             self.tell_smp_end(cx, tag, &channel.smp, SmpEnd::Conversation, out);
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last(tags, &[disconnected], padding, cx.now, cx.rng);
+            let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
             self.note_end(tag);
             self.send_message(cx, Some(tag), &message, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Expiry });
         }
         if let Some(channel) = expired.unrevealed.filter(|channel| channel.has_to_reveal()) {
-            let message = channel.seal_last(tags, &[], padding, cx.now, cx.rng);
+            let message = channel.seal_last(&[], cx.sealing(tag, padding));
             self.send_message(cx, Some(tag), &message, out);
         }
     }
 
     fn send_heartbeats(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
         let after = self.policy.heartbeat_after;
-        let due = |channel: &Channel| channel.heartbeat_at(after).is_some_and(|at| at <= cx.now);
+        let due = |channel: &Channel| channel.times.heartbeat_at(after).is_some_and(|at| at <= cx.now);
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
         let due: Vec<InstanceTag> =
             running.filter(|(_, channel)| due(channel)).map(|(tag, _)| tag).collect();

@@ -353,7 +353,7 @@ impl Session {
         let current = matches!(by, OpenedBy::Current);
         let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
         if let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel).filter(|_| current) {
-            channel.heard(text.is_some(), cx.now);
+            channel.times.hear(text.is_some(), cx.now);
         }
         if let Some(text) = text {
             if self.selected.len() > 1 && self.selected.contains(&tag) && !disconnected {
@@ -385,7 +385,7 @@ impl Session {
         let (until, padding) = (self.read_old_until(cx.now), self.policy.padding);
         let Some(instance) = self.instances.get_mut(&tag) else { return };
         let Some(channel) = instance.stop(EndedBy::Them, until) else { return };
-        let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], padding, cx.now, cx.rng);
+        let message = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
         instance.forget_if_complete();
         self.note_end(tag);
         self.send_message(cx, Some(tag), &message, out);
@@ -397,7 +397,7 @@ impl Session {
         let padding = self.policy.padding;
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         if let Some(channel) = channel.filter(|channel| channel.owes_much()) {
-            let message = channel.seal_revealing_opened((cx.account.tag(), tag), &[], padding, cx.now, cx.rng);
+            let message = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
             self.send_message(cx, Some(tag), &message, out);
         }
     }

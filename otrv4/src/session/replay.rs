@@ -67,7 +67,6 @@ impl Replay {
     fn take(&mut self, step: &Value) {
         let what = format!("step {}: {} does {}", step["n"], step["who"], step["does"]);
         let draws = step["random"].as_array().into_iter().flatten();
-        let draws = draws.filter(|draw| !draw[0].as_str().expect("a use").starts_with("smp"));
         let mut rng = Recorded(draws.map(|draw| bytes(&draw[1])).collect());
         // The last message of somebody who was told that it is over is ours alone (spec-notes/SN-014): it opens a
         // ratchet, and the transcript has no values for it.
@@ -79,29 +78,38 @@ impl Replay {
         let message = step["message"].as_array().map(|at| self.sent(&at[0], &at[1]));
         let ensemble = self.ensemble_of_bob();
         let party = self.parties.get_mut(step["who"].as_str().expect("who")).expect("a party");
-        let text = step["arg"].as_array().and_then(|arg| arg.first()).and_then(Value::as_str);
+        let arg = |n: usize| step["arg"][n].as_str().expect("an argument").to_owned();
         let sends: Vec<&str> =
             step["sends"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         party.session.set_max_line(max_line(&sends)).expect("long enough");
 
-        let mut outputs = match step["does"].as_str().expect("a deed") {
+        let outputs = match step["does"].as_str().expect("a deed") {
             "query" => party.with(&mut rng, |session, cx| session.start(cx)),
             "offline" => party
                 .with(&mut rng, |session, cx| session.start_offline(cx, vec![ensemble.expect("an ensemble")]))
                 .expect("a valid ensemble"),
             "recv" => party.receive(&mut rng, &message.expect("a message")),
             "send" => party
-                .with(&mut rng, |session, cx| session.send(cx, None, text.expect("a text")))
+                .with(&mut rng, |session, cx| session.send(cx, None, &arg(0)))
                 .expect("a channel"),
             "end" => party.with(&mut rng, |session, cx| session.end(cx)),
-            // What this library does not do by itself: the recorded content, sealed by our channel.
-            "smp_start" | "smp_respond" | "heartbeat" | "extra_key" => Vec::new(),
+            "smp_start" => party
+                .with(&mut rng, |session, cx| session.smp_start(cx, None, &arg(0), &arg(1)))
+                .expect("a channel"),
+            "smp_respond" => {
+                party.with(&mut rng, |session, cx| session.smp_answer(cx, None, &arg(0))).expect("was asked")
+            }
+            "heartbeat" => {
+                party.with(&mut rng, |session, cx| session.heartbeat(cx, None)).expect("a channel")
+            }
+            "extra_key" => {
+                let context = bytes(&step["arg"]).try_into().expect("4 bytes");
+                party
+                    .with(&mut rng, |session, cx| session.extra_keys(cx, None, &[(context, b"")]))
+                    .expect("a channel")
+            }
             deed => panic!("an unknown deed {deed}"),
         };
-        if lines(&outputs).is_empty() && !sends.is_empty() {
-            outputs.extend(sends.iter().map(|line| Output::Send(seal_again(party, &mut rng, step, line))));
-        }
-
         if !finished {
             let ours: Vec<String> = lines(&outputs).iter().map(|line| without_sigma(line)).collect();
             let theirs: Vec<String> = sends.iter().map(|line| without_sigma(line)).collect();
@@ -183,60 +191,29 @@ fn events(outputs: &[Output]) -> Vec<String> {
         Output::Event(Event::Ended { with, by: super::EndedBy::Them }) => {
             Some(format!("event finished {with}"))
         }
+        Output::Event(Event::SmpAsked { question, .. }) => Some(format!("event smp-ask {question}")),
+        Output::Event(Event::SmpSucceeded { .. }) => Some("event smp-success".into()),
+        Output::Event(Event::SmpFailed { .. }) => Some("event smp-failure".into()),
+        Output::Event(Event::SmpAborted { .. }) => Some("event smp-aborted".into()),
+        Output::Event(Event::ExtraKey { key, .. }) => {
+            Some(format!("event extra-key {} {}", hex::encode(key.context), hex::encode(*key.key)))
+        }
         _ => None,
     });
     events.collect()
 }
 
-/// The recorded events that this library has; SMP, heartbeats and extra keys are not among them.
+/// The recorded events that are the same for every implementation.
 fn shown(event: &Value) -> Option<String> {
+    const KINDS: [&str; 5] = ["event secure", "plain", "event finished", "event smp", "event extra-key"];
     let event = event.as_str().expect("an event");
-    let ours = ["event secure", "plain", "event finished"].iter().any(|kind| event.starts_with(kind));
+    let ours = KINDS.iter().any(|kind| event.starts_with(kind));
     ours.then(|| event.to_owned())
 }
 
 /// The line length with which the recorded fragments were cut.
 fn max_line(sends: &[&str]) -> Option<usize> {
     sends.iter().filter(|line| line.starts_with("?OTR|")).map(|line| line.len()).max()
-}
-
-/// Seals the content of a recorded data message again, with the channel of the one who sent it.
-fn seal_again(party: &mut Party, rng: &mut Recorded, step: &Value, line: &str) -> String {
-    let recorded = unarmour(line).expect("an encoded message");
-    let mut r = Reader::new(&recorded);
-    let header = Header::read(&mut r).expect("a header");
-    let receiver = header.receiver.expect("a receiver");
-    let flags = if DataMessage::read(&mut r).expect("a data message").ignore_unreadable {
-        Flags::IgnoreUnreadable
-    } else {
-        Flags::None
-    };
-    let sent = step["ratchet"].as_array().expect("key steps").iter().find(|step| !step["MKenc"].is_null());
-    let key = bytes(&sent.expect("a message key")["MKenc"]);
-    let mut plaintext = ciphertext(&recorded);
-    MessageKey::load(&mut Reader::new(&key)).expect("64 bytes").decipher(&mut plaintext);
-    let (text, tlvs) = read_plaintext(&plaintext);
-    let text = std::str::from_utf8(text).expect("UTF-8");
-    let channel =
-        party.session.instances.get_mut(&receiver).expect("an instance").channel().expect("a channel");
-    let tags = (header.sender, receiver);
-    let sealed = channel.seal(tags, flags, text, &tlvs, Padding::Off, party.now, rng);
-    let (message, extra_keys) = sealed.expect("a short text");
-    let extra_keys = extra_keys
-        .iter()
-        .map(|extra| format!("event extra-key {} {}", hex::encode(extra.context), hex::encode(*extra.key)));
-    let recorded = step["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let recorded = recorded.filter(|event| event.starts_with("event extra-key"));
-    assert_eq!(extra_keys.collect::<Vec<_>>(), recorded.collect::<Vec<_>>(), "step {}", step["n"]);
-    armour(&message)
-}
-
-fn ciphertext(message: &[u8]) -> Vec<u8> {
-    let mut r = Reader::new(message);
-    Header::read(&mut r).expect("a header");
-    r.bytes(1 + 12 + 57, "fields").expect("fields");
-    r.mpi("DH key").expect("a DH key");
-    r.data("ciphertext").expect("a ciphertext").to_vec()
 }
 
 /// A line with its ring signature blotted out.

@@ -168,8 +168,7 @@ impl Session {
     ) -> Vec<ExtraKey> {
         let padding = self.policy.padding;
         let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel) else { return Vec::new() };
-        let tags = (cx.account.tag(), tag);
-        let sealed = channel.seal(tags, Flags::IgnoreUnreadable, "", tlvs, padding, cx.now, cx.rng);
+        let sealed = channel.seal(Flags::IgnoreUnreadable, "", tlvs, cx.sealing(tag, padding));
         let (message, keys) = sealed.expect("no text, and records of ours that are short");
         out.save();
         self.send_message(cx, Some(tag), &message, out);
@@ -186,8 +185,7 @@ impl Session {
         let padding = self.policy.padding;
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         let channel = channel.ok_or(Refused::NoSuchInstance(tag))?;
-        let tags = (cx.account.tag(), tag);
-        let sealed = channel.seal(tags, Flags::None, text, &[], padding, cx.now, cx.rng);
+        let sealed = channel.seal(Flags::None, text, &[], cx.sealing(tag, padding));
         let (message, _) = sealed.map_err(Refused::Text)?;
         out.save();
         self.send_message(cx, Some(tag), &message, out);
@@ -197,17 +195,17 @@ impl Session {
     /// Forgets a client; with a running conversation that is told by TLV 1.
     fn disconnect(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         self.interrupt_smp(cx, tag, out);
-        let (now, padding) = (cx.now, self.policy.padding);
+        let padding = self.policy.padding;
         let Some(mut instance) = self.instances.remove(&tag) else { return };
         let (running, owing) = instance.end();
         if let Some(channel) = running {
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last((cx.account.tag(), tag), &[disconnected], padding, now, cx.rng);
+            let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
             self.send_message(cx, Some(tag), &message, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Us });
         }
         if let Some(channel) = owing {
-            let message = channel.seal_last((cx.account.tag(), tag), &[], padding, now, cx.rng);
+            let message = channel.seal_last(&[], cx.sealing(tag, padding));
             self.send_message(cx, Some(tag), &message, out);
         }
     }

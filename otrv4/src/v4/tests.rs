@@ -32,12 +32,13 @@ fn alice_and_bob() -> (Channel, Channel) {
 
 fn channel(ratchet: Ratchet) -> Channel {
     let (ssid, fingerprint) = (Ssid::new([0; 8], true), Fingerprint::from_bytes([0; 56]));
-    Channel { ratchet, mode: Mode::Interactive, ssid, fingerprint, renewed_at: NOW }
+    let (times, smp, smp_role) = (Times::new(NOW), Smp::default(), Role::Initiator);
+    Channel { ratchet, mode: Mode::Interactive, ssid, fingerprint, times, smp, smp_role }
 }
 
-fn tags() -> (InstanceTag, InstanceTag) {
+fn sealing(rng: &mut dyn CryptoRng, padding: Padding, now: Timestamp) -> Sealing<'_> {
     let tag = |n| InstanceTag::new(n).expect("a valid tag");
-    (tag(0x100), tag(0x200))
+    Sealing { tags: (tag(0x100), tag(0x200)), padding, now, rng }
 }
 
 fn extra(context: &[u8]) -> Tlv {
@@ -45,7 +46,7 @@ fn extra(context: &[u8]) -> Tlv {
 }
 
 fn say(channel: &mut Channel, tlvs: &[Tlv], padding: Padding, now: Timestamp) -> (Vec<u8>, Vec<ExtraKey>) {
-    channel.seal(tags(), Flags::None, "hi", tlvs, padding, now, &mut rng()).expect("a short text")
+    channel.seal(Flags::None, "hi", tlvs, sealing(&mut rng(), padding, now)).expect("a short text")
 }
 
 fn say_hi(channel: &mut Channel, now: Timestamp) -> Vec<u8> {
@@ -171,11 +172,11 @@ fn messages_without_text_can_be_padded() {
     let (mut alice, mut bob) = alice_and_bob();
     let disconnected = || Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
     for tlvs in [vec![], vec![disconnected()]] {
-        let message = alice.seal_revealing_opened(tags(), &tlvs, Padding::Classes, NOW, &mut rng());
+        let message = alice.seal_revealing_opened(&tlvs, sealing(&mut rng(), Padding::Classes, NOW));
         assert_eq!(data_message(&message).sealed.ciphertext.len(), 256);
         hear(&mut bob, &message, NOW).expect("a message for us");
     }
-    let message = alice.seal_last(tags(), &[disconnected()], Padding::Classes, NOW, &mut rng());
+    let message = alice.seal_last(&[disconnected()], sealing(&mut rng(), Padding::Classes, NOW));
     assert_eq!(data_message(&message).sealed.ciphertext.len(), 256);
     let content = hear(&mut bob, &message, NOW).expect("a message for us");
     assert_eq!(content.tlvs.first().map(|tlv| tlv.kind), Some(tlv_type::DISCONNECTED));
@@ -190,7 +191,7 @@ fn the_largest_text_fits_a_line_with_any_padding_and_all_that_is_revealed() {
         hear(&mut alice, &message, NOW).expect("a message for us");
         alice.reveal_also((0..1200).map(|_| revealed_key()).collect());
         let text = "x".repeat(64 * 1024);
-        let sealed = alice.seal(tags(), Flags::None, &text, &[], padding, NOW, &mut rng());
+        let sealed = alice.seal(Flags::None, &text, &[], sealing(&mut rng(), padding, NOW));
         let (message, _) = sealed.expect("no NUL");
         assert_eq!(revealed(&message).len(), 1000);
         assert!(armour(&message).len() <= MAX_MESSAGE, "{padding:?}");
@@ -293,12 +294,12 @@ fn a_channel_is_renewed_by_a_new_ecdh_key_of_ours_and_by_nothing_else() {
     // Both begin in the ratchets of the key exchange.
     turn(&mut alice, &mut bob, 10);
     turn(&mut bob, &mut alice, 20);
-    assert_eq!((alice.renewed_at(), bob.renewed_at()), (NOW, NOW));
+    assert_eq!((alice.times.expires_at(0), bob.times.expires_at(0)), (NOW, NOW));
     turn(&mut alice, &mut bob, 30);
-    assert_eq!((alice.renewed_at(), bob.renewed_at()), (at(30), NOW));
-    bob.seal_revealing_opened(tags(), &[], Padding::Off, at(40), &mut rng());
-    assert_eq!((alice.renewed_at(), bob.renewed_at()), (at(30), at(40)));
+    assert_eq!((alice.times.expires_at(0), bob.times.expires_at(0)), (at(30), NOW));
+    bob.seal_revealing_opened(&[], sealing(&mut rng(), Padding::Off, at(40)));
+    assert_eq!((alice.times.expires_at(0), bob.times.expires_at(0)), (at(30), at(40)));
     turn(&mut bob, &mut alice, 50);
-    assert_eq!(bob.renewed_at(), at(40), "the same ratchet");
-    assert_eq!(loaded(&saved(&bob)).renewed_at(), at(40));
+    assert_eq!(bob.times.expires_at(0), at(40), "the same ratchet");
+    assert_eq!(loaded(&saved(&bob)).times.expires_at(0), at(40));
 }
