@@ -124,7 +124,7 @@ impl Person {
 
     /// Makes prekeys and gives one ensemble each; they are saved.
     pub fn prekeys(&mut self, count: usize) -> Vec<PrekeyEnsemble> {
-        let ensembles = self.account.make_prekeys(count, &mut rng()).expect("few");
+        let ensembles = self.account.make_prekeys(count, &mut rng(), self.now).expect("few");
         self.act(|_, _| vec![Output::Save]);
         ensembles
     }
