@@ -47,7 +47,7 @@ impl Client {
     }
 
     fn prekeys(&mut self, count: usize) -> Vec<PrekeyEnsemble> {
-        self.account.make_prekeys(count, &mut rng()).expect("few")
+        self.account.make_prekeys(count, &mut rng(), NOW).expect("few")
     }
 }
 

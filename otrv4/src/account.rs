@@ -1,24 +1,27 @@
-//! One account on one client: keys, profiles and prekeys, with their renewal; saved and loaded as bytes.
-//! Spec: otrv4.md "Client Profile Expiration and Renewal", "Prekey Profile Expiration and Renewal", "Publishing Prekey
-//! Ensembles". Used by every session of the account, through [`crate::Context`].
+//! One account on one client: its keys, profiles and prekeys, and the keys of the people it has met.
+//! Spec: otrv4.md "Client Profile", "Prekey Profile", "Publishing Prekey Ensembles". Used by every session of the
+//! account, through [`crate::Context`].
 
 mod publishing;
+mod renewal;
+mod saved;
+mod trust;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
-use crate::client_profile::{ClientProfile, VerifiedClientProfile};
+use crate::client_profile::VerifiedClientProfile;
 use crate::dake::offline::Published;
-use crate::dake::{load_profile, save_profile};
 use crate::keys::{Fingerprint, ForgingKey, ForgingSecret, LongTermKey, SharedPrekey};
 use crate::prekey::{PrekeyEnsemble, PrekeySecret};
-use crate::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
+use crate::prekey_profile::VerifiedPrekeyProfile;
 use crate::wire::{InstanceTag, Reader, Writer};
-pub use publishing::{MAX_PREKEYS_A_PUBLICATION, Publishing};
-
-use crate::{LoadError, Refused, Timestamp};
+use crate::{Refused, Timestamp};
+use publishing::Look;
+pub use publishing::{FULL_STOCK, LOW_STOCK, MAX_PREKEYS_A_PUBLICATION, Publishing};
+pub use renewal::Lifetimes;
+pub use trust::{Contact, ContactKey, KnownKey, MAX_KEYS_A_CONTACT, Verification};
 
 /// The keys and profiles of one account on one client. Its instance tag is drawn once and stays.
 ///
@@ -42,40 +45,19 @@ pub struct Account {
     lifetimes: Lifetimes,
     /// Oldest first; the last one is the one we show. Never empty.
     client_profiles: Vec<VerifiedClientProfile>,
-    /// Oldest first, with the secrets of their shared prekeys. Never empty.
+    /// Oldest first, with the secrets of their shared prekeys; the last one is the one we publish. Empty until
+    /// prekeys are made: who is never written to while away has no shared prekey that could be stolen.
     prekey_profiles: Vec<(SharedPrekey, VerifiedPrekeyProfile)>,
     /// What was made and has not been used, the oldest first.
     prekeys: VecDeque<PrekeySecret>,
     /// Ids of prekeys that no server has confirmed to keep.
     unpublished: Vec<u32>,
+    /// Whether a prekey server has the last one of both kinds of profile.
     profiles_published: bool,
-}
-
-/// How long profiles are valid. The same for Client and Prekey Profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// Seconds from making a profile to its expiry; the text recommends one week.
-    pub profile: i64,
-    /// Seconds after expiry in which we still accept what was written with it; the text recommends one day.
-    pub overlap: i64,
-    /// Seconds before expiry at which a new one is made, so that it can be published in time.
-    pub renew_ahead: i64,
-}
-
-impl Default for Lifetimes {
-    fn default() -> Self {
-        Self { profile: 7 * DAY, overlap: DAY, renew_ahead: DAY }
-    }
-}
-
-impl Lifetimes {
-    /// The nearest that makes sense: a profile lives for an hour at least and is renewed in the second half of its
-    /// life, so that two of a kind are valid at a time and not more.
-    fn sane(self) -> Self {
-        let profile = self.profile.max(60 * 60);
-        let (overlap, renew_ahead) = (self.overlap.clamp(0, profile), self.renew_ahead.clamp(0, profile / 2));
-        Self { profile, overlap, renew_ahead }
-    }
+    /// When to ask the server what it has left.
+    look: Look,
+    /// Whom we know, by their account id.
+    contacts: BTreeMap<String, Contact>,
 }
 
 impl Account {
@@ -101,8 +83,10 @@ impl Account {
             prekeys: VecDeque::new(),
             unpublished: Vec::new(),
             profiles_published: false,
+            look: Look::Never,
+            contacts: BTreeMap::new(),
         };
-        account.renew(rng, now);
+        account.make_client_profile(now);
         account
     }
 
@@ -126,56 +110,25 @@ impl Account {
         self.client_profiles.last().expect("an account always has a profile")
     }
 
-    /// The Prekey Profile that we publish.
-    pub fn prekey_profile(&self) -> &VerifiedPrekeyProfile {
-        &self.current_prekey_profile().1
-    }
-
-    /// Makes new profiles when the current ones end soon, and forgets those that have ended for longer than the
-    /// overlap. Whether anything changed: then save, and publish the new profiles.
-    pub fn renew(&mut self, rng: &mut dyn CryptoRng, now: Timestamp) -> bool {
-        let Lifetimes { profile, overlap, renew_ahead } = self.lifetimes;
-        let (expires, due) = (now.plus(profile), now.plus(renew_ahead));
-        let old = (self.client_profiles.len(), self.prekey_profiles.len());
-        self.client_profiles.retain(|profile| profile.expires().plus(overlap) > now);
-        self.prekey_profiles.retain(|(_, profile)| profile.expires().plus(overlap) > now);
-        let mut changed = old != (self.client_profiles.len(), self.prekey_profiles.len());
-        if self.client_profiles.last().is_none_or(|profile| profile.expires() <= due) {
-            self.client_profiles.push(ClientProfile::sign(
-                &self.key,
-                self.forging.public(),
-                self.tag,
-                expires,
-                None,
-            ));
-            (self.profiles_published, changed) = (false, true);
-        }
-        if self.prekey_profiles.last().is_none_or(|(_, profile)| profile.expires() <= due) {
-            let shared = SharedPrekey::generate(rng);
-            let profile = PrekeyProfile::sign(&self.key, self.tag, shared.public(), expires);
-            self.prekey_profiles.push((shared, profile));
-            (self.profiles_published, changed) = (false, true);
-        }
-        changed
-    }
-
-    /// When [`Self::renew`] has something to do.
-    pub fn next_renewal(&self) -> Timestamp {
-        let ends = self.client_profile().expires().min(self.prekey_profile().expires());
-        ends.plus(self.lifetimes.renew_ahead.saturating_neg())
+    /// The Prekey Profile that we publish; none before prekeys are made for the first time.
+    pub fn prekey_profile(&self) -> Option<&VerifiedPrekeyProfile> {
+        self.prekey_profiles.last().map(|(_, profile)| profile)
     }
 
     /// Makes prekey messages, each good for one conversation that somebody starts while we are away, and keeps their
     /// secrets: of all that were made the newest [`MAX_KEPT_PREKEYS`]. Save before any of them leaves. Refused when
-    /// more than [`MAX_PREKEYS`] are asked for.
+    /// more than [`MAX_PREKEYS`] are asked for. For those who bring them to others by themselves; with a prekey server
+    /// see [`Self::publish`].
     pub fn make_prekeys(
         &mut self,
         count: usize,
         rng: &mut dyn CryptoRng,
+        now: Timestamp,
     ) -> Result<Vec<PrekeyEnsemble>, Refused> {
         if count > MAX_PREKEYS {
             return Err(Refused::TooManyPrekeys);
         }
+        self.renew_for_publication(rng, now);
         let ids: Vec<u32> = (0..count).map(|_| self.make_prekey(rng)).collect();
         Ok(ids.iter().filter_map(|id| self.ensemble(*id)).collect())
     }
@@ -183,101 +136,6 @@ impl Account {
     /// Prekeys that were made and not used, as far as we know.
     pub fn prekeys(&self) -> usize {
         self.prekeys.len()
-    }
-
-    /// Whether a prekey server lacks something that we have: new profiles or prekeys.
-    pub fn has_unpublished(&self) -> bool {
-        !self.profiles_published || !self.unpublished.is_empty()
-    }
-
-    /// Takes note that the server keeps what was published; after [`crate::prekey_server::ServerReply::Success`]. Save
-    /// afterwards.
-    pub fn published(&mut self, ids: &[u32]) {
-        self.unpublished.retain(|id| !ids.contains(id));
-        self.profiles_published = true;
-    }
-
-    /// Takes note that the server has refused what was published and keeps none of it; after
-    /// [`crate::prekey_server::ServerReply::Failure`]. The prekeys are forgotten, so that the next publication is
-    /// another one. Save afterwards.
-    pub fn refused(&mut self, ids: &[u32]) {
-        self.unpublished.retain(|id| !ids.contains(id));
-        self.prekeys.retain(|prekey| !ids.contains(&prekey.id()));
-    }
-
-    /// The account as bytes, a version first; secret, wiped when dropped. The application encrypts and keeps them.
-    pub fn save(&self) -> Zeroizing<Vec<u8>> {
-        let Self {
-            id,
-            tag,
-            key,
-            forging,
-            lifetimes: Lifetimes { profile, overlap, renew_ahead },
-            client_profiles,
-            prekey_profiles,
-            prekeys,
-            unpublished,
-            profiles_published,
-        } = self;
-        let mut w = Writer::new();
-        w.byte(SAVED_VERSION).data(id.as_bytes());
-        tag.write(&mut w);
-        key.save(&mut w);
-        forging.save(&mut w);
-        [profile, overlap, renew_ahead].into_iter().for_each(|seconds| _ = w.bytes(&seconds.to_be_bytes()));
-        w.list(client_profiles, |w, profile| save_profile(profile, w));
-        w.list(prekey_profiles, |w, (shared, profile)| {
-            shared.save(w);
-            w.bytes(profile.as_bytes());
-        });
-        w.list(prekeys, |w, prekey| prekey.save(w));
-        w.list(unpublished, |w, id| _ = w.int(*id));
-        w.byte((*profiles_published).into());
-        w.finish_secret()
-    }
-
-    /// Reads what [`Self::save`] wrote.
-    pub fn load(bytes: &[u8]) -> Result<Self, LoadError> {
-        let mut r = Reader::new(bytes);
-        match r.byte("version")? {
-            SAVED_VERSION => {}
-            version => return Err(LoadError::Version(version)),
-        }
-        let (id, tag) = (r.text("account id")?, InstanceTag::read(&mut r)?);
-        let (key, forging) = (LongTermKey::load(&mut r)?, ForgingKey::load(&mut r)?);
-        let mut seconds = || r.array("lifetime").map(i64::from_be_bytes);
-        let lifetimes =
-            Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? }.sane();
-        let mut client_profiles = Vec::new();
-        for _ in 0..r.int("client profiles")? {
-            client_profiles.push(load_profile(&mut r)?);
-        }
-        let mut prekey_profiles = Vec::new();
-        for _ in 0..r.int("prekey profiles")? {
-            let shared = SharedPrekey::load(&mut r)?;
-            let profile = PrekeyProfile::read(&mut r)?;
-            prekey_profiles
-                .push((shared, profile.verify(key.public(), tag, Timestamp::from_unix(i64::MIN))?));
-        }
-        if client_profiles.is_empty() || prekey_profiles.is_empty() {
-            return Err(LoadError::Damaged);
-        }
-        let prekeys = r.list(PrekeySecret::load)?.into();
-        let unpublished = r.list(|r| r.int("prekey id"))?;
-        let profiles_published = r.byte("published")? != 0;
-        r.end()?;
-        Ok(Self {
-            id,
-            tag,
-            key,
-            forging,
-            lifetimes,
-            client_profiles,
-            prekey_profiles,
-            prekeys,
-            unpublished,
-            profiles_published,
-        })
     }
 
     pub(crate) const fn key(&self) -> &LongTermKey {
@@ -293,14 +151,11 @@ impl Account {
         })
     }
 
-    /// Forgets a prekey that has served its conversation: a second one is refused for ever.
+    /// Forgets a prekey that has served its conversation: a second one is refused for ever. The server has one less.
     pub(crate) fn forget_prekey(&mut self, id: u32) {
         self.prekeys.retain(|prekey| prekey.id() != id);
         self.unpublished.retain(|unpublished| *unpublished != id);
-    }
-
-    fn current_prekey_profile(&self) -> &(SharedPrekey, VerifiedPrekeyProfile) {
-        self.prekey_profiles.last().expect("an account always has a prekey profile")
+        self.look.make_due();
     }
 
     fn prekey(&self, id: u32) -> Option<&PrekeySecret> {
@@ -325,7 +180,7 @@ impl Account {
         let message = self.prekey(id)?.message(self.tag);
         let mut w = Writer::new();
         w.bytes(self.client_profile().as_bytes())
-            .bytes(self.prekey_profile().as_bytes())
+            .bytes(self.prekey_profile()?.as_bytes())
             .bytes(message.as_bytes());
         PrekeyEnsemble::read(&mut Reader::new(w.as_slice())).ok()
     }
@@ -340,16 +195,13 @@ pub const MAX_KEPT_PREKEYS: usize = 2 * MAX_PREKEYS;
 
 const DAY: i64 = 24 * 60 * 60;
 
-const SAVED_VERSION: u8 = 1;
-
 #[cfg(test)]
 impl Account {
     /// The same account on a client with that tag.
-    pub(crate) fn of_tag(mut self, tag: InstanceTag, rng: &mut dyn CryptoRng, now: Timestamp) -> Self {
+    pub(crate) fn of_tag(mut self, tag: InstanceTag, now: Timestamp) -> Self {
         self.tag = tag;
         self.client_profiles.clear();
-        self.prekey_profiles.clear();
-        self.renew(rng, now);
+        self.make_client_profile(now);
         self
     }
 
@@ -361,12 +213,14 @@ impl Account {
         (client_profile, prekey_profile): (Vec<u8>, Vec<u8>),
         prekeys: Vec<(u32, Vec<u8>, Vec<u8>)>,
     ) -> Self {
+        use crate::client_profile::ClientProfile;
+        use crate::prekey_profile::PrekeyProfile;
         let valid = Timestamp::from_unix(i64::MIN);
         let key = LongTermKey::load(&mut Reader::new(&sym_h)).expect("57 bytes");
         let mut forging = Writer::new();
         forging.byte(1).bytes(&sym_f);
         let prekeys = prekeys.into_iter().map(|(id, y, b)| {
-            let draws = std::collections::VecDeque::from([y, b]);
+            let draws = VecDeque::from([y, b]);
             PrekeySecret::generate(&mut crate::vectors::Recorded(draws), id)
         });
         Self {
@@ -391,6 +245,8 @@ impl Account {
             prekeys: prekeys.collect(),
             unpublished: Vec::new(),
             profiles_published: true,
+            look: Look::Never,
+            contacts: BTreeMap::new(),
         }
     }
 }

@@ -2,16 +2,15 @@
 //! Spec: otrv4.md "Public keys, Shared Prekeys, Forging keys and Fingerprints". Used by the profiles, the handshakes
 //! and the account.
 
-use core::fmt;
-use core::str::FromStr;
+mod fingerprint;
 
 use rand_core::CryptoRng;
 
 pub use crate::crypto::ed448::Point;
 use crate::crypto::ed448::SigningKey;
-use crate::crypto::kdf::{Usage, hwc};
 use crate::crypto::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
+pub use fingerprint::{Fingerprint, FingerprintOf, FingerprintV3};
 
 /// The key pair that says who we are: it signs the profiles and authenticates the handshakes.
 ///
@@ -216,102 +215,10 @@ impl KeyType {
     }
 }
 
-/// What people compare to know whom they talk to: `HWC(usage_fingerprint || byte(H) || byte(F), 56)` over the points
-/// without their types (spec-notes/SN-004).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; 56]);
-
-impl Fingerprint {
-    /// The fingerprint of a long-term key `H` and a forging key `F`.
-    pub fn of(identity_key: &Point, forging_key: &Point) -> Self {
-        Self(hwc(Usage::Fingerprint, &[identity_key.as_bytes(), forging_key.as_bytes()]))
-    }
-
-    /// Of other keys, whose hash is defined elsewhere.
-    pub(crate) const fn from_bytes(bytes: [u8; 56]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 56 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 56] {
-        &self.0
-    }
-
-    /// The 112 digits as 14 groups of eight, upper case, for people to read to each other.
-    pub fn groups(&self) -> String {
-        let groups: Vec<_> = self
-            .0
-            .chunks(4)
-            .map(|group| group.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
-            .collect();
-        groups.join(" ")
-    }
-}
-
-/// 112 lower-case hex digits.
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({self})")
-    }
-}
-
-/// Reads what [`Fingerprint::groups`] and `Display` give: 112 hex digits of either case, blanks between them ignored.
-impl FromStr for Fingerprint {
-    type Err = WireError;
-
-    fn from_str(text: &str) -> Result<Self, WireError> {
-        let illegal = WireError::Illegal("fingerprint");
-        let mut digits = text.chars().filter(|c| !c.is_ascii_whitespace()).map(|c| c.to_digit(16));
-        let mut bytes = [0; 56];
-        for byte in &mut bytes {
-            let mut nibble =
-                || digits.next().flatten().and_then(|digit| u8::try_from(digit).ok()).ok_or(illegal);
-            *byte = nibble()? << 4 | nibble()?;
-        }
-        if digits.next().is_some() { Err(illegal) } else { Ok(Self(bytes)) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectors::{Recorded, array, of_kind, rng};
-
-    #[test]
-    fn fingerprints_are_as_recorded() {
-        for v in of_kind("fingerprint") {
-            let h = Point::decode(&array(&v.inputs["H"])).unwrap();
-            let f = Point::decode(&array(&v.inputs["F"])).unwrap();
-            let fingerprint = Fingerprint::of(&h, &f);
-            assert_eq!(fingerprint.to_string(), v.outputs["fingerprint"].as_str().unwrap(), "{}", v.name);
-            assert_ne!(fingerprint, Fingerprint::of(&f, &h), "the order of the keys counts");
-        }
-    }
-
-    #[test]
-    fn a_fingerprint_is_read_from_every_form_people_write() {
-        let fingerprint = Fingerprint(core::array::from_fn(|i| 0xf0 ^ u8::try_from(i).unwrap()));
-        let groups = fingerprint.groups();
-        assert!(groups.starts_with("F0F1F2F3 F4F5F6F7 "), "{groups}");
-        assert_eq!(groups.len(), 112 + 13);
-        for text in [groups, fingerprint.to_string(), format!(" {fingerprint}\n")] {
-            assert_eq!(text.parse(), Ok(fingerprint));
-        }
-    }
-
-    #[test]
-    fn text_that_is_no_fingerprint_is_refused() {
-        let good = Fingerprint([0xab; 56]).to_string();
-        for bad in [&good[1..], &format!("{good}a"), &format!("g{}", &good[1..]), "", "äb"] {
-            assert_eq!(bad.parse::<Fingerprint>(), Err(WireError::Illegal("fingerprint")), "{bad}");
-        }
-    }
+    use crate::vectors::{Recorded, rng};
 
     #[test]
     fn public_keys_carry_their_type_little_endian_and_are_not_read_as_another() {

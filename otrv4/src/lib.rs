@@ -66,7 +66,7 @@
 //! | identity | [`keys`], [`client_profile`], [`prekey_profile`], [`prekey`] | long-lived keys, fingerprints, profiles, prekey messages |
 //! | engines | `dake`, `ratchet` | DAKEZ and XZDH; the Double Ratchet |
 //! | versions | `v4` | data messages of version 4 |
-//! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal |
+//! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal, whom we know |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |
 //!
 //! Imports go down only, which a test checks.
@@ -93,10 +93,10 @@ pub(crate) mod v4;
 mod vectors;
 pub mod wire;
 
-pub use account::{Account, Lifetimes, Publishing};
+pub use account::{Account, Contact, ContactKey, KnownKey, Lifetimes, Publishing, Verification};
 pub use crypto::{ed448::Point, secret::Secret};
 pub use dake::{Mode, Ssid};
-pub use keys::Fingerprint;
+pub use keys::{Fingerprint, FingerprintV3};
 pub use prekey::PrekeyEnsemble;
 pub use refused::{LoadError, Refused};
 pub use reject::Reject;

@@ -67,13 +67,12 @@ fn publish(running: &Running, bob: &mut Person) -> Result<Known, DemoError> {
     let (published, took) = timed("publishing", || {
         let (publication, dake_1) = bob.account.publish(PREKEYS, &mut system::rng(), system::now())?;
         bob.keep()?;
-        let ids = publication.ids().to_vec();
         let dake_2 = http.exchange(&dake_1, Some(&token))?;
         let (reply, dake_3) = publication.receive_dake_2(&bob.account, &key, &dake_2, &mut system::rng())?;
         let answer = http.exchange(&dake_3, Some(&token))?;
         let success = matches!(reply.receive(&answer)?, ServerReply::Success);
         check(success, "the server refused the publication")?;
-        bob.account.published(&ids);
+        bob.account.published(&publication, system::now());
         bob.keep()?;
         Ok::<_, DemoError>(dake_1.len() + dake_2.len() + dake_3.len() + answer.len())
     });

@@ -94,19 +94,18 @@ fn publish_some(
     let (publication, dake_1) = desk.account.publish(fresh, &mut system::rng(), system::now())?;
     // Before anything leaves: somebody may use a prekey the moment that it is there.
     desk.keep()?;
-    let ids = publication.ids().to_vec();
     let dake_2 = server.exchange(&dake_1, Some(token))?;
     let (reply, dake_3) = publication.receive_dake_2(&desk.account, key, &dake_2, &mut system::rng())?;
     match reply.receive(&server.exchange(&dake_3, Some(token))?)? {
-        ServerReply::Success => desk.account.published(&ids),
+        ServerReply::Success => desk.account.published(&publication, system::now()),
         _ => {
-            desk.account.refused(&ids);
+            desk.account.refused(&publication);
             desk.keep()?;
             return Err(EverydayError::PublicationFailed);
         }
     }
     desk.keep()?;
-    Ok(ids.len())
+    Ok(publication.ids().len())
 }
 
 /// How many of our prekeys the server still has.

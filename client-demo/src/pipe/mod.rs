@@ -193,7 +193,7 @@ impl Pipe {
     }
 
     fn make_prekeys(&mut self, count: usize) -> Result<(), NotDone> {
-        let ensembles = self.account.make_prekeys(count, &mut system::rng())?;
+        let ensembles = self.account.make_prekeys(count, &mut system::rng(), self.outside.clock())?;
         self.outside.keep(&self.account, &self.session, &[])?;
         for ensemble in ensembles {
             let mut w = Writer::new();

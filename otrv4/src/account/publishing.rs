@@ -1,12 +1,14 @@
-//! Publishing profiles and prekeys of an account on a prekey server, and asking how many are left.
-//! Spec: otrv4.md "Publishing Prekey Ensembles". The messages are those of [`crate::prekey_server`].
+//! Publishing profiles and prekeys of an account on a prekey server, asking how many are left, and when to do so.
+//! Spec: otrv4.md "Publishing Prekey Ensembles", "Publishing Prekey Messages". The messages are those of
+//! [`crate::prekey_server`].
 
 use rand_core::CryptoRng;
 
-use super::Account;
+use super::{Account, DAY};
 use crate::prekey::PrekeySecret;
 pub use crate::prekey_server::MAX_PREKEYS as MAX_PREKEYS_A_PUBLICATION;
 use crate::prekey_server::{AwaitReply, PublishRequest, Publisher, ServerKey};
+use crate::wire::{Reader, WireError, Writer};
 use crate::{Refused, Reject, Timestamp};
 
 impl Account {
@@ -18,7 +20,7 @@ impl Account {
         rng: &mut dyn CryptoRng,
         now: Timestamp,
     ) -> Result<(Publishing, Vec<u8>), Refused> {
-        self.renew(rng, now);
+        self.renew_for_publication(rng, now);
         let waiting = self.unpublished.len().min(MAX_PREKEYS_A_PUBLICATION);
         let fresh = fresh.min(MAX_PREKEYS_A_PUBLICATION.saturating_sub(waiting));
         for _ in 0..fresh {
@@ -27,13 +29,141 @@ impl Account {
         }
         let ids = self.unpublished.iter().take(MAX_PREKEYS_A_PUBLICATION).copied().collect();
         let (publisher, dake_1) = Publisher::start(self.client_profile(), &self.id, rng);
-        Ok((Publishing { publisher, ids: Some(ids) }, dake_1))
+        Ok((Publishing { publisher, offer: Some(Offer { ids, profiles: self.profiles() }) }, dake_1))
     }
 
-    /// Asks the server how many of our prekeys it still has, in the same way.
+    /// Asks the server how many of our prekeys it still has, in the same way; what it says is for [`Self::refill`].
     pub fn ask_storage(&self, rng: &mut dyn CryptoRng) -> (Publishing, Vec<u8>) {
         let (publisher, dake_1) = Publisher::start(self.client_profile(), &self.id, rng);
-        (Publishing { publisher, ids: None }, dake_1)
+        (Publishing { publisher, offer: None }, dake_1)
+    }
+
+    /// Whether a prekey server lacks something that we have: new profiles or prekeys.
+    pub fn has_unpublished(&self) -> bool {
+        !self.profiles_published || !self.unpublished.is_empty()
+    }
+
+    /// Whether somebody who has published before should do something at the server: ask it
+    /// ([`Self::should_ask_server`]), or publish what it lacks. Never true for who only talks to those online.
+    ///
+    /// If the server cannot be reached it stays true: try again after minutes, not at once.
+    pub fn publication_due(&self, now: Timestamp) -> bool {
+        let something_new = self.has_unpublished() || self.is_renewal_due(now);
+        self.look != Look::Never && (something_new || self.should_ask_server(now))
+    }
+
+    /// Whether to ask the server how many prekeys it has left: a day after it was asked or given some, and as soon as
+    /// one of them was used. Never for an account that has not published.
+    pub fn should_ask_server(&self, now: Timestamp) -> bool {
+        match self.look {
+            Look::Never => false,
+            Look::At(time) => time <= now,
+            Look::Due => true,
+        }
+    }
+
+    /// How many fresh prekeys to publish when the server has `on_server` left: none while they are at least
+    /// [`LOW_STOCK`], else so many that it has [`FULL_STOCK`] with those that wait to be published. Save afterwards.
+    pub fn refill(&mut self, on_server: u32, now: Timestamp) -> usize {
+        let on_server = usize::try_from(on_server).unwrap_or(usize::MAX);
+        let low = on_server < LOW_STOCK;
+        if low {
+            // Until it has them: the process may die in between.
+            self.look.make_due();
+        } else if self.look != Look::Never {
+            self.look = Look::after(now);
+        }
+        let there = on_server.saturating_add(self.unpublished.len());
+        if low { FULL_STOCK.saturating_sub(there) } else { 0 }
+    }
+
+    /// Takes note that the server keeps what was published; after [`crate::prekey_server::ServerReply::Success`]. Save
+    /// afterwards.
+    pub fn published(&mut self, publication: &Publishing, now: Timestamp) {
+        let Some(Offer { ids, profiles }) = &publication.offer else { return };
+        self.unpublished.retain(|id| !ids.contains(id));
+        // They may have been renewed since.
+        self.profiles_published = *profiles == self.profiles();
+        self.look = Look::after(now);
+    }
+
+    /// Takes note that the server has refused what was published and keeps none of it; after
+    /// [`crate::prekey_server::ServerReply::Failure`]. The prekeys are forgotten, so that the next publication is
+    /// another one. Save afterwards.
+    pub fn refused(&mut self, publication: &Publishing) {
+        let ids = publication.ids();
+        self.unpublished.retain(|id| !ids.contains(id));
+        self.prekeys.retain(|prekey| !ids.contains(&prekey.id()));
+    }
+
+    /// The profiles that we show, by their dates: no two of a kind expire at the same time.
+    fn profiles(&self) -> (Timestamp, Option<Timestamp>) {
+        (self.client_profile().expires(), self.prekey_profile().map(|profile| profile.expires()))
+    }
+}
+
+/// A server with fewer prekeys of ours than this is given more.
+pub const LOW_STOCK: usize = 20;
+
+/// So many prekeys of ours a server has after that.
+pub const FULL_STOCK: usize = 100;
+
+/// When the prekey server should be asked how many prekeys it has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It has nothing of ours.
+    Never,
+    /// Then.
+    At(Timestamp),
+    /// By now.
+    Due,
+}
+
+impl Look {
+    /// The server was asked or given prekeys now.
+    const fn after(now: Timestamp) -> Self {
+        Self::At(now.plus(DAY))
+    }
+
+    /// The server is to be asked, if it has ever had anything of ours.
+    pub(super) fn make_due(&mut self) {
+        if *self != Self::Never {
+            *self = Self::Due;
+        }
+    }
+
+    /// The time for a look may have come. Whether it has.
+    pub(super) fn pass(&mut self, now: Timestamp) -> bool {
+        let come = self.deadline().is_some_and(|time| time <= now);
+        if come {
+            *self = Self::Due;
+        }
+        come
+    }
+
+    /// When [`Self::pass`] has something to do.
+    pub(super) const fn deadline(self) -> Option<Timestamp> {
+        match self {
+            Self::At(time) => Some(time),
+            Self::Never | Self::Due => None,
+        }
+    }
+
+    pub(super) fn save(self, w: &mut Writer) {
+        match self {
+            Self::Never => _ = w.byte(0),
+            Self::At(time) => time.save(w.byte(1)),
+            Self::Due => _ = w.byte(2),
+        }
+    }
+
+    pub(super) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        match r.byte("look at the server")? {
+            0 => Ok(Self::Never),
+            1 => Ok(Self::At(Timestamp::load(r)?)),
+            2 => Ok(Self::Due),
+            _ => Err(WireError::Illegal("look at the server")),
+        }
     }
 }
 
@@ -41,18 +171,28 @@ impl Account {
 #[derive(Debug)]
 pub struct Publishing {
     publisher: Publisher,
-    /// The prekeys to publish; none when we only ask.
-    ids: Option<Vec<u32>>,
+    /// None when we only ask.
+    offer: Option<Offer>,
+}
+
+/// What is published.
+#[derive(Debug)]
+struct Offer {
+    /// The prekeys.
+    ids: Vec<u32>,
+    /// As [`Account::profiles`].
+    profiles: (Timestamp, Option<Timestamp>),
 }
 
 impl Publishing {
-    /// The prekeys that it publishes; for [`Account::published`].
+    /// The prekeys that it publishes.
     pub fn ids(&self) -> &[u32] {
-        self.ids.as_deref().unwrap_or_default()
+        self.offer.as_ref().map(|offer| offer.ids.as_slice()).unwrap_or_default()
     }
 
     /// Checks that DAKE-2 comes from that server, and gives DAKE-3 with the profiles and prekeys in it. A message that is
-    /// refused is to be ignored: the true one may still come. After one that is not, drop this.
+    /// refused is to be ignored: the true one may still come. After one that is not, drop this when the server has
+    /// answered.
     pub fn receive_dake_2(
         &self,
         account: &Account,
@@ -60,16 +200,138 @@ impl Publishing {
         dake_2: &[u8],
         rng: &mut dyn CryptoRng,
     ) -> Result<(AwaitReply, Vec<u8>), Reject> {
-        let (shared, prekey_profile) = account.current_prekey_profile();
         let prekeys: Vec<&PrekeySecret> = self.ids().iter().filter_map(|id| account.prekey(*id)).collect();
-        let request = match self.ids {
+        let request = match self.offer {
             Some(_) => PublishRequest::Publish {
                 client_profile: Some(account.client_profile()),
-                prekey_profile: Some((prekey_profile, shared)),
+                prekey_profile: account.prekey_profiles.last().map(|(shared, profile)| (profile, shared)),
                 prekeys: &prekeys,
             },
             None => PublishRequest::StorageInformation,
         };
         self.publisher.receive_dake2(dake_2, server, account.key(), request, rng)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Lifetimes;
+    use crate::keys::ForgingSecret;
+    use crate::vectors::rng;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn bob() -> Account {
+        Account::new("bob@example.org", ForgingSecret::Destroy, Lifetimes::default(), &mut rng(), NOW)
+    }
+
+    fn publish(account: &mut Account, fresh: usize, now: Timestamp) -> Publishing {
+        account.publish(fresh, &mut rng(), now).expect("a publication").0
+    }
+
+    /// Bob, whose server has his profiles and so many prekeys.
+    fn published(fresh: usize) -> Account {
+        let mut bob = bob();
+        let publication = publish(&mut bob, fresh, NOW);
+        bob.published(&publication, NOW);
+        bob
+    }
+
+    #[test]
+    fn who_has_not_published_is_never_told_to() {
+        let mut bob = bob();
+        bob.make_prekeys(1, &mut rng(), NOW).expect("few");
+        bob.forget_prekey(bob.prekeys[0].id());
+        for day in 0..30 {
+            let now = NOW.plus(day * DAY);
+            bob.renew(&mut rng(), now);
+            assert!(!bob.should_ask_server(now) && !bob.publication_due(now));
+        }
+        assert_eq!(bob.refill(0, NOW), 100, "though it would be the way to begin");
+        assert!(!bob.should_ask_server(NOW));
+    }
+
+    #[test]
+    fn the_server_is_asked_a_day_after_it_was_given_something_and_a_day_after_it_was_asked() {
+        let mut bob = published(0);
+        assert_eq!(bob.next_deadline(), NOW.plus(DAY));
+        assert!(!bob.should_ask_server(NOW.plus(DAY - 1)) && !bob.publication_due(NOW.plus(DAY - 1)));
+        assert!(bob.should_ask_server(NOW.plus(DAY)), "also before the clock is looked at");
+        bob.renew(&mut rng(), NOW.plus(DAY));
+        assert!(bob.should_ask_server(NOW.plus(DAY)) && bob.publication_due(NOW.plus(DAY)));
+        assert_eq!(bob.refill(20, NOW.plus(DAY + 60)), 0);
+        assert!(!bob.should_ask_server(NOW.plus(2 * DAY + 59)));
+        assert!(bob.should_ask_server(NOW.plus(2 * DAY + 60)));
+    }
+
+    #[test]
+    fn the_server_is_asked_when_a_prekey_was_used() {
+        let mut bob = published(1);
+        assert!(!bob.should_ask_server(NOW));
+        bob.forget_prekey(bob.prekeys[0].id());
+        assert!(bob.should_ask_server(NOW) && bob.publication_due(NOW));
+        let loaded = Account::load(&bob.save()).expect("what was saved");
+        assert!(loaded.should_ask_server(NOW));
+    }
+
+    #[test]
+    fn a_low_stock_is_filled_with_what_waits_and_fresh_prekeys() {
+        let mut bob = published(0);
+        for (on_server, fresh) in [(0, 100), (19, 81), (20, 0), (100, 0), (u32::MAX, 0)] {
+            assert_eq!(bob.refill(on_server, NOW), fresh);
+        }
+        publish(&mut bob, 3, NOW);
+        assert_eq!(bob.refill(19, NOW), 78);
+        assert_eq!(publish(&mut bob, 2, NOW).ids().len(), 5);
+    }
+
+    #[test]
+    fn a_low_stock_is_not_forgotten_before_it_is_filled() {
+        let mut bob = published(0);
+        let fresh = bob.refill(19, NOW);
+        assert!(bob.should_ask_server(NOW), "the process may end here");
+        let publication = publish(&mut bob, fresh.min(1), NOW);
+        bob.refused(&publication);
+        assert!(bob.should_ask_server(NOW));
+        assert_eq!((bob.prekeys(), bob.unpublished.len()), (0, 0), "what was refused is forgotten");
+        let publication = publish(&mut bob, 1, NOW);
+        bob.published(&publication, NOW);
+        assert!(!bob.publication_due(NOW));
+        assert_eq!(bob.prekeys(), 1);
+    }
+
+    #[test]
+    fn new_profiles_are_due_for_publication_until_the_server_has_them() {
+        let mut bob = published(0);
+        let renewal = NOW.plus(6 * DAY);
+        bob.refill(100, renewal.plus(-60));
+        assert!(!bob.publication_due(renewal.plus(-1)));
+        assert!(bob.publication_due(renewal), "before they are made");
+        bob.renew(&mut rng(), renewal);
+        assert!(bob.has_unpublished() && bob.publication_due(renewal));
+        let publication = publish(&mut bob, 0, renewal);
+        bob.published(&publication, renewal);
+        assert!(!bob.has_unpublished() && !bob.publication_due(renewal));
+    }
+
+    #[test]
+    fn profiles_that_were_renewed_while_the_old_ones_were_published_are_still_due() {
+        let mut bob = bob();
+        let renewal = NOW.plus(6 * DAY);
+        let publication = publish(&mut bob, 1, renewal.plus(-1));
+        bob.renew(&mut rng(), renewal);
+        bob.published(&publication, renewal);
+        assert!(bob.has_unpublished());
+        assert!(bob.unpublished.is_empty(), "the prekey is there");
+    }
+
+    #[test]
+    fn a_question_publishes_nothing() {
+        let mut bob = bob();
+        let (question, _) = bob.ask_storage(&mut rng());
+        bob.published(&question, NOW);
+        assert!(bob.has_unpublished() && !bob.should_ask_server(NOW.plus(DAY)));
+        assert_eq!(bob.prekey_profile(), None);
     }
 }

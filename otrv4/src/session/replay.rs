@@ -324,7 +324,7 @@ fn a_handshake_under_a_known_tag_with_another_key_is_refused() {
     let party = |id: &str, correspondent: &str, n| {
         let mut rng = crate::vectors::rng();
         let account = Account::new(id, ForgingSecret::Keep, Lifetimes::default(), &mut rng, now);
-        (account.of_tag(tag(n), &mut rng, now), Session::new(correspondent, Policy::default()))
+        (account.of_tag(tag(n), now), Session::new(correspondent, Policy::default()))
     };
     let mut alice = party("alice@example.org", "bob@example.org", 0x100);
     let mut bob = party("bob@example.org", "alice@example.org", 0x200);
