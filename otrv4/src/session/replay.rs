@@ -16,10 +16,9 @@ use crate::client_profile::ClientProfile;
 use crate::crypto::dh3072::DhPublic;
 use crate::crypto::ed448::Point;
 use crate::prekey::PrekeyEnsemble;
-use crate::ratchet::keys::MessageKey;
-use crate::v4::{DataMessage, Flags};
+use crate::v4::DataMessage;
 use crate::vectors::{Recorded, bytes, transcript};
-use crate::wire::{Header, InstanceTag, MessageType, Padding, Reader, armour, read_plaintext, unarmour};
+use crate::wire::{Header, InstanceTag, MessageType, Reader, armour, unarmour};
 use crate::{Timestamp, wire};
 
 struct Party {
@@ -214,6 +213,14 @@ fn shown(event: &Value) -> Option<String> {
 /// The line length with which the recorded fragments were cut.
 fn max_line(sends: &[&str]) -> Option<usize> {
     sends.iter().filter(|line| line.starts_with("?OTR|")).map(|line| line.len()).max()
+}
+
+fn ciphertext(message: &[u8]) -> Vec<u8> {
+    let mut r = Reader::new(message);
+    Header::read(&mut r).expect("a header");
+    r.bytes(1 + 12 + 57, "fields").expect("fields");
+    r.mpi("DH key").expect("a DH key");
+    r.data("ciphertext").expect("a ciphertext").to_vec()
 }
 
 /// A line with its ring signature blotted out.

@@ -8,7 +8,7 @@ use super::output::{Event, Output, Outputs, SmpEnd};
 use super::send::check_text;
 use super::{Context, Session};
 use crate::Refused;
-use crate::account::{ContactKey, Verification};
+use crate::account::{Contact, ContactKey, Verification};
 use crate::crypto::ed448::SecretScalar;
 use crate::smp::ed448::{self, Ed448};
 use crate::smp::{Role, Smp, SmpError};
@@ -104,7 +104,7 @@ impl Session {
             return Err(WireError::TooLong("SMP question").into());
         }
         let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
-        let smp = channel.smp.receive_1(r.rest())?;
+        let smp = channel.smp.receive_1(r.ahead())?;
         let role = match question.is_empty() {
             true => Role::Responder,
             false => Role::Asked,
@@ -161,7 +161,8 @@ impl Session {
         let (role, key) = (channel.smp_role, ContactKey::V4(channel.fingerprint));
         channel.smp = Smp::default();
         if !equal {
-            let failed = cx.account.smp_failed(&self.correspondent);
+            cx.account.smp_failed(&self.correspondent);
+            let failed = cx.account.contact(&self.correspondent).map_or(0, Contact::failed_smp);
             return out.event(Event::SmpFailed { with: tag, failed });
         }
         let proven = match role {

@@ -131,7 +131,8 @@ impl<'a> Reader<'a> {
         if self.ahead().is_empty() { Ok(()) } else { Err(WireError::Trailing) }
     }
 
-    fn ahead(&self) -> &'a [u8] {
+    /// The bytes that have not been read.
+    pub(crate) fn ahead(&self) -> &'a [u8] {
         self.whole.get(self.position..).unwrap_or_default()
     }
 }
