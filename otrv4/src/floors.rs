@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 7] = [
     &["crypto"],
     &["reject"],
     &["keys", "client_profile", "prekey_profile", "prekey"],
-    &["ratchet", "dake", "prekey_server"],
+    &["ratchet", "dake", "smp", "prekey_server"],
     &["v4"],
     &["account", "refused", "session"],
 ];

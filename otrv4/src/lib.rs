@@ -64,7 +64,7 @@
 //! | wire | [`wire`] | data types, what a line is, fragments, TLVs |
 //! | crypto | `crypto` | SHAKE-256 by usage, Ed448, DH-3072, the ring signature |
 //! | identity | [`keys`], [`client_profile`], [`prekey_profile`], [`prekey`] | long-lived keys, fingerprints, profiles, prekey messages |
-//! | engines | `dake`, `ratchet` | DAKEZ and XZDH; the Double Ratchet |
+//! | engines | `dake`, `ratchet`, `smp` | DAKEZ and XZDH; the Double Ratchet; SMP |
 //! | versions | `v4` | data messages of version 4 |
 //! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |
@@ -87,6 +87,7 @@ pub(crate) mod ratchet;
 mod refused;
 mod reject;
 pub mod session;
+pub(crate) mod smp;
 mod time;
 pub(crate) mod v4;
 #[cfg(test)]

@@ -37,7 +37,6 @@ pub(crate) enum Usage {
     ExtraSymmKey = 0x17,
     Authenticator = 0x18,
     /// spec-notes/SN-015
-    #[expect(dead_code, reason = "the table is that of the text, whole")]
     SmpSecret = 0x19,
     Auth = 0x1A,
 }

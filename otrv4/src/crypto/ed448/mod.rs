@@ -15,7 +15,7 @@ pub(crate) use ecdh::EcdhKeyPair;
 pub(crate) use eddsa::{SigningKey, verify};
 pub(crate) use scalar::{Scalar, SecretScalar};
 
-use core::fmt;
+use core::{fmt, ops};
 
 use ed448_goldilocks::{CompressedEdwardsY, EdwardsPoint};
 use subtle::ConstantTimeEq;
@@ -67,12 +67,31 @@ impl Point {
 
     /// `r·G + c1·A1 + c2·A2 …` in variable time, for public values. May be the identity.
     pub(crate) fn combine(r: &Scalar, terms: &[(Scalar, &Self)]) -> Self {
-        let terms: Vec<_> = terms.iter().map(|(c, a)| (*c.expose(), a.curve)).collect();
-        (multiply::base(r.expose()) + multiply::sum_of_products(&terms)).into()
+        (multiply::base(r.expose()) + Self::products(terms)).into()
     }
 
-    fn is_identity(&self) -> bool {
+    /// `c1·A1 + c2·A2 …` in variable time, for public values. May be the identity.
+    pub(crate) fn sum_of_products(terms: &[(Scalar, &Self)]) -> Self {
+        Self::products(terms).into()
+    }
+
+    /// Whether this is the point that [`Point::decode`] refuses and that our arithmetic may give.
+    pub(crate) fn is_identity(&self) -> bool {
         self.curve == EdwardsPoint::IDENTITY
+    }
+
+    fn products(terms: &[(Scalar, &Self)]) -> EdwardsPoint {
+        let terms: Vec<_> = terms.iter().map(|(c, a)| (*c.expose(), a.curve)).collect();
+        multiply::sum_of_products(&terms)
+    }
+}
+
+/// The identity if both are the same.
+impl ops::Sub for &Point {
+    type Output = Point;
+
+    fn sub(self, other: Self) -> Point {
+        (self.curve - other.curve).into()
     }
 }
 
@@ -171,6 +190,22 @@ mod tests {
         opposite[56] = 0x80;
         assert_eq!(Point::combine(&-one, &[]).as_bytes(), &opposite);
         assert!(Point::combine(&Scalar::decode(&ORDER), &[]).is_identity());
+    }
+
+    #[test]
+    fn sums_and_differences_of_points_agree_with_their_factors() {
+        let [two, three, five] = [2, 3, 5].map(|n| {
+            let mut encoded = [0; 57];
+            encoded[0] = n;
+            Scalar::decode(&encoded)
+        });
+        let [a, b, c] = [two, three, five].map(|n| Point::combine(&n, &[]));
+        assert_eq!(&c - &a, b);
+        assert!((&c - &c).is_identity() && !(&c - &a).is_identity());
+        // 2·(3·G) + 3·(5·G) - (2·3 + 3·5)·G
+        let sum = Point::sum_of_products(&[(two, &b), (three, &c)]);
+        assert_eq!(sum, Point::combine(&(two * three + three * five), &[]));
+        assert!(Point::sum_of_products(&[(two, &b), (-three, &a)]).is_identity());
     }
 
     #[test]

@@ -151,6 +151,11 @@ impl SecretScalar {
         multiply::base(&self.0).into()
     }
 
+    /// `self·A`. The identity only if this number is zero.
+    pub(crate) fn mul(&self, a: &Point) -> Point {
+        (a.curve * *self.0).into()
+    }
+
     /// `self·A` where the point itself is the secret: 57 bytes of a POINT.
     pub(crate) fn mul_secret(&self, a: &Point) -> Secret<57> {
         let mut product = a.curve * *self.0;
@@ -316,6 +321,15 @@ mod tests {
             secret.write(&mut w);
             let read = SecretScalar::read(&mut Reader::new(w.as_slice()), "secret").unwrap();
             prop_assert_eq!(read.publish(), secret.publish());
+        }
+
+        #[test]
+        fn a_secret_multiple_is_the_public_one(random: [u8; 57], factor in scalar()) {
+            let secret = SecretScalar::from_random57(&Secret::copied(&random));
+            let a = Point::combine(&factor, &[]);
+            let product = secret.mul(&a);
+            prop_assert_eq!(&product, &Point::combine(&(factor * secret.publish()), &[]));
+            prop_assert!(secret.mul_secret(&a).ct_eq(&Secret::copied(product.as_bytes())));
         }
 
         #[test]
