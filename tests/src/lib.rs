@@ -4,8 +4,8 @@
 use otrv4::keys::ForgingSecret;
 use otrv4::wire::InstanceTag;
 use otrv4::{
-    Account, ContactKey, Context, Event, Fingerprint, Lifetimes, Output, Policy, PrekeyEnsemble, Protection, Refused,
-    Session, Ssid, Timestamp,
+    Account, ContactKey, Context, Event, Fingerprint, Lifetimes, Output, Policy, PrekeyEnsemble, Protection,
+    Refused, Session, Ssid, Timestamp,
 };
 
 /// When tests begin.

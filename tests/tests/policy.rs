@@ -241,7 +241,8 @@ fn padding() {
 
 #[test]
 fn the_modes() {
-    for operation in [OperationMode::V3Compatible, OperationMode::Standalone, OperationMode::InteractiveOnly] {
+    for operation in [OperationMode::V3Compatible, OperationMode::Standalone, OperationMode::InteractiveOnly]
+    {
         let policy = match operation {
             OperationMode::V3Compatible => Policy::default(),
             OperationMode::Standalone => Policy::standalone(),
@@ -256,7 +257,8 @@ fn the_modes() {
             let (mut alice, _) = pair(policy, policy);
             alice.receive(line);
             assert_eq!(kinds(&mut alice) == ["encoded"], compatible, "{operation:?}");
-            let warned = alice.told().iter().any(|event| matches!(event, Event::Plaintext { warn: true, .. }));
+            let warned =
+                alice.told().iter().any(|event| matches!(event, Event::Plaintext { warn: true, .. }));
             assert_eq!(warned, !compatible, "handed to the application");
         }
         let (mut alice, _) = pair(policy, policy);

@@ -40,8 +40,7 @@ fn no_smp_runs(person: &mut Person) {
 
 #[test]
 fn equal_secrets_verify_the_one_who_answered_and_without_a_question_both() {
-    for (question, of_asked) in
-        [("Where did we meet? ☕", Verification::TheirSmp), ("", Verification::Smp)]
+    for (question, of_asked) in [("Where did we meet? ☕", Verification::TheirSmp), ("", Verification::Smp)]
     {
         let (mut alice, mut bob) = talking();
         for (asking, asked) in [(true, of_asked), (false, Verification::Smp)] {

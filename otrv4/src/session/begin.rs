@@ -122,7 +122,8 @@ impl Session {
         chosen: Vec<VerifiedEnsemble>,
     ) -> Result<Vec<VerifiedEnsemble>, Refused> {
         let some = !chosen.is_empty();
-        let allowed = |ensemble: &VerifiedEnsemble| self.may_talk_to(cx.account, ensemble.profile().fingerprint());
+        let allowed =
+            |ensemble: &VerifiedEnsemble| self.may_talk_to(cx.account, ensemble.profile().fingerprint());
         let verified: Vec<_> = chosen.into_iter().filter(allowed).collect();
         if some && verified.is_empty() { Err(Refused::NotVerified) } else { Ok(verified) }
     }

@@ -5,8 +5,8 @@
 
 use super::output::EndedBy;
 use super::policy::{Expiry, Policy};
-use crate::dake::{Mode, Ssid};
 use crate::dake::interactive::{AuthI, SentAuthR};
+use crate::dake::{Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::v4::{Channel, Content, DataMessage};
 use crate::wire::{Reader, WireError, Writer};
@@ -229,8 +229,11 @@ impl Instance {
     pub(crate) fn expire(&mut self, expiry: Expiry, now: Timestamp) -> Expired {
         let before = self.answers.len();
         self.answers.retain(|(_, until)| *until > now);
-        let mut expired =
-            Expired { changed: before != self.answers.len(), session: self.expire_session(expiry, now), unrevealed: None };
+        let mut expired = Expired {
+            changed: before != self.answers.len(),
+            session: self.expire_session(expiry, now),
+            unrevealed: None,
+        };
         if let State::Encrypted(channel) = &mut self.state {
             expired.changed |= channel.expire_stored(now.plus(-expiry.of(channel.mode)));
         }

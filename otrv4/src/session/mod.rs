@@ -374,7 +374,13 @@ impl Session {
         self.instances.retain(|_, instance| !instance.is_empty());
     }
 
-    fn perform_expiry(&mut self, cx: &mut Context<'_>, tag: InstanceTag, expired: Expired, out: &mut Outputs) {
+    fn perform_expiry(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        expired: Expired,
+        out: &mut Outputs,
+    ) {
         let padding = self.policy.padding;
         if expired.changed {
             out.save();
@@ -398,8 +404,7 @@ impl Session {
         let after = self.policy.heartbeat_after;
         let due = |channel: &Channel| channel.times.heartbeat_at(after).is_some_and(|at| at <= cx.now);
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
-        let due: Vec<InstanceTag> =
-            running.filter(|(_, channel)| due(channel)).map(|(tag, _)| tag).collect();
+        let due: Vec<InstanceTag> = running.filter(|(_, channel)| due(channel)).map(|(tag, _)| tag).collect();
         for tag in due {
             self.send_quiet(cx, tag, &[], out);
         }

@@ -204,9 +204,11 @@ impl fmt::Debug for Event {
                 .field("verification", verification)
                 .field("ssid", ssid)
                 .finish(),
-            Self::NewFingerprint { with, fingerprint } => {
-                f.debug_struct("NewFingerprint").field("with", with).field("fingerprint", fingerprint).finish()
-            }
+            Self::NewFingerprint { with, fingerprint } => f
+                .debug_struct("NewFingerprint")
+                .field("with", with)
+                .field("fingerprint", fingerprint)
+                .finish(),
             Self::ChangedFingerprint { with, fingerprint } => f
                 .debug_struct("ChangedFingerprint")
                 .field("with", with)

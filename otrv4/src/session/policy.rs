@@ -128,7 +128,11 @@ impl Policy {
         match self.operation {
             OperationMode::V3Compatible => self.versions,
             OperationMode::Standalone | OperationMode::InteractiveOnly => {
-                if self.versions.contains(4) { Versions::V4 } else { Versions::EMPTY }
+                if self.versions.contains(4) {
+                    Versions::V4
+                } else {
+                    Versions::EMPTY
+                }
             }
         }
     }

@@ -31,7 +31,9 @@ impl Session {
         match classify(line) {
             Line::Plain(text) => self.receive_plain(text.into(), &mut out),
             // Without clear text there are no tags and queries: "such messages should be handled by the application".
-            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => self.receive_plain(text, &mut out),
+            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => {
+                self.receive_plain(text, &mut out)
+            }
             Line::Query(_) if !self.policy.knows_clear_text() => self.receive_plain(line.into(), &mut out),
             Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, &mut out),
             Line::Query(versions) => self.receive_query(cx, versions, &mut out),
@@ -336,7 +338,9 @@ impl Session {
         let instance = self.instances.get(&tag);
         let known = instance.is_some_and(|instance| instance.knows(message));
         let handshake = instance.is_some_and(Instance::is_answering);
-        message.is_of_first_ratchet() && !known && (handshake || (cx.account.prekeys() > 0 && self.policy.allows_offline()))
+        message.is_of_first_ratchet()
+            && !known
+            && (handshake || (cx.account.prekeys() > 0 && self.policy.allows_offline()))
     }
 
     /// Shows what a message said, and does what its TLVs ask for.

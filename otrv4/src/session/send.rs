@@ -167,7 +167,9 @@ impl Session {
         out: &mut Outputs,
     ) -> Vec<ExtraKey> {
         let padding = self.policy.padding;
-        let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel) else { return Vec::new() };
+        let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel) else {
+            return Vec::new();
+        };
         let sealed = channel.seal(Flags::IgnoreUnreadable, "", tlvs, cx.sealing(tag, padding));
         let (message, keys) = sealed.expect("no text, and records of ours that are short");
         out.save();

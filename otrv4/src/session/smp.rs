@@ -77,7 +77,13 @@ impl Session {
     }
 
     /// A record of a message that was just opened; those that are not of SMP are none of our business.
-    pub(super) fn receive_smp(&mut self, cx: &mut Context<'_>, tag: InstanceTag, tlv: &Tlv, out: &mut Outputs) {
+    pub(super) fn receive_smp(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        tlv: &Tlv,
+        out: &mut Outputs,
+    ) {
         let value = &tlv.value;
         let step = match tlv.kind {
             tlv_type::SMP_1 => self.receive_smp_1(tag, value, out),
@@ -235,7 +241,8 @@ impl Session {
         let there = |tag: &InstanceTag| {
             self.channel(*tag).is_some_and(|channel| SmpProgress::of(&channel.smp) == progress)
         };
-        let mut tags = self.instances.keys().copied().filter(|tag| to.is_none_or(|to| to == *tag)).filter(there);
+        let mut tags =
+            self.instances.keys().copied().filter(|tag| to.is_none_or(|to| to == *tag)).filter(there);
         match (tags.next(), tags.next()) {
             (Some(tag), None) => Ok(tag),
             (Some(_), Some(_)) => Err(Refused::WhichInstance),
