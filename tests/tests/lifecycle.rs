@@ -4,7 +4,7 @@
 
 use otrv4::session::EndedBy;
 use otrv4::{Event, Mode, Protection, Refused, Reject};
-use otrv4_tests::{Person, assert_same_conversation, deliver, talking};
+use otrv4_tests::{Person, START, assert_same_conversation, deliver, talking};
 
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
@@ -53,6 +53,9 @@ fn two_hours_without_a_new_key_of_ours_end_it_and_nothing_goes_out_in_clear() {
 fn answers_renew_the_time_and_each_side_has_its_own() {
     let (mut alice, mut bob) = talking();
     bob.session.policy().expiry.online = 14 * 24 * 60 * 60;
+    for person in [&mut alice, &mut bob] {
+        person.session.policy().heartbeat_after = None;
+    }
     for _ in 0..5 {
         let line = bob.line("question");
         alice.receive(&line);
@@ -77,8 +80,8 @@ fn an_offline_start_lives_for_two_weeks() {
     alice.start_offline(bob.prekeys(1)).say("when you are back");
     alice.wait(14 * DAY - 1);
     assert!(!is_finished(&alice));
-    // Bob comes back a week later, when his profile has been renewed; his answer is read.
-    bob.wait(7 * DAY);
+    // Bob comes back just before Alice's profile, which came with it, expires; his answer is read.
+    bob.wait(7 * DAY - 1);
     alice.take().iter().for_each(|line| _ = bob.receive(line));
     assert!(bob.heard().contains(&"when you are back".to_owned()));
     bob.say("now").take().iter().for_each(|line| _ = alice.receive(line));
@@ -159,15 +162,15 @@ fn a_message_that_is_missing_for_too_long_can_no_longer_be_read() {
         let line = alice.line("in time");
         assert_eq!(bob.receive(&line).heard(), ["in time"]);
         // They talk on, so that the conversation does not expire.
-        for _ in 0..2 {
-            wait(&mut alice, &mut bob, late / 2);
+        for part in [1800, 1800, 1800, late - 5400] {
+            wait(&mut alice, &mut bob, part);
             (alice.take(), bob.take());
             let line = bob.line("go on");
             alice.receive(&line).take();
             let line = alice.line("so");
             bob.receive(&line).take();
         }
-        wait(&mut alice, &mut bob, late % 2);
+        assert_eq!(bob.now, START.plus(late));
         (alice.take(), bob.take(), bob.told());
         bob.receive(&missing);
         let told = bob.told();
