@@ -303,6 +303,7 @@ fn a_fingerprint_that_is_new_changed_or_somebody_elses_is_told() {
     alice.act(|session, cx| session.start(cx));
     deliver(&mut alice, &mut bob);
     assert_eq!(fingerprints(&mut alice), [""; 0], "known by now");
+    alice.wait(60); // Her Identity message is open no longer.
     let mut again = Person::new("bob@example.org", "alice@example.org");
     again.act(|session, cx| session.start_identity(cx));
     deliver(&mut alice, &mut again);
