@@ -16,8 +16,8 @@ use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::ratchet::keys::{ChainKey, MacKey};
 use crate::ratchet::{Position, Ratchet, Sealed, Step, is_dh_ratchet};
+use crate::smp::Smp;
 use crate::smp::ed448::Ed448;
-use crate::smp::{Role, Smp};
 use crate::wire::{
     Header, InstanceTag, MessageType, Padding, Reader, Tlv, Version, WireError, Writer, read_plaintext,
     write_plaintext,
@@ -36,8 +36,8 @@ pub(crate) struct Channel {
     pub(crate) times: Times,
     /// The verification that is under way.
     pub(crate) smp: Smp<Ed448>,
-    /// Our part in it.
-    pub(crate) smp_role: Role,
+    /// What they asked for it, empty if they asked nothing; none in a run of ours.
+    pub(crate) smp_question: Option<String>,
 }
 
 /// With what a message is sealed, beside the keys.
@@ -63,8 +63,8 @@ impl Channel {
     pub(crate) fn new(established: Established, now: Timestamp) -> Self {
         let Established { ratchet, ssid, mode, their_profile } = established;
         let fingerprint = their_profile.fingerprint();
-        let (times, smp, smp_role) = (Times::new(now), Smp::default(), Role::Initiator);
-        Self { ratchet, mode, ssid, fingerprint, times, smp, smp_role }
+        let (times, smp) = (Times::new(now), Smp::default());
+        Self { ratchet, mode, ssid, fingerprint, times, smp, smp_question: None }
     }
 
     /// Seals text and TLVs into the bytes of the next data message; with it come the keys that TLVs of type 7 among
@@ -149,14 +149,14 @@ impl Channel {
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
-        let Self { ratchet, mode, ssid, fingerprint, times, smp, smp_role } = self;
+        let Self { ratchet, mode, ssid, fingerprint, times, smp, smp_question } = self;
         ratchet.save(w);
         mode.save(w);
         ssid.save(w);
         w.bytes(fingerprint.as_bytes());
         times.save(w);
         smp.save(w);
-        smp_role.save(w);
+        w.option(smp_question.as_ref(), |w, question| _ = w.data(question.as_bytes()));
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -167,7 +167,7 @@ impl Channel {
             fingerprint: Fingerprint::from_bytes(r.array("fingerprint")?),
             times: Times::load(r)?,
             smp: Smp::load(r)?,
-            smp_role: Role::load(r)?,
+            smp_question: r.option(|r| r.text("SMP question"))?,
         })
     }
 

@@ -85,11 +85,12 @@ pub enum Event {
         with: InstanceTag,
     },
     /// The correspondent wants to verify that we share a secret: ask our user, then [`crate::Session::smp_answer`] or
-    /// [`crate::Session::smp_abort`].
+    /// [`crate::Session::smp_abort`]. Show with it whose key asks: it may be a client that our user does not know.
     SmpAsked {
         /// The client that asks.
         from: InstanceTag,
-        /// What to ask our user; empty if the secret is one that both know without a question.
+        /// What to ask our user, as the other side wrote it. Empty if the secret is one that both have agreed on outside of
+        /// this conversation; if it was not, and be it named in a text just before, this must be declined.
         question: String,
     },
     /// Both have entered the same secret.
@@ -112,6 +113,9 @@ pub enum Event {
         with: InstanceTag,
         /// Why.
         why: SmpEnd,
+        /// How many runs with this correspondent have failed, if this one counts among them: the other side had what
+        /// tells it the result, and has kept that to itself.
+        failed: Option<u32>,
     },
     /// An extra symmetric key, the same on both sides.
     ExtraKey {
@@ -234,9 +238,12 @@ impl fmt::Debug for Event {
             Self::SmpFailed { with, failed } => {
                 f.debug_struct("SmpFailed").field("with", with).field("failed", failed).finish()
             }
-            Self::SmpAborted { with, why } => {
-                f.debug_struct("SmpAborted").field("with", with).field("why", why).finish()
-            }
+            Self::SmpAborted { with, why, failed } => f
+                .debug_struct("SmpAborted")
+                .field("with", with)
+                .field("why", why)
+                .field("failed", failed)
+                .finish(),
             Self::ExtraKey { with, key } => {
                 f.debug_struct("ExtraKey").field("with", with).field("key", key).finish()
             }

@@ -42,6 +42,8 @@ impl Session {
             Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, &mut out),
             Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
         }
+        // "If you have not sent a message to this correspondent in some (configurable) time, send a heartbeat".
+        self.send_heartbeats(cx, &mut out);
         out.finish()
     }
 
@@ -369,7 +371,7 @@ impl Session {
         extra_keys.into_iter().for_each(|key| out.event(Event::ExtraKey { with: tag, key }));
         match by {
             OpenedBy::Current => {
-                tlvs.iter().for_each(|tlv| self.receive_smp(cx, tag, tlv, out));
+                self.receive_smp(cx, tag, &tlvs, out);
                 match disconnected {
                     true => self.finish(cx, tag, out),
                     false => self.reveal_much(cx, tag, out),

@@ -94,7 +94,12 @@ impl Replay {
                 .with(&mut rng, |session, cx| session.smp_start(cx, None, &arg(0), &arg(1)))
                 .expect("a channel"),
             "smp_respond" => {
-                party.with(&mut rng, |session, cx| session.smp_answer(cx, None, &arg(0))).expect("was asked")
+                let asked = |tag: &InstanceTag| party.session.smp_question(*tag).is_some();
+                let from = party.session.instances.keys().copied().find(asked).expect("was asked");
+                let question = party.session.smp_question(from).expect("was asked").to_owned();
+                party
+                    .with(&mut rng, |session, cx| session.smp_answer(cx, from, &question, &arg(0)))
+                    .expect("was asked")
             }
             "heartbeat" => {
                 party.with(&mut rng, |session, cx| session.heartbeat(cx, None)).expect("a channel")

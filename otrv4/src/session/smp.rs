@@ -11,7 +11,7 @@ use crate::Refused;
 use crate::account::{Contact, ContactKey, Verification};
 use crate::crypto::ed448::SecretScalar;
 use crate::smp::ed448::{self, Ed448};
-use crate::smp::{Role, Smp, SmpError};
+use crate::smp::{Smp, SmpError};
 use crate::v4::Channel;
 use crate::wire::{InstanceTag, Reader, Tlv, WireError, Writer, tlv_type};
 
@@ -35,66 +35,77 @@ impl Session {
             // A message of its own: others refuse a message with two records of SMP.
             self.send_quiet(cx, tag, &[abort()], &mut out);
         }
-        let secret = self.smp_secret(cx, tag, Role::Initiator, secret)?;
+        let secret = self.smp_secret(cx, tag, Initiator::We, secret)?;
         let (smp, body) = Smp::start(secret, cx.rng);
         let mut w = Writer::new();
         w.data(question.as_bytes()).bytes(&body);
-        self.set_smp(tag, smp, Role::Initiator);
+        self.set_smp(tag, smp, None);
         self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_1, value: w.finish() }], &mut out);
         Ok(out.finish())
     }
 
-    /// Answers [`Event::SmpAsked`] with the secret that our user has typed.
+    /// Answers [`Event::SmpAsked`] with the secret that our user has typed. `from` and `question` are those of the event:
+    /// should the other side have asked something else since, the answer is refused. spec-notes/SN-037
     pub fn smp_answer(
         &mut self,
         cx: &mut Context<'_>,
-        to: Option<InstanceTag>,
+        from: InstanceTag,
+        question: &str,
         secret: &str,
     ) -> Result<Vec<Output>, Refused> {
         check_secret(secret)?;
-        let (tag, mut out) = (self.one_in(to, SmpProgress::Asked)?, Outputs::default());
-        let role = self.channel(tag).map(|channel| channel.smp_role).ok_or(Refused::NoSmp)?;
-        let secret = self.smp_secret(cx, tag, role, secret)?;
-        let answered = self.channel(tag).and_then(|channel| channel.smp.answer(secret, cx.rng).ok());
+        if self.smp_question(from) != Some(question) {
+            return Err(Refused::NoSmp);
+        }
+        let secret = self.smp_secret(cx, from, Initiator::They, secret)?;
+        let answered = self.channel(from).and_then(|channel| channel.smp.answer(secret, cx.rng).ok());
         let (smp, body) = answered.ok_or(Refused::NoSmp)?;
-        self.set_smp(tag, smp, role);
-        self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_2, value: body }], &mut out);
+        self.set_smp(from, smp, Some(question.into()));
+        let mut out = Outputs::default();
+        self.send_quiet(cx, from, &[Tlv { kind: tlv_type::SMP_2, value: body }], &mut out);
         Ok(out.finish())
     }
 
-    /// Gives up a run, or declines one. "In all cases, send a type 6 TLV".
+    /// What that client has asked and our user has still to answer; empty if it has asked for a secret that both know.
+    pub fn smp_question(&self, from: InstanceTag) -> Option<&str> {
+        let channel = self.channel(from).filter(|channel| channel.smp.is_asked())?;
+        channel.smp_question.as_deref()
+    }
+
+    /// Gives up a run, or declines one: that with the client named, or the only one. "In all cases, send a type 6 TLV".
     pub fn smp_abort(
         &mut self,
         cx: &mut Context<'_>,
         to: Option<InstanceTag>,
     ) -> Result<Vec<Output>, Refused> {
-        let running = self.one_in(to, SmpProgress::Asked).or_else(|_| self.one_in(to, SmpProgress::Waiting));
-        let tag = running.or_else(|_| self.one_encrypted(to))?;
+        let is_running =
+            |tag: &InstanceTag| self.channel(*tag).is_some_and(|channel| channel.smp.is_running());
+        let mut running = self.instances.keys().copied().filter(is_running);
+        let tag = match (to, running.next(), running.next()) {
+            (None, Some(tag), None) => tag,
+            (None, Some(_), Some(_)) => return Err(Refused::WhichInstance),
+            (Some(_), _, _) | (None, None, _) => self.one_encrypted(to)?,
+        };
         let mut out = Outputs::default();
         self.take_smp(cx, tag, SmpEnd::Us, &mut out);
         self.send_quiet(cx, tag, &[abort()], &mut out);
         Ok(out.finish())
     }
 
-    /// A record of a message that was just opened; those that are not of SMP are none of our business.
+    /// The records of a message that was just opened; those that are not of SMP are none of our business. More than one
+    /// of SMP is against the protocol, and would make us answer each.
     pub(super) fn receive_smp(
         &mut self,
         cx: &mut Context<'_>,
         tag: InstanceTag,
-        tlv: &Tlv,
+        tlvs: &[Tlv],
         out: &mut Outputs,
     ) {
-        let value = &tlv.value;
-        let step = match tlv.kind {
-            tlv_type::SMP_1 => self.receive_smp_1(tag, value, out),
-            tlv_type::SMP_2 => self.receive_smp_2(cx, tag, value, out),
-            tlv_type::SMP_3 => self.receive_smp_3(cx, tag, value, out),
-            tlv_type::SMP_4 => self.receive_smp_4(cx, tag, value, out),
-            tlv_type::SMP_ABORT => {
-                self.take_smp(cx, tag, SmpEnd::Them, out);
-                Ok(())
-            }
-            _ => Ok(()),
+        let mut ours = tlvs.iter().filter(|tlv| (tlv_type::SMP_1..=tlv_type::SMP_ABORT).contains(&tlv.kind));
+        let step = match (ours.next(), ours.next()) {
+            (None, _) => Ok(()),
+            (Some(tlv), None) => self.receive_smp_record(cx, tag, tlv, out),
+            (Some(_), Some(_)) => Err(SmpError::Unexpected),
         };
         if step.is_err() {
             self.take_smp(cx, tag, SmpEnd::Broken, out);
@@ -102,20 +113,35 @@ impl Session {
         }
     }
 
+    fn receive_smp_record(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        tlv: &Tlv,
+        out: &mut Outputs,
+    ) -> Result<(), SmpError> {
+        match tlv.kind {
+            tlv_type::SMP_1 => self.receive_smp_1(tag, &tlv.value, out),
+            tlv_type::SMP_2 => self.receive_smp_2(cx, tag, &tlv.value, out),
+            tlv_type::SMP_3 => self.receive_smp_3(cx, tag, &tlv.value, out),
+            tlv_type::SMP_4 => self.receive_smp_4(cx, tag, &tlv.value, out),
+            _ => {
+                self.take_smp(cx, tag, SmpEnd::Them, out);
+                Ok(())
+            }
+        }
+    }
+
     /// "Receiving a SMP Message 1": the answer waits for our user.
     fn receive_smp_1(&mut self, tag: InstanceTag, value: &[u8], out: &mut Outputs) -> Result<(), SmpError> {
         let mut r = Reader::new(value);
         let question = r.text("SMP question")?;
-        if question.len() > MAX_QUESTION {
-            return Err(WireError::TooLong("SMP question").into());
+        if question.len() > MAX_QUESTION || question.contains('\0') {
+            return Err(WireError::Illegal("SMP question").into());
         }
         let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
         let smp = channel.smp.receive_1(r.ahead())?;
-        let role = match question.is_empty() {
-            true => Role::Responder,
-            false => Role::Asked,
-        };
-        self.set_smp(tag, smp, role);
+        self.set_smp(tag, smp, Some(question.clone()));
         out.event(Event::SmpAsked { from: tag, question });
         Ok(())
     }
@@ -129,7 +155,7 @@ impl Session {
     ) -> Result<(), SmpError> {
         let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
         let (smp, body) = channel.smp.receive_2(value, cx.rng)?;
-        self.set_smp(tag, smp, Role::Initiator);
+        self.set_smp(tag, smp, None);
         self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_3, value: body }], out);
         Ok(())
     }
@@ -164,16 +190,16 @@ impl Session {
     /// The run is over: EXPECT1, and what it says about the key at the other end is noted.
     fn conclude_smp(&mut self, cx: &mut Context<'_>, tag: InstanceTag, equal: bool, out: &mut Outputs) {
         let Some(channel) = self.channel_mut(tag) else { return };
-        let (role, key) = (channel.smp_role, ContactKey::V4(channel.fingerprint));
+        let (question, key) = (channel.smp_question.take(), ContactKey::V4(channel.fingerprint));
         channel.smp = Smp::default();
         if !equal {
-            cx.account.smp_failed(&self.correspondent);
-            let failed = cx.account.contact(&self.correspondent).map_or(0, Contact::failed_smp);
+            let failed = self.count_failure(cx);
             return out.event(Event::SmpFailed { with: tag, failed });
         }
-        let proven = match role {
-            Role::Initiator | Role::Responder => Verification::Smp,
-            Role::Asked => Verification::TheirSmp,
+        // Who chooses the question may choose one to which he knows the answer.
+        let proven = match question.as_deref() {
+            None | Some("") => Verification::Smp,
+            Some(_) => Verification::TheirSmp,
         };
         cx.account.smp_succeeded(&self.correspondent, key, proven, cx.now);
         let verification = cx.account.verification(&self.correspondent, key);
@@ -188,6 +214,7 @@ impl Session {
     /// Back to EXPECT1, whatever was under way; whether something was.
     fn take_smp(&mut self, cx: &mut Context<'_>, tag: InstanceTag, why: SmpEnd, out: &mut Outputs) -> bool {
         let Some(channel) = self.channel_mut(tag) else { return false };
+        channel.smp_question = None;
         let smp = std::mem::take(&mut channel.smp);
         self.tell_smp_end(cx, tag, &smp, why, out)
     }
@@ -205,12 +232,15 @@ impl Session {
             return false;
         }
         // Who has message 3 knows the result, and may keep it to himself: it counts as a guess.
-        if smp.has_sent_3() {
-            cx.account.smp_failed(&self.correspondent);
-        }
+        let failed = smp.has_sent_3().then(|| self.count_failure(cx));
         out.save();
-        out.event(Event::SmpAborted { with: tag, why });
+        out.event(Event::SmpAborted { with: tag, why, failed });
         true
+    }
+
+    fn count_failure(&self, cx: &mut Context<'_>) -> u32 {
+        cx.account.smp_failed(&self.correspondent);
+        cx.account.contact(&self.correspondent).map_or(0, Contact::failed_smp)
     }
 
     /// `x` or `y`, by who began.
@@ -218,35 +248,21 @@ impl Session {
         &self,
         cx: &Context<'_>,
         tag: InstanceTag,
-        role: Role,
+        initiator: Initiator,
         secret: &str,
     ) -> Result<SecretScalar, Refused> {
         let channel = self.channel(tag).ok_or(Refused::NotEncrypted)?;
         let (ours, theirs) = (cx.account.fingerprint(), channel.fingerprint);
-        let (initiator, responder) = match role {
-            Role::Initiator => (ours, theirs),
-            Role::Responder | Role::Asked => (theirs, ours),
+        let (initiator, responder) = match initiator {
+            Initiator::We => (ours, theirs),
+            Initiator::They => (theirs, ours),
         };
         Ok(ed448::secret(&initiator, &responder, &channel.ssid.bytes(), secret.as_bytes()))
     }
 
-    fn set_smp(&mut self, tag: InstanceTag, smp: Smp<Ed448>, role: Role) {
+    fn set_smp(&mut self, tag: InstanceTag, smp: Smp<Ed448>, question: Option<String>) {
         if let Some(channel) = self.channel_mut(tag) {
-            (channel.smp, channel.smp_role) = (smp, role);
-        }
-    }
-
-    /// The client named, or the only one whose run is that far.
-    fn one_in(&self, to: Option<InstanceTag>, progress: SmpProgress) -> Result<InstanceTag, Refused> {
-        let there = |tag: &InstanceTag| {
-            self.channel(*tag).is_some_and(|channel| SmpProgress::of(&channel.smp) == progress)
-        };
-        let mut tags =
-            self.instances.keys().copied().filter(|tag| to.is_none_or(|to| to == *tag)).filter(there);
-        match (tags.next(), tags.next()) {
-            (Some(tag), None) => Ok(tag),
-            (Some(_), Some(_)) => Err(Refused::WhichInstance),
-            (None, _) => Err(Refused::NoSmp),
+            (channel.smp, channel.smp_question) = (smp, question);
         }
     }
 
@@ -280,15 +296,22 @@ impl SmpProgress {
     }
 }
 
+/// Who began a run.
+enum Initiator {
+    We,
+    They,
+}
+
 /// "The associated length should be zero".
 fn abort() -> Tlv {
     Tlv { kind: tlv_type::SMP_ABORT, value: Vec::new() }
 }
 
+/// A secret of blanks is none; blanks around one belong to it.
 fn check_secret(secret: &str) -> Result<(), Refused> {
     match secret.len() {
-        0 => Err(Refused::EmptySecret),
-        1..=MAX_QUESTION => Ok(()),
+        _ if secret.trim().is_empty() => Err(Refused::EmptySecret),
+        ..=MAX_QUESTION => Ok(()),
         _ => Err(Refused::TooLong),
     }
 }

@@ -8,7 +8,6 @@ pub(crate) mod ed448;
 mod parts;
 #[cfg(test)]
 mod replay;
-mod role;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +18,6 @@ use rand_core::CryptoRng;
 
 use crate::wire::{Reader, WireError, Writer};
 use parts::{Commitment, Comparison, Generators, Prover};
-pub(crate) use role::Role;
 
 /// The smpstate of one conversation. Each step borrows it and returns what comes next; a refused step changes nothing.
 pub(crate) struct Smp<G: Group>(State<G>);

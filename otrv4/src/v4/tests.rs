@@ -32,8 +32,8 @@ fn alice_and_bob() -> (Channel, Channel) {
 
 fn channel(ratchet: Ratchet) -> Channel {
     let (ssid, fingerprint) = (Ssid::new([0; 8], true), Fingerprint::from_bytes([0; 56]));
-    let (times, smp, smp_role) = (Times::new(NOW), Smp::default(), Role::Initiator);
-    Channel { ratchet, mode: Mode::Interactive, ssid, fingerprint, times, smp, smp_role }
+    let (times, smp) = (Times::new(NOW), Smp::default());
+    Channel { ratchet, mode: Mode::Interactive, ssid, fingerprint, times, smp, smp_question: None }
 }
 
 fn sealing(rng: &mut dyn CryptoRng, padding: Padding, now: Timestamp) -> Sealing<'_> {
