@@ -375,7 +375,7 @@ fn two_clients_of_one_correspondent_each_get_a_conversation() {
     desk.told();
     phone.told();
     let tag = desk.account.tag();
-    alice.act(|session, _| session.select(tag).expect("a running conversation"));
+    alice.act(|session, cx| session.select(cx, tag).expect("a running conversation"));
     let line = alice.line("to the desk");
     assert_eq!(desk.receive(&line).heard(), ["to the desk"]);
     phone.receive(&line);

@@ -1,6 +1,6 @@
 //! Verifying each other by a secret. Spec: otrv4.md "Socialist Millionaires Protocol (SMP)". spec-notes/SN-037
 
-use otrv4::session::SmpEnd;
+use otrv4::session::{SmpEnd, SmpProgress};
 use otrv4::{ContactKey, Event, Refused, Verification};
 use otrv4_tests::{Person, deliver, talking};
 
@@ -11,9 +11,12 @@ fn ask(from: &mut Person, question: &str, secret: &str) {
     from.act(|session, cx| session.smp_start(cx, None, question, secret).expect("may ask"));
 }
 
-/// The other side answers.
-fn answer(from: &mut Person, secret: &str) {
-    from.act(|session, cx| session.smp_answer(cx, None, secret).expect("was asked"));
+/// The other side answers the one who asked.
+fn answer(person: &mut Person, secret: &str) {
+    let tags = person.session.instances().map(|instance| instance.tag);
+    let asked = tags.filter_map(|tag| Some((tag, person.session.smp_question(tag)?.to_owned())));
+    let (from, question) = asked.last().expect("somebody has asked");
+    person.act(|session, cx| session.smp_answer(cx, from, &question, secret).expect("was asked"));
 }
 
 fn abort(from: &mut Person) {
@@ -35,7 +38,7 @@ fn assert_they_talk_on(alice: &mut Person, bob: &mut Person) {
 }
 
 fn no_smp_runs(person: &mut Person) {
-    assert_eq!(person.refuses(|session, cx| session.smp_answer(cx, None, SECRET)), Refused::NoSmp);
+    assert!(person.session.instances().all(|instance| instance.smp == SmpProgress::None));
 }
 
 #[test]
@@ -157,13 +160,13 @@ fn beginning_again_gives_up_the_run_before_on_both_sides() {
     deliver(&mut alice, &mut bob);
     bob.told();
     ask(&mut alice, "second?", SECRET);
-    assert_eq!(alice.told(), [Event::SmpAborted { with: bob.account.tag(), why: SmpEnd::Us }]);
+    assert_eq!(alice.told(), [Event::SmpAborted { with: bob.account.tag(), why: SmpEnd::Us, failed: None }]);
     deliver(&mut alice, &mut bob);
     let from = alice.account.tag();
     assert_eq!(
         bob.told(),
         [
-            Event::SmpAborted { with: from, why: SmpEnd::Them },
+            Event::SmpAborted { with: from, why: SmpEnd::Them, failed: None },
             Event::SmpAsked { from, question: "second?".into() }
         ]
     );
@@ -197,7 +200,7 @@ fn a_new_handshake_in_the_middle_ends_the_run_on_both_sides() {
     (alice.told(), bob.told());
     bob.act(|session, cx| session.start(cx));
     deliver(&mut alice, &mut bob);
-    let broken = |with| Event::SmpAborted { with, why: SmpEnd::Conversation };
+    let broken = |with| Event::SmpAborted { with, why: SmpEnd::Conversation, failed: None };
     assert_eq!(alice.told()[0], broken(bob.account.tag()));
     assert_eq!(bob.told()[0], broken(alice.account.tag()));
     // What comes late belongs to a conversation that is no more.
@@ -296,7 +299,7 @@ fn whoever_withholds_the_last_message_has_used_up_a_guess() {
     bob.take(); // message 4
     abort(&mut bob);
     deliver(&mut alice, &mut bob);
-    assert!(matches!(alice.told()[..], [Event::SmpAborted { why: SmpEnd::Them, .. }]));
+    assert!(matches!(alice.told()[..], [Event::SmpAborted { why: SmpEnd::Them, failed: Some(1), .. }]));
     assert_eq!(alice.account.contact("bob@example.org").expect("known").failed_smp(), 1);
 }
 
@@ -305,13 +308,15 @@ fn what_cannot_be_asked_or_answered_is_refused_with_a_reason() {
     let (mut alice, mut bob) = talking();
     for (question, secret, refused) in [
         ("?", "", Refused::EmptySecret),
+        ("?", " \n", Refused::EmptySecret),
         ("?", &"x".repeat(4097), Refused::TooLong),
         (&"?".repeat(4097), SECRET, Refused::TooLong),
     ] {
         assert_eq!(alice.refuses(|session, cx| session.smp_start(cx, None, question, secret)), refused);
     }
     assert!(matches!(alice.refuses(|s, cx| s.smp_start(cx, None, "a\0b", SECRET)), Refused::Text(_)));
-    assert_eq!(bob.refuses(|session, cx| session.smp_answer(cx, None, SECRET)), Refused::NoSmp);
+    let of_alice = alice.account.tag();
+    assert_eq!(bob.refuses(|session, cx| session.smp_answer(cx, of_alice, "", SECRET)), Refused::NoSmp);
     let nobody = otrv4::wire::InstanceTag::new(0x1234).expect("a tag");
     let unknown = Refused::NoSuchInstance(nobody);
     assert_eq!(alice.refuses(|session, cx| session.smp_start(cx, Some(nobody), "?", SECRET)), unknown);
@@ -346,4 +351,47 @@ fn each_client_of_a_correspondent_is_verified_by_itself() {
     let line = tablet.line("here I am");
     alice.receive(&line);
     assert_eq!(alice.session.best_instance(&alice.account), Some(of_tablet));
+}
+
+#[test]
+fn an_answer_is_to_the_question_that_was_read_and_to_no_other() {
+    let (mut alice, mut bob) = talking();
+    ask(&mut alice, "What is the capital of France?", "Paris");
+    deliver(&mut alice, &mut bob);
+    // While Bob types, the question changes into a secret that both are said to know.
+    ask(&mut alice, "", "Paris");
+    deliver(&mut alice, &mut bob);
+    let of_alice = alice.account.tag();
+    let question = "What is the capital of France?";
+    assert_eq!(bob.refuses(|s, cx| s.smp_answer(cx, of_alice, question, "Paris")), Refused::NoSmp);
+    assert_eq!(bob.session.smp_question(of_alice), Some(""));
+    // After a restart the question can still be shown.
+    bob.restart();
+    assert_eq!(bob.session.smp_question(of_alice), Some(""));
+    abort(&mut bob);
+    assert_eq!(bob.session.smp_question(of_alice), None);
+}
+
+#[test]
+fn declining_means_the_run_that_is_there_and_asks_back_if_there_are_several() {
+    let (mut alice, mut bob) = talking();
+    let mut tablet = Person::new("bob@example.org", "alice@example.org");
+    tablet.act(|session, cx| session.start_identity(cx));
+    deliver(&mut alice, &mut tablet);
+    ask(&mut tablet, "?", SECRET);
+    deliver(&mut alice, &mut tablet);
+    // Bob's phone is selected, the tablet has asked.
+    abort(&mut alice);
+    deliver(&mut alice, &mut tablet);
+    assert!(tablet.told().iter().any(|event| matches!(event, Event::SmpAborted { why: SmpEnd::Them, .. })));
+    for from in [&mut tablet, &mut bob] {
+        ask(from, "?", SECRET);
+        from.take().iter().for_each(|line| _ = alice.receive(line));
+    }
+    assert_eq!(alice.refuses(|session, cx| session.smp_abort(cx, None)), Refused::WhichInstance);
+    let of_bob = bob.account.tag();
+    alice.act(|session, cx| session.smp_abort(cx, Some(of_bob)).expect("a run"));
+    deliver(&mut alice, &mut bob);
+    no_smp_runs(&mut bob);
+    assert!(alice.session.smp_question(tablet.account.tag()).is_some());
 }

@@ -27,7 +27,7 @@ fn a_stranger_who_completes_a_handshake_does_not_get_our_text() {
     assert_eq!(bob.receive(&line).heard(), ["for Bob"]);
     // Unless our user says so.
     let tag = mallory.account.tag();
-    alice.act(|session, _| session.select(tag).expect("a running conversation"));
+    alice.act(|session, cx| session.select(cx, tag).expect("a running conversation"));
     alice.restart();
     let line = alice.line("for Mallory");
     assert_eq!(mallory.receive(&line).heard(), ["for Mallory"]);

@@ -129,6 +129,11 @@ pub(crate) struct SentAuthR {
 }
 
 impl SentAuthR {
+    /// Whose Identity message it answers.
+    pub(crate) fn their_fingerprint(&self) -> Fingerprint {
+        self.their_profile.fingerprint()
+    }
+
     /// Auth-R in answer to an Identity message. otrv4.md "Auth-R Message".
     pub(crate) fn new(
         us: Us<'_>,

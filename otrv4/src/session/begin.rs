@@ -3,38 +3,45 @@
 //! Data Message to an offline participant". Used by applications through [`Session`].
 
 use super::output::{EndedBy, Event, Output, Outputs};
-use super::start::OpenIdentity;
+use super::start::{HANDSHAKE_TIMEOUT, OpenIdentity};
 use super::{Context, MAX_INSTANCES, Session};
 use crate::dake::interactive::SentIdentity;
 use crate::dake::offline;
 use crate::prekey::{self, PrekeyEnsemble, VerifiedEnsemble};
 use crate::wire::{InstanceTag, Tlv, query_message, tlv_type};
-use crate::{Refused, Reject, Timestamp};
+use crate::{Refused, Timestamp};
 
 impl Session {
     /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake.
     /// In the modes that know no query messages it begins with an Identity message.
+    /// If the policy does not allow it, that is told as [`Event::NotDone`].
     pub fn start(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        let mut out = Outputs::default();
-        self.begin(cx, &mut out);
-        out.finish()
+        self.in_time_or_told(cx, Self::begin)
     }
 
     /// Begins an encrypted conversation directly by an Identity message, for when it is certain that the other side
     /// speaks version 4.
     pub fn start_identity(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        let mut out = Outputs::default();
-        self.begin_by_identity(cx, &mut out);
-        out.finish()
+        self.in_time_or_told(cx, Self::begin_by_identity)
     }
 
     /// Begins encrypted conversations with somebody who is away: one with each client that an ensemble is there for.
-    /// Invalid, expired and duplicate ensembles are dropped. otrv4.md "Receiving Prekey Ensembles".
+    /// Invalid, expired and duplicate ensembles are dropped. otrv4.md "Receiving Prekey Ensembles". Where a key of the
+    /// correspondent is verified, text goes to clients with another key only after [`Self::select`].
     pub fn start_offline(
         &mut self,
         cx: &mut Context<'_>,
         ensembles: Vec<PrekeyEnsemble>,
     ) -> Result<Vec<Output>, Refused> {
+        self.in_time(cx, |session, cx, out| session.begin_offline(cx, ensembles, out))
+    }
+
+    fn begin_offline(
+        &mut self,
+        cx: &mut Context<'_>,
+        ensembles: Vec<PrekeyEnsemble>,
+        out: &mut Outputs,
+    ) -> Result<(), Refused> {
         if !self.policy.allows_4() {
             return Err(Refused::Version);
         }
@@ -43,51 +50,66 @@ impl Session {
         }
         let chosen = prekey::choose(ensembles, cx.now, self.policy.allowed_versions());
         let chosen = self.those_with_room(self.those_verified(cx, chosen)?)?;
-        let mut out = Outputs::default();
-        cx.account.renew(cx.rng, cx.now);
-        let (mut reached, mut keys) = (Vec::new(), Vec::new());
+        let (mut reached, mut tags, mut keys) = (false, Vec::new(), Vec::new());
         for ensemble in &chosen {
-            let tag = ensemble.message().owner();
+            let (tag, key) = (ensemble.message().owner(), ensemble.profile().fingerprint());
             // Refused if it is our own key, or if a place was promised that nobody gives up.
-            let admitted = self.admit(cx.account, tag, ensemble.profile().fingerprint());
+            let admitted = self.admit(cx.account, tag, key);
             let started = admitted.and_then(|()| offline::start(self.us(cx.account), ensemble, cx.rng));
             let Ok((established, message)) = started else { continue };
-            self.leave(cx, tag, &mut out);
-            self.send_message(cx, Some(tag), &message, &mut out);
-            self.establish(cx, tag, established, &mut out);
-            reached.push(tag);
-            keys.push(ensemble.profile().fingerprint());
+            self.leave(cx, tag, out);
+            self.send_message(cx, Some(tag), &message, out);
+            self.establish(cx, tag, established, out);
+            reached = true;
+            if self.may_turn_to(cx.account, key) {
+                tags.push(tag);
+                keys.push(key);
+            }
         }
-        if reached.is_empty() {
+        if !reached {
             return Err(Refused::NoEnsemble);
         }
-        (self.selected, self.partners, self.ended) = (reached, keys, false);
-        self.send_queue(cx, &mut out);
-        Ok(out.finish())
+        self.turn_to(tags, keys);
+        self.send_queue(cx, out);
+        Ok(())
     }
 
-    pub(super) fn begin(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        if self.has_channel() || !self.policy.knows_clear_text() || !self.policy.allows_4() {
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>, out: &mut Outputs) -> Result<(), Refused> {
+        if self.has_channel() || !self.policy.knows_clear_text() {
             return self.begin_by_identity(cx, out);
         }
+        self.check_start(cx)?;
         self.ask(cx.now, out);
-        self.send_query(out);
+        self.send_query(cx, out);
+        Ok(())
     }
 
-    fn begin_by_identity(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        if !self.policy.allows_4() {
-            return out.reject(None, Reject::Version);
-        }
-        if !self.has_channel() {
+    fn begin_by_identity(&mut self, cx: &mut Context<'_>, out: &mut Outputs) -> Result<(), Refused> {
+        self.check_start(cx)?;
+        if !self.selected.iter().any(|tag| self.is_encrypted(*tag)) {
             self.ask(cx.now, out);
         }
         self.send_identity(cx, None, out);
+        Ok(())
     }
 
-    pub(super) fn send_query(&mut self, out: &mut Outputs) {
-        self.offered = true;
-        out.save();
+    fn check_start(&self, cx: &Context<'_>) -> Result<(), Refused> {
+        match (self.policy.allows_4(), self.may_show_our_key(cx.account)) {
+            (false, _) => Err(Refused::Version),
+            (true, false) => Err(Refused::NotVerified),
+            (true, true) => Ok(()),
+        }
+    }
+
+    pub(super) fn send_query(&mut self, cx: &Context<'_>, out: &mut Outputs) {
+        self.offer(cx.now, out);
         out.send(query_message(self.policy.allowed_versions()));
+    }
+
+    /// An Identity message that comes soon answers us.
+    pub(super) fn offer(&mut self, now: Timestamp, out: &mut Outputs) {
+        self.offered_until = Some(now.plus(HANDSHAKE_TIMEOUT));
+        out.save();
     }
 
     /// Our user wants a conversation with whoever answers: what is typed waits for it.
@@ -103,7 +125,6 @@ impl Session {
         receiver: Option<InstanceTag>,
         out: &mut Outputs,
     ) {
-        cx.account.renew(cx.rng, cx.now);
         let again =
             |open: &OpenIdentity| open.receiver == receiver && open.is_unanswered() && !open.is_over(cx.now);
         let open = self.identity.take().filter(again).unwrap_or_else(|| {
@@ -154,10 +175,10 @@ impl Session {
     fn leave(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         self.interrupt_smp(cx, tag, out);
         let (until, padding) = (self.read_old_until(cx.now), self.policy.padding);
-        let Some(instance) = self.instances.get_mut(&tag) else { return };
-        if instance.was_interactive() {
+        if std::mem::take(&mut self.was_interactive) {
             out.event(Event::OfflineAfterInteractive { with: tag });
         }
+        let Some(instance) = self.instances.get_mut(&tag) else { return };
         let Some(channel) = instance.stop(EndedBy::Us, until) else { return };
         let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
         let message = channel.seal_revealing_opened(&[disconnected], cx.sealing(tag, padding));

@@ -5,8 +5,8 @@
 
 use super::output::EndedBy;
 use super::policy::{Expiry, Policy};
+use crate::dake::Ssid;
 use crate::dake::interactive::{AuthI, SentAuthR};
-use crate::dake::{Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::v4::{Channel, Content, DataMessage};
 use crate::wire::{Reader, WireError, Writer};
@@ -110,21 +110,22 @@ impl Instance {
         self.answers.push((answer, until));
     }
 
-    /// The handshake that an Auth-I completes, taken out with those that were begun before it: the other side has
-    /// made later ones after it. Refused: nothing has changed.
-    pub(crate) fn take_completed(&mut self, auth_i: &AuthI) -> Result<SentAuthR, Reject> {
+    /// Which handshake an Auth-I completes, and with whose key.
+    pub(crate) fn completed_by(&self, auth_i: &AuthI) -> Result<(usize, Fingerprint), Reject> {
         let mut reason = Reject::Unexpected;
-        for at in (0..self.answers.len()).rev() {
-            match self.answers.get(at).map(|(answer, _)| answer.verify(auth_i)) {
-                Some(Ok(())) => {
-                    let completed = self.answers.drain(..=at).next_back();
-                    return completed.map(|(answer, _)| answer).ok_or(Reject::Unexpected);
-                }
-                Some(Err(refused)) => reason = refused,
-                None => {}
+        for (at, (answer, _)) in self.answers.iter().enumerate().rev() {
+            match answer.verify(auth_i) {
+                Ok(()) => return Ok((at, answer.their_fingerprint())),
+                Err(refused) => reason = refused,
             }
         }
         Err(reason)
+    }
+
+    /// That handshake, taken out with those that were begun before it: the other side has made later ones after it.
+    pub(crate) fn take_answer(&mut self, at: usize) -> Option<SentAuthR> {
+        let until = self.answers.len().min(at.saturating_add(1));
+        self.answers.drain(..until).next_back().map(|(answer, _)| answer)
     }
 
     /// Waits for no Auth-I any more: a handshake that was begun later has completed.
@@ -167,13 +168,6 @@ impl Instance {
             return Ok((content, OpenedBy::Previous));
         }
         Err(reason)
-    }
-
-    /// Whether the conversation that runs, or the one before, began interactively.
-    pub(crate) fn was_interactive(&self) -> bool {
-        let interactive = |channel: &Channel| channel.mode == Mode::Interactive;
-        let current = matches!(&self.state, State::Encrypted(channel) if interactive(channel));
-        current || self.previous.as_ref().is_some_and(|(channel, _)| interactive(channel))
     }
 
     /// Whether a message comes from a ratchet that we have seen.
@@ -234,7 +228,11 @@ impl Instance {
             session: self.expire_session(expiry, now),
             unrevealed: None,
         };
-        if let State::Encrypted(channel) = &mut self.state {
+        let current = match &mut self.state {
+            State::Encrypted(channel) => Some(channel),
+            State::Start | State::Finished(_) => None,
+        };
+        for channel in current.into_iter().chain(self.previous.as_mut().map(|(channel, _)| channel)) {
             expired.changed |= channel.expire_stored(now.plus(-expiry.of(channel.mode)));
         }
         if self.previous.as_ref().is_some_and(|(_, until)| *until <= now) {
@@ -267,15 +265,15 @@ impl Instance {
     /// When [`Self::expire`] or a heartbeat has something to do.
     pub(crate) fn next_deadline(&self, policy: &Policy) -> Option<Timestamp> {
         let answers = self.answers.iter().map(|(_, until)| *until);
-        let previous = self.previous.as_ref().map(|(_, until)| *until);
+        let stored = |channel: &Channel| Some(channel.oldest_stored()?.plus(policy.expiry.of(channel.mode)));
+        let previous = self
+            .previous
+            .as_ref()
+            .map(|(channel, until)| stored(channel).map_or(*until, |at| at.min(*until)));
         let channel = self.peek().and_then(|channel| {
-            let lifetime = policy.expiry.of(channel.mode);
-            let stored = channel.oldest_stored().map(|at| at.plus(lifetime));
-            let times = &channel.times;
-            [Some(times.expires_at(lifetime)), stored, times.heartbeat_at(policy.heartbeat_after)]
-                .into_iter()
-                .flatten()
-                .min()
+            let (times, lifetime) = (&channel.times, policy.expiry.of(channel.mode));
+            let (end, heartbeat) = (times.expires_at(lifetime), times.heartbeat_at(policy.heartbeat_after));
+            [Some(end), stored(channel), heartbeat].into_iter().flatten().min()
         });
         answers.chain(previous).chain(channel).min()
     }

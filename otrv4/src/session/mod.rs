@@ -82,8 +82,10 @@ pub struct Session {
     ended: bool,
     /// They answered a whitespace tag with plain text: no more tags.
     tag_refused: bool,
-    /// We have sent a query message or a whitespace tag: an Identity message may be the answer.
-    offered: bool,
+    /// We have sent a query message or a whitespace tag: until when an Identity message may be the answer.
+    offered_until: Option<Timestamp>,
+    /// The last conversation began interactively: an offline one after it may cost its deniability.
+    was_interactive: bool,
     /// When an error message last made us start a conversation.
     error_at: Option<Timestamp>,
     assembler: Assembler,
@@ -143,7 +145,8 @@ impl Session {
             queue: VecDeque::new(),
             ended: false,
             tag_refused: false,
-            offered: false,
+            offered_until: None,
+            was_interactive: false,
             error_at: None,
             assembler: Assembler::new(),
             early: Early::default(),
@@ -171,14 +174,23 @@ impl Session {
         }
     }
 
-    /// Sends to that client what is sent to nobody in particular, and to nobody else.
-    pub fn select(&mut self, tag: InstanceTag) -> Result<Vec<Output>, Refused> {
-        let Some(State::Encrypted(channel)) = self.instances.get(&tag).map(|instance| &instance.state) else {
-            return Err(Refused::NoSuchInstance(tag));
-        };
-        self.partners = vec![channel.fingerprint];
-        (self.selected, self.ended) = (vec![tag], false);
-        Ok(vec![Output::Save])
+    /// Sends to that client what is sent to nobody in particular, and to nobody else; what waited goes there at once.
+    pub fn select(&mut self, cx: &mut Context<'_>, tag: InstanceTag) -> Result<Vec<Output>, Refused> {
+        self.in_time(cx, |session, cx, out| {
+            let channel = session.instances.get(&tag).and_then(Instance::peek);
+            let fingerprint =
+                channel.map(|channel| channel.fingerprint).ok_or(Refused::NoSuchInstance(tag))?;
+            session.turn_to(vec![tag], vec![fingerprint]);
+            out.save();
+            session.send_queue(cx, out);
+            Ok(())
+        })
+    }
+
+    /// Whether an offline conversation now would follow an interactive one, which may cost that one's deniability; it is
+    /// told by [`Event::OfflineAfterInteractive`], too. Ask our user before.
+    pub fn was_interactive(&self) -> bool {
+        self.was_interactive
     }
 
     /// The clients of the correspondent that we know of.
@@ -203,11 +215,15 @@ impl Session {
     }
 
     /// The client that text had best go to, of those with an encrypted conversation: one whose key our user has verified
-    /// before others, then the one that was heard last. For [`Self::select`].
+    /// before others, then those that text went to, then those whose key is not a changed one, then whoever was heard last.
+    /// For [`Self::select`].
     pub fn best_instance(&self, account: &Account) -> Option<InstanceTag> {
+        let known = account.contact(&self.correspondent);
         let rank = |(_, channel): &(InstanceTag, &Channel)| {
-            let key = ContactKey::V4(channel.fingerprint);
-            (account.verification(&self.correspondent, key).is_verified(), channel.times.heard_at())
+            let key = known.and_then(|contact| contact.key(ContactKey::V4(channel.fingerprint)));
+            let verified = key.is_some_and(|key| key.verification.is_verified());
+            let changed = key.is_none_or(|key| key.changed);
+            (verified, self.partners.contains(&channel.fingerprint), !changed, channel.times.heard_at())
         };
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
         running.max_by_key(rank).map(|(tag, _)| tag)
@@ -233,7 +249,8 @@ impl Session {
     pub fn next_deadline(&self, account: &Account) -> Timestamp {
         let instances = self.instances.values().filter_map(|instance| instance.next_deadline(&self.policy));
         let identity = self.identity.as_ref().map(OpenIdentity::next_deadline);
-        let others = [self.assembler.next_deadline(), self.early.next_deadline(), self.asked_until, identity];
+        let (fragments, early) = (self.assembler.next_deadline(), self.early.next_deadline());
+        let others = [fragments, early, self.asked_until, self.offered_until, identity];
         instances.chain(others.into_iter().flatten()).fold(account.next_deadline(), Timestamp::min)
     }
 
@@ -273,6 +290,57 @@ impl Session {
         oldest.and_then(|tag| self.instances.remove(&tag)).map(|_| ()).ok_or(Reject::TooManyInstances)
     }
 
+    /// Does what our user asks for, after what is due by now. Refused: nothing has happened, unless something was due;
+    /// then it is told as an event.
+    fn in_time(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Self, &mut Context<'_>, &mut Outputs) -> Result<(), Refused>,
+    ) -> Result<Vec<Output>, Refused> {
+        let mut out = Outputs::default();
+        self.catch_up(cx, &mut out);
+        let was_due = !out.is_empty();
+        match act(self, cx, &mut out) {
+            Ok(()) => self.settle_queue(&mut out),
+            Err(reason) if was_due => out.event(Event::NotDone { reason }),
+            Err(reason) => return Err(reason),
+        }
+        Ok(out.finish())
+    }
+
+    /// The same where a refusal is no error but told.
+    fn in_time_or_told(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Self, &mut Context<'_>, &mut Outputs) -> Result<(), Refused>,
+    ) -> Vec<Output> {
+        let told = |reason| vec![Output::Event(Event::NotDone { reason })];
+        self.in_time(cx, act).unwrap_or_else(told)
+    }
+
+    /// Our text goes there from now on.
+    fn turn_to(&mut self, selected: Vec<InstanceTag>, partners: Vec<Fingerprint>) {
+        (self.selected, self.partners, self.ended, self.asked_until) = (selected, partners, false, None);
+    }
+
+    /// Whether text may go to that key without our user choosing it: none of the correspondent's keys is verified, or this
+    /// one is.
+    fn may_turn_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
+        let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
+        verification.is_verified() || !self.knows_verified(account)
+    }
+
+    /// Whether a key of the correspondent is verified.
+    fn knows_verified(&self, account: &Account) -> bool {
+        let contact = account.contact(&self.correspondent);
+        contact.is_some_and(|contact| contact.keys().iter().any(|key| key.verification.is_verified()))
+    }
+
+    /// Whether the policy allows to show anybody who answers for the correspondent who we are.
+    fn may_show_our_key(&self, account: &Account) -> bool {
+        !self.policy.require_authenticated || self.knows_verified(account)
+    }
+
     /// Whether the policy allows conversations with that key.
     fn may_talk_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
         let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
@@ -290,19 +358,20 @@ impl Session {
     ) {
         self.interrupt_smp(cx, tag, out);
         let channel = Channel::new(established, cx.now);
-        let fingerprint = channel.fingerprint;
+        let (fingerprint, mode) = (channel.fingerprint, channel.mode);
         out.save();
         self.tell_secure(cx, tag, &channel, out);
         let read_old_until = self.read_old_until(cx.now);
         self.instances.entry(tag).or_default().establish(channel, read_old_until);
-        let asked = self.asked_until.take().is_some();
-        if asked || self.partners.is_empty() {
-            (self.selected, self.partners, self.ended) = (vec![tag], vec![fingerprint], false);
+        self.was_interactive |= mode == Mode::Interactive;
+        let may = self.may_turn_to(cx.account, fingerprint);
+        if may && (self.asked_until.is_some() || self.partners.is_empty()) {
+            self.turn_to(vec![tag], vec![fingerprint]);
         } else if self.partners.contains(&fingerprint) {
             if self.ended || !self.selected.contains(&tag) {
                 self.selected = vec![tag];
             }
-            self.ended = false;
+            (self.ended, self.asked_until) = (false, None);
         }
         self.open_early(cx, tag, out);
     }
@@ -426,6 +495,15 @@ impl Session {
             out.save();
             self.send_message(cx, receiver, &message, out);
         }
+        if self.offered_until.is_some_and(|until| until <= cx.now) {
+            self.offered_until = None;
+            out.save();
+        }
+        self.settle_queue(out);
+    }
+
+    /// Gives back what waits for nothing any more.
+    fn settle_queue(&mut self, out: &mut Outputs) {
         if !self.queue.is_empty() && !self.is_starting() {
             out.save();
             self.give_queue_back(out);

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::Reject;
 use crate::account::{ContactKey, Verification};
 use crate::dake::{Mode, Ssid};
 use crate::v4::ExtraKey;
 use crate::wire::{ErrorCode, InstanceTag, Version};
+use crate::{Refused, Reject};
 
 /// One thing to do. Perform them in order; if [`Output::Save`] fails, drop the rest.
 #[derive(Clone, PartialEq, Eq)]
@@ -141,6 +141,11 @@ pub enum Event {
         /// The text, to be sent again or not.
         text: String,
     },
+    /// What our user asked for could not be done, since something that was due came first: see the events before this one.
+    NotDone {
+        /// Why.
+        reason: Refused,
+    },
     /// A message came before the handshake that it needs; it is kept for a while.
     Held {
         /// The client that sent it.
@@ -251,6 +256,7 @@ impl fmt::Debug for Event {
             Self::Ended { with, by } => f.debug_struct("Ended").field("with", with).field("by", by).finish(),
             Self::Queued => f.write_str("Queued"),
             Self::NotSent { text: t } => f.debug_struct("NotSent").field("text", &text(t)).finish(),
+            Self::NotDone { reason } => f.debug_struct("NotDone").field("reason", reason).finish(),
             Self::Held { from } => f.debug_struct("Held").field("from", from).finish(),
             Self::TheirError { code, text: t } => {
                 f.debug_struct("TheirError").field("code", code).field("text", &text(t)).finish()
@@ -296,6 +302,10 @@ impl Outputs {
 
     pub(crate) fn reject(&mut self, from: Option<InstanceTag>, reason: Reject) {
         self.event(Event::Rejected { from, reason });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.save && self.list.is_empty()
     }
 
     /// All of them, in order.

@@ -123,18 +123,9 @@ impl Policy {
         Self { operation: OperationMode::InteractiveOnly, require_interactive: true, ..Self::standalone() }
     }
 
-    /// What we may speak in this mode.
+    /// What we offer: of the allowed versions those that this library speaks.
     pub(crate) fn allowed_versions(&self) -> Versions {
-        match self.operation {
-            OperationMode::V3Compatible => self.versions,
-            OperationMode::Standalone | OperationMode::InteractiveOnly => {
-                if self.versions.contains(4) {
-                    Versions::V4
-                } else {
-                    Versions::EMPTY
-                }
-            }
-        }
+        if self.allows_4() { Versions::V4 } else { Versions::EMPTY }
     }
 
     pub(crate) fn allows_4(&self) -> bool {

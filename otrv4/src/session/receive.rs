@@ -44,13 +44,16 @@ impl Session {
         }
         // "If you have not sent a message to this correspondent in some (configurable) time, send a heartbeat".
         self.send_heartbeats(cx, &mut out);
+        self.settle_queue(&mut out);
         out.finish()
     }
 
     /// "Receiving plaintext without the whitespace tag": shown, with a warning where it is not expected; it ends and
     /// changes nothing. spec-notes/SN-019
     fn receive_plain(&mut self, text: String, out: &mut Outputs) {
-        self.tag_refused = true;
+        if !std::mem::replace(&mut self.tag_refused, true) {
+            out.save();
+        }
         let warn = self.expects_no_clear_text();
         out.event(Event::Plaintext { text, warn });
     }
@@ -63,6 +66,7 @@ impl Session {
             && !self.has_channel()
             && !self.ended
             && self.offers_4(versions)
+            && self.may_show_our_key(cx.account)
         {
             self.send_identity(cx, None, out);
         }
@@ -70,9 +74,10 @@ impl Session {
 
     /// "Receiving a Query Message". One without a version that we speak gets no answer.
     fn receive_query(&mut self, cx: &mut Context<'_>, versions: Versions, out: &mut Outputs) {
-        match self.offers_4(versions) {
-            true => self.send_identity(cx, None, out),
-            false => out.reject(None, Reject::Version),
+        match (self.offers_4(versions), self.may_show_our_key(cx.account)) {
+            (true, true) => self.send_identity(cx, None, out),
+            (true, false) => out.reject(None, Reject::NotVerified),
+            (false, _) => out.reject(None, Reject::Version),
         }
     }
 
@@ -87,13 +92,17 @@ impl Session {
     ) {
         out.event(Event::TheirError { code, text: text.into() });
         let recently = self.error_at.is_some_and(|at| at.plus(ERROR_START_PAUSE) > cx.now && at <= cx.now);
-        if !self.policy.start_on_error || recently || self.ended || !self.policy.allows_4() {
+        let allowed = self.policy.allows_4() && self.may_show_our_key(cx.account);
+        // A new handshake would end a verification, for which people need longer than a minute.
+        let verifying =
+            self.instances.values().filter_map(Instance::peek).any(|channel| channel.smp.is_running());
+        if !self.policy.start_on_error || !allowed || recently || self.ended || verifying {
             return;
         }
         self.error_at = Some(cx.now);
         match self.has_channel() || !self.policy.knows_clear_text() {
             true => self.send_identity(cx, None, out),
-            false => self.send_query(out),
+            false => self.send_query(cx, out),
         }
     }
 
@@ -107,7 +116,8 @@ impl Session {
 
     /// Whether an Identity message of that client answers something of ours, or the policy takes any.
     fn may_start_with(&self, tag: InstanceTag) -> bool {
-        self.policy.start_on_identity || self.offered || self.identity.is_some() || self.is_encrypted(tag)
+        let open = self.identity.as_ref().is_some_and(|open| open.receiver.is_none_or(|to| to == tag));
+        self.policy.start_on_identity || self.offered_until.is_some() || open || self.is_encrypted(tag)
     }
 
     /// "Receiving Fragments". A whole message of ours comes out once.
@@ -145,7 +155,10 @@ impl Session {
         out: &mut Outputs,
     ) -> Result<(), Reject> {
         // No other version replaces or touches a conversation of version 4. spec-notes/SN-020
-        if header.version != Version::V4 || !self.policy.allows_4() {
+        // What the policy takes away stops handshakes; a conversation that runs goes on until it is ended.
+        if header.version != Version::V4
+            || (!self.policy.allows_4() && header.message_type != MessageType::Data)
+        {
             return Err(Reject::Version);
         }
         if header.sender == cx.account.tag() {
@@ -240,10 +253,11 @@ impl Session {
         out: &mut Outputs,
     ) -> Result<(), Reject> {
         let tag = header.sender;
-        let instance = self.instances.get_mut(&tag).filter(|instance| instance.is_answering());
-        let instance = instance.ok_or(Reject::Unexpected)?;
-        let established = instance.take_completed(&AuthI::read(r)?)?.complete();
-        self.admit(cx.account, tag, established.their_profile.fingerprint())?;
+        let instance = self.instances.get(&tag).filter(|instance| instance.is_answering());
+        let (at, key) = instance.ok_or(Reject::Unexpected)?.completed_by(&AuthI::read(r)?)?;
+        self.admit(cx.account, tag, key)?;
+        let answer = self.instances.get_mut(&tag).and_then(|instance| instance.take_answer(at));
+        let established = answer.ok_or(Reject::Unexpected)?.complete();
         self.complete_start(tag, cx.now);
         self.establish(cx, tag, established, out);
         self.send_queue(cx, out);

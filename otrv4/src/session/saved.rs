@@ -26,7 +26,8 @@ impl Session {
             queue,
             ended,
             tag_refused,
-            offered,
+            offered_until,
+            was_interactive,
             error_at,
             assembler,
             early,
@@ -42,7 +43,8 @@ impl Session {
         w.option(identity.as_ref(), |w, open| open.save(w));
         w.option(*asked_until, |w, until| until.save(w));
         w.list(queue, |w, text| _ = w.data(text.as_bytes()));
-        w.byte((*ended).into()).byte((*tag_refused).into()).byte((*offered).into());
+        w.byte((*ended).into()).byte((*tag_refused).into()).byte((*was_interactive).into());
+        w.option(*offered_until, |w, until| until.save(w));
         w.option(*error_at, |w, at| at.save(w));
         assembler.save(&mut w);
         early.save(&mut w);
@@ -66,7 +68,9 @@ impl Session {
         session.asked_until = r.option(Timestamp::load)?;
         session.queue = r.list(|r| r.text("queued text"))?.into();
         (session.ended, session.tag_refused) = (r.byte("ended")? != 0, r.byte("tag refused")? != 0);
-        (session.offered, session.error_at) = (r.byte("offered")? != 0, r.option(Timestamp::load)?);
+        session.was_interactive = r.byte("was interactive")? != 0;
+        session.offered_until = r.option(Timestamp::load)?;
+        session.error_at = r.option(Timestamp::load)?;
         session.assembler = Assembler::load(&mut r)?;
         session.early = Early::load(&mut r)?;
         r.end()?;

@@ -19,71 +19,99 @@ impl Session {
         text: &str,
     ) -> Result<Vec<Output>, Refused> {
         check_text(text)?;
+        let mut not_sent = false;
+        let mut outputs = self.in_time(cx, |session, cx, out| {
+            let sent = session.send_somehow(cx, to, text, out);
+            not_sent = sent.is_err();
+            sent
+        })?;
+        if not_sent {
+            outputs.push(Output::Event(Event::NotSent { text: text.into() }));
+        }
+        Ok(outputs)
+    }
+
+    fn send_somehow(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: Option<InstanceTag>,
+        text: &str,
+        out: &mut Outputs,
+    ) -> Result<(), Refused> {
         let to = match to {
             Some(tag) if self.is_encrypted(tag) => vec![tag],
             Some(tag) => return Err(Refused::NoSuchInstance(tag)),
             None => self.selected.iter().copied().filter(|tag| self.is_encrypted(*tag)).collect(),
         };
-        let mut out = Outputs::default();
         if !to.is_empty() {
-            for tag in to {
-                self.send_sealed(cx, tag, text, &mut out)?;
-            }
-        } else if self.asked_until.is_some() {
-            self.enqueue(text, &mut out)?;
-        } else if self.ended {
-            return Err(Refused::Ended);
-        } else if self.is_starting() {
-            self.enqueue(text, &mut out)?;
-        } else if !self.policy.may_send_clear_text() {
-            if !self.policy.allows_4() {
-                return Err(Refused::Version);
-            }
-            self.enqueue(text, &mut out)?;
-            self.begin(cx, &mut out);
-        } else if self.policy.send_whitespace_tag && !self.tag_refused {
-            self.send_with_tag(text, &mut out);
-        } else {
-            out.send(text.into());
+            return to.into_iter().try_for_each(|tag| self.send_sealed(cx, tag, text, out));
         }
-        Ok(out.finish())
+        if self.asked_until.is_some() {
+            return self.enqueue(text, out);
+        }
+        if self.ended {
+            return Err(Refused::Ended);
+        }
+        if self.is_starting() {
+            return self.enqueue(text, out);
+        }
+        if self.has_channel() {
+            // Nobody that text goes to, but not nobody: never in clear. spec-notes/SN-032
+            return Err(Refused::WhichInstance);
+        }
+        if !self.policy.may_send_clear_text() {
+            self.begin(cx, out)?;
+            return self.enqueue(text, out);
+        }
+        match self.policy.send_whitespace_tag && self.policy.allows_4() && !self.tag_refused {
+            true => self.send_with_tag(cx, text, out),
+            false => out.send(text.into()),
+        }
+        Ok(())
     }
 
     /// Sends a text in clear with the invisible tag that offers an encrypted conversation; where clear text is out of
     /// the question, as [`Self::send`].
     pub fn send_tagged(&mut self, cx: &mut Context<'_>, text: &str) -> Result<Vec<Output>, Refused> {
-        if self.has_channel() || self.ended || self.is_starting() || !self.policy.may_send_clear_text() {
+        let clear = self.policy.may_send_clear_text() && self.policy.allows_4();
+        if self.has_channel() || self.ended || self.is_starting() || !clear {
             return self.send(cx, None, text);
         }
         check_text(text)?;
-        let mut out = Outputs::default();
-        self.send_with_tag(text, &mut out);
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            session.send_with_tag(cx, text, out);
+            Ok(())
+        })
     }
 
     /// Ends all conversations with the correspondent, and any handshake. Afterwards text goes out in clear again.
     pub fn end(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        let mut out = Outputs::default();
-        let tags: Vec<InstanceTag> = self.instances.keys().copied().collect();
-        tags.into_iter().for_each(|tag| self.disconnect(cx, tag, &mut out));
-        out.save();
-        self.selected.clear();
-        self.partners.clear();
-        (self.identity, self.asked_until, self.ended, self.offered) = (None, None, false, false);
-        self.give_queue_back(&mut out);
-        out.finish()
+        self.in_time_or_told(cx, |session, cx, out| {
+            let tags: Vec<InstanceTag> = session.instances.keys().copied().collect();
+            tags.into_iter().for_each(|tag| session.disconnect(cx, tag, out));
+            out.save();
+            session.selected.clear();
+            session.partners.clear();
+            (session.identity, session.asked_until, session.offered_until) = (None, None, None);
+            session.ended = false;
+            Ok(())
+        })
     }
 
     /// Ends the conversation with one client, such as one whose key turned out to be a stranger's.
     pub fn end_with(&mut self, cx: &mut Context<'_>, tag: InstanceTag) -> Result<Vec<Output>, Refused> {
-        if !self.instances.contains_key(&tag) {
-            return Err(Refused::NoSuchInstance(tag));
-        }
-        let mut out = Outputs::default();
-        self.disconnect(cx, tag, &mut out);
-        out.save();
-        self.selected.retain(|selected| *selected != tag);
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            if !session.instances.contains_key(&tag) {
+                return Err(Refused::NoSuchInstance(tag));
+            }
+            session.disconnect(cx, tag, out);
+            out.save();
+            session.selected.retain(|selected| *selected != tag);
+            if !session.has_channel() {
+                session.partners.clear();
+            }
+            Ok(())
+        })
     }
 
     /// Sends what waited, if the clients that it may go to are there.
@@ -112,9 +140,11 @@ impl Session {
         cx: &mut Context<'_>,
         to: Option<InstanceTag>,
     ) -> Result<Vec<Output>, Refused> {
-        let (tag, mut out) = (self.one_encrypted(to)?, Outputs::default());
-        self.send_quiet(cx, tag, &[], &mut out);
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            let tag = session.one_encrypted(to)?;
+            session.send_quiet(cx, tag, &[], out);
+            Ok(())
+        })
     }
 
     /// Extra symmetric keys, the same on both sides: for each use 4 bytes that say what it is for, and whatever else
@@ -131,16 +161,18 @@ impl Session {
         if uses.iter().any(|(_, data)| data.len() > MAX_KEY_DATA) {
             return Err(Refused::TooLong);
         }
-        let (tag, mut out) = (self.one_encrypted(to)?, Outputs::default());
         let record = |(context, data): &([u8; 4], &[u8])| Tlv {
             kind: tlv_type::EXTRA_KEY,
             value: [context.as_slice(), data].concat(),
         };
         let records: Vec<Tlv> = uses.iter().map(record).collect();
-        for key in self.send_quiet(cx, tag, &records, &mut out) {
-            out.event(Event::ExtraKey { with: tag, key });
-        }
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            let tag = session.one_encrypted(to)?;
+            for key in session.send_quiet(cx, tag, &records, out) {
+                out.event(Event::ExtraKey { with: tag, key });
+            }
+            Ok(())
+        })
     }
 
     /// The client that something goes to: the one named, or the selected one.
@@ -222,9 +254,8 @@ impl Session {
         Ok(())
     }
 
-    fn send_with_tag(&mut self, text: &str, out: &mut Outputs) {
-        self.offered = true;
-        out.save();
+    fn send_with_tag(&mut self, cx: &Context<'_>, text: &str, out: &mut Outputs) {
+        self.offer(cx.now, out);
         out.send(format!("{text}{}", whitespace_tag(self.policy.allowed_versions())));
     }
 }

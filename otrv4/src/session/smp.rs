@@ -30,18 +30,20 @@ impl Session {
         if question.len() > MAX_QUESTION {
             return Err(Refused::TooLong);
         }
-        let (tag, mut out) = (self.one_encrypted(to)?, Outputs::default());
-        if self.take_smp(cx, tag, SmpEnd::Us, &mut out) {
-            // A message of its own: others refuse a message with two records of SMP.
-            self.send_quiet(cx, tag, &[abort()], &mut out);
-        }
-        let secret = self.smp_secret(cx, tag, Initiator::We, secret)?;
-        let (smp, body) = Smp::start(secret, cx.rng);
-        let mut w = Writer::new();
-        w.data(question.as_bytes()).bytes(&body);
-        self.set_smp(tag, smp, None);
-        self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_1, value: w.finish() }], &mut out);
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            let tag = session.one_encrypted(to)?;
+            let x = session.smp_secret(cx, tag, Initiator::We, secret)?;
+            if session.take_smp(cx, tag, SmpEnd::Us, out) {
+                // A message of its own: others refuse a message with two records of SMP.
+                session.send_quiet(cx, tag, &[abort()], out);
+            }
+            let (smp, body) = Smp::start(x, cx.rng);
+            let mut w = Writer::new();
+            w.data(question.as_bytes()).bytes(&body);
+            session.set_smp(tag, smp, None);
+            session.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_1, value: w.finish() }], out);
+            Ok(())
+        })
     }
 
     /// Answers [`Event::SmpAsked`] with the secret that our user has typed. `from` and `question` are those of the event:
@@ -54,16 +56,17 @@ impl Session {
         secret: &str,
     ) -> Result<Vec<Output>, Refused> {
         check_secret(secret)?;
-        if self.smp_question(from) != Some(question) {
-            return Err(Refused::NoSmp);
-        }
-        let secret = self.smp_secret(cx, from, Initiator::They, secret)?;
-        let answered = self.channel(from).and_then(|channel| channel.smp.answer(secret, cx.rng).ok());
-        let (smp, body) = answered.ok_or(Refused::NoSmp)?;
-        self.set_smp(from, smp, Some(question.into()));
-        let mut out = Outputs::default();
-        self.send_quiet(cx, from, &[Tlv { kind: tlv_type::SMP_2, value: body }], &mut out);
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            if session.smp_question(from) != Some(question) {
+                return Err(Refused::NoSmp);
+            }
+            let y = session.smp_secret(cx, from, Initiator::They, secret)?;
+            let answered = session.channel(from).and_then(|channel| channel.smp.answer(y, cx.rng).ok());
+            let (smp, body) = answered.ok_or(Refused::NoSmp)?;
+            session.set_smp(from, smp, Some(question.into()));
+            session.send_quiet(cx, from, &[Tlv { kind: tlv_type::SMP_2, value: body }], out);
+            Ok(())
+        })
     }
 
     /// What that client has asked and our user has still to answer; empty if it has asked for a secret that both know.
@@ -78,18 +81,19 @@ impl Session {
         cx: &mut Context<'_>,
         to: Option<InstanceTag>,
     ) -> Result<Vec<Output>, Refused> {
-        let is_running =
-            |tag: &InstanceTag| self.channel(*tag).is_some_and(|channel| channel.smp.is_running());
-        let mut running = self.instances.keys().copied().filter(is_running);
-        let tag = match (to, running.next(), running.next()) {
-            (None, Some(tag), None) => tag,
-            (None, Some(_), Some(_)) => return Err(Refused::WhichInstance),
-            (Some(_), _, _) | (None, None, _) => self.one_encrypted(to)?,
-        };
-        let mut out = Outputs::default();
-        self.take_smp(cx, tag, SmpEnd::Us, &mut out);
-        self.send_quiet(cx, tag, &[abort()], &mut out);
-        Ok(out.finish())
+        self.in_time(cx, |session, cx, out| {
+            let is_running =
+                |tag: &InstanceTag| session.channel(*tag).is_some_and(|channel| channel.smp.is_running());
+            let mut running = session.instances.keys().copied().filter(is_running);
+            let tag = match (to, running.next(), running.next()) {
+                (None, Some(tag), None) => tag,
+                (None, Some(_), Some(_)) => return Err(Refused::WhichInstance),
+                (Some(_), _, _) | (None, None, _) => session.one_encrypted(to)?,
+            };
+            session.take_smp(cx, tag, SmpEnd::Us, out);
+            session.send_quiet(cx, tag, &[abort()], out);
+            Ok(())
+        })
     }
 
     /// The records of a message that was just opened; those that are not of SMP are none of our business. More than one
