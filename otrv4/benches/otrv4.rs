@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use otrv4::keys::ForgingSecret;
 use otrv4::primitives::{DhPower, RingSigner};
-use otrv4::{Account, Context, Lifetimes, Output, Policy, PrekeyEnsemble, Session, Timestamp};
+use otrv4::{Account, ContactKey, Context, Lifetimes, Output, Policy, PrekeyEnsemble, Session, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -137,6 +137,26 @@ fn forged(line: &str, j: u32) -> String {
     otrv4::wire::armour(&message)
 }
 
+/// The four messages of a run with equal secrets, as they travel: each is a data message and turns the ratchet.
+fn smp(c: &mut Criterion) {
+    c.bench_function("SMP, both sides", |b| {
+        let (mut alice, mut bob) = alice_and_bob();
+        dakez(&mut alice, &mut bob);
+        let of_alice = alice.account.tag();
+        b.iter(|| {
+            let ask = alice.act(|session, cx| session.smp_start(cx, None, "", "secret").expect("may ask"));
+            bob.receive(&ask);
+            let answer =
+                bob.act(|session, cx| session.smp_answer(cx, of_alice, "", "secret").expect("was asked"));
+            let message_3 = alice.receive(&answer);
+            let message_4 = bob.receive(&message_3);
+            black_box(alice.receive(&message_4));
+        });
+        let bobs = ContactKey::V4(bob.account.fingerprint());
+        assert!(alice.account.verification("bob@example.org", bobs).is_verified());
+    });
+}
+
 fn primitives(c: &mut Criterion) {
     let signer = RingSigner::new(&mut rng());
     let mut random = rng();
@@ -152,6 +172,6 @@ fn primitives(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30);
-    targets = key_exchanges, data_messages, primitives
+    targets = key_exchanges, data_messages, smp, primitives
 }
 criterion_main!(benches);

@@ -19,7 +19,8 @@ fn is_finished(person: &Person) -> bool {
 
 /// Both clocks go on; nothing is delivered.
 fn wait(alice: &mut Person, bob: &mut Person, seconds: i64) {
-    (alice.wait(seconds), bob.wait(seconds));
+    alice.wait(seconds);
+    bob.wait(seconds);
 }
 
 #[test]
@@ -136,7 +137,8 @@ fn heartbeats_keep_a_conversation_alive_in_which_one_side_only_listens() {
                 bob.say(&format!("part {n}"));
             }
             deliver(&mut alice, &mut bob);
-            (alice.wait(0), bob.wait(0));
+            alice.wait(0);
+            bob.wait(0);
             deliver(&mut alice, &mut bob);
         }
         assert_eq!(is_finished(&bob), !wanted, "five hours");
@@ -165,14 +167,17 @@ fn a_message_that_is_missing_for_too_long_can_no_longer_be_read() {
         // They talk on, so that the conversation does not expire.
         for part in [1800, 1800, 1800, late - 5400] {
             wait(&mut alice, &mut bob, part);
-            (alice.take(), bob.take());
+            alice.take();
+            bob.take();
             let line = bob.line("go on");
             alice.receive(&line).take();
             let line = alice.line("so");
             bob.receive(&line).take();
         }
         assert_eq!(bob.now, START.plus(late));
-        (alice.take(), bob.take(), bob.told());
+        alice.take();
+        bob.take();
+        bob.told();
         bob.receive(&missing);
         let told = bob.told();
         assert_eq!(told.iter().any(|event| matches!(event, Event::Message { .. })), readable, "{told:?}");
@@ -369,7 +374,8 @@ fn a_stored_key_has_no_longer_life_in_a_conversation_that_was_replaced_or_ended(
         deliver(&mut alice, &mut bob);
         assert_eq!(bob.deadline(), START.plus(2 * HOUR), "when the key has to go");
         bob.wait(10);
-        (bob.take(), bob.told());
+        bob.take();
+        bob.told();
         bob.receive(&missing);
         assert!(bob.heard().is_empty(), "replaced: {replaced}");
     }

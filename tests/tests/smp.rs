@@ -30,7 +30,8 @@ fn verification(one: &Person, other: &Person) -> Verification {
 
 /// A message each way is read, and nothing else happens.
 fn assert_they_talk_on(alice: &mut Person, bob: &mut Person) {
-    (alice.told(), bob.told());
+    alice.told();
+    bob.told();
     let line = alice.line("still here?");
     assert_eq!(bob.receive(&line).heard(), ["still here?"]);
     let line = bob.line("still here.");
@@ -113,7 +114,8 @@ fn either_side_can_abort_at_each_step_and_an_abort_is_not_answered() {
                 to_alice.drain(..).for_each(|line| _ = alice.receive(&line));
                 to_bob = alice.take();
             }
-            (alice.told(), bob.told());
+            alice.told();
+            bob.told();
             abort(if alice_aborts { &mut alice } else { &mut bob });
             // What was on its way arrives, then the abort.
             to_alice.iter().for_each(|line| _ = alice.receive(line));
@@ -130,7 +132,8 @@ fn either_side_can_abort_at_each_step_and_an_abort_is_not_answered() {
             let bob_knows = step == 3 && alice_aborts;
             assert_eq!((aborted(&of_bob), done(&of_bob)), (!bob_knows, bob_knows), "step {step}");
             assert_eq!(verification(&alice, &bob), Verification::None);
-            (no_smp_runs(&mut alice), no_smp_runs(&mut bob));
+            no_smp_runs(&mut alice);
+            no_smp_runs(&mut bob);
             ask(&mut bob, "", SECRET);
             deliver(&mut alice, &mut bob);
             answer(&mut alice, SECRET);
@@ -184,7 +187,8 @@ fn both_asking_at_once_ends_without_a_result_on_both_sides() {
     of_alice.iter().for_each(|line| _ = bob.receive(line));
     of_bob.iter().for_each(|line| _ = alice.receive(line));
     deliver(&mut alice, &mut bob);
-    (no_smp_runs(&mut alice), no_smp_runs(&mut bob));
+    no_smp_runs(&mut alice);
+    no_smp_runs(&mut bob);
     assert!(alice.told().iter().any(|event| matches!(event, Event::SmpAborted { .. })));
     assert!(bob.told().iter().any(|event| matches!(event, Event::SmpAborted { .. })));
     assert_they_talk_on(&mut alice, &mut bob);
@@ -197,7 +201,8 @@ fn a_new_handshake_in_the_middle_ends_the_run_on_both_sides() {
     deliver(&mut alice, &mut bob);
     answer(&mut bob, SECRET);
     let message_2 = bob.take();
-    (alice.told(), bob.told());
+    alice.told();
+    bob.told();
     bob.act(|session, cx| session.start(cx));
     deliver(&mut alice, &mut bob);
     let broken = |with| Event::SmpAborted { with, why: SmpEnd::Conversation, failed: None };
@@ -219,7 +224,8 @@ fn an_end_in_the_middle_ends_the_run_on_both_sides() {
             answer(&mut bob, SECRET);
             bob.take();
         }
-        (alice.told(), bob.told());
+        alice.told();
+        bob.told();
         let ending = if alice_ends { &mut alice } else { &mut bob };
         ending.act(|session, cx| session.end(cx));
         deliver(&mut alice, &mut bob);
@@ -229,7 +235,8 @@ fn an_end_in_the_middle_ends_the_run_on_both_sides() {
         }
         alice.act(|session, cx| session.start(cx));
         deliver(&mut alice, &mut bob);
-        (no_smp_runs(&mut alice), no_smp_runs(&mut bob));
+        no_smp_runs(&mut alice);
+        no_smp_runs(&mut bob);
     }
 }
 
@@ -244,7 +251,8 @@ fn messages_out_of_order_end_the_run_or_do_not_matter() {
     question.iter().for_each(|line| _ = bob.receive(line));
     answer(&mut bob, SECRET);
     deliver(&mut alice, &mut bob);
-    (no_smp_runs(&mut alice), no_smp_runs(&mut bob));
+    no_smp_runs(&mut alice);
+    no_smp_runs(&mut bob);
     assert!(bob.told().iter().any(|event| matches!(event, Event::SmpAborted { why: SmpEnd::Them, .. })));
     assert_eq!(verification(&alice, &bob), Verification::None);
     // Text may overtake every message of a run.
@@ -270,7 +278,8 @@ fn a_run_goes_on_after_a_restart_at_each_step() {
         let (mut alice, mut bob) = talking();
         let restart = |alice: &mut Person, bob: &mut Person, step| {
             if step == restarts {
-                (alice.restart(), bob.restart());
+                alice.restart();
+                bob.restart();
             }
         };
         ask(&mut alice, "?", SECRET);
@@ -331,7 +340,8 @@ fn each_client_of_a_correspondent_is_verified_by_itself() {
     let mut tablet = Person::new("bob@example.org", "alice@example.org");
     tablet.act(|session, cx| session.start_identity(cx));
     deliver(&mut alice, &mut tablet);
-    (alice.told(), tablet.told());
+    alice.told();
+    tablet.told();
     let (of_bob, of_tablet) = (bob.account.tag(), tablet.account.tag());
     for (tag, to) in [(of_bob, &mut bob), (of_tablet, &mut tablet)] {
         alice.act(|session, cx| session.smp_start(cx, Some(tag), "?", SECRET).expect("may ask"));

@@ -113,7 +113,7 @@ impl Replay {
             deed => panic!("an unknown deed {deed}"),
         };
         if !finished {
-            let blot = if draws_nonces(&step) { without_text } else { without_sigma };
+            let blot = if draws_nonces(step) { without_text } else { without_sigma };
             let ours: Vec<String> = lines(&outputs).iter().map(|line| blot(line)).collect();
             let theirs: Vec<String> = sends.iter().map(|line| blot(line)).collect();
             assert_eq!(ours, theirs, "{what}");

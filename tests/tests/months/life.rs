@@ -32,7 +32,7 @@ pub(crate) struct Life {
     pub(crate) deadlines: usize,
     /// The saved session at the beginning of each day online.
     snapshots: Vec<(Timestamp, Vec<u8>)>,
-    /// Every fingerprint and name in it that is no secret.
+    /// What is in it for ever and is no secret: both names and the other's fingerprint.
     public: Vec<u8>,
 }
 
@@ -51,6 +51,7 @@ impl Life {
             }
         }
         toggles.reverse();
+        let public = [person.account.id(), person.session.correspondent()].concat().into_bytes();
         Self {
             person,
             online: false,
@@ -69,7 +70,7 @@ impl Life {
             refills: 0,
             deadlines: 0,
             snapshots: Vec::new(),
-            public: Vec::new(),
+            public,
         }
     }
 
@@ -116,8 +117,8 @@ impl Life {
             self.online = !self.online;
             self.next_text = self.next_text.max(now);
         }
-        if due && self.online && !self.said.is_empty() {
-            // Another process: what was not saved is gone.
+        if due && self.online && self.toggles.len() % 8 == 1 && !self.said.is_empty() {
+            // Another process, now and then: what was not saved is gone.
             self.person.restart();
         }
         due
@@ -166,12 +167,12 @@ impl Life {
         self.act(|session, cx| session.receive(cx, line));
     }
 
-    /// Does what is due at a deadline, having checked, of every fourth one, that it is one.
+    /// Does what is due at a deadline, having checked, of every eighth one, that it is one.
     pub(crate) fn keep_deadline(&mut self, now: Timestamp) {
         let deadline = self.person.deadline();
         assert_eq!(deadline, now, "kept in time");
         self.deadlines += 1;
-        if self.deadlines.is_multiple_of(4) {
+        if self.deadlines.is_multiple_of(8) {
             self.check_deadline(deadline);
         }
         self.tick();
@@ -263,8 +264,8 @@ impl Life {
                 Event::NotSent { .. } => self.not_sent += 1,
                 Event::Secure { fingerprint, .. } => {
                     self.handshakes += 1;
-                    if self.public.is_empty() {
-                        let otrv4::ContactKey::V4(key) = fingerprint else { panic!("version 4") };
+                    let otrv4::ContactKey::V4(key) = fingerprint else { panic!("version 4") };
+                    if self.handshakes == 1 {
                         self.public.extend(key.as_bytes());
                     }
                 }

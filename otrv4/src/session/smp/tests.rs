@@ -75,7 +75,8 @@ fn talking() -> (Side, Side) {
         bob.receive(alice.take());
         alice.receive(bob.take());
     }
-    (alice.events.clear(), bob.events.clear());
+    alice.events.clear();
+    bob.events.clear();
     (alice, bob)
 }
 
