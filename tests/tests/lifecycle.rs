@@ -317,3 +317,105 @@ fn a_fingerprint_that_is_new_changed_or_somebody_elses_is_told() {
     deliver(&mut alice, &mut shared);
     assert_eq!(fingerprints(&mut alice), ["changed", "shared"]);
 }
+
+#[test]
+fn what_is_typed_after_a_long_sleep_does_not_revive_old_keys() {
+    for wish in 0..4 {
+        let (mut alice, mut bob) = talking();
+        let line = bob.line("question");
+        alice.receive(&line);
+        alice.told();
+        // The computer slept; the user is faster than the timer.
+        alice.now = alice.now.plus(30 * DAY);
+        alice.act(|session, cx| {
+            let outputs = match wish {
+                0 => session.send(cx, None, "a month later"),
+                1 => session.heartbeat(cx, None),
+                2 => session.smp_start(cx, None, "?", "secret"),
+                _ => session.extra_keys(cx, None, &[([0; 4], b"")]),
+            };
+            outputs.expect("what was due is told")
+        });
+        let told = alice.told();
+        assert!(told.iter().any(|event| matches!(event, Event::Ended { by: EndedBy::Expiry, .. })));
+        assert!(told.iter().any(|event| matches!(event, Event::NotDone { reason: _ })));
+        assert_eq!(told.contains(&Event::NotSent { text: "a month later".into() }), wish == 0);
+        assert!(is_finished(&alice));
+        assert_eq!(alice.take().len(), 1, "the last message of the conversation and no other");
+    }
+}
+
+#[test]
+fn a_stored_key_has_no_longer_life_in_a_conversation_that_was_replaced_or_ended() {
+    for replaced in [true, false] {
+        let (mut alice, mut bob) = talking();
+        for person in [&mut alice, &mut bob] {
+            person.session.policy().heartbeat_after = None;
+        }
+        let missing = alice.line("delayed");
+        let line = alice.line("in time");
+        bob.receive(&line);
+        for part in [HOUR, HOUR - 10] {
+            wait(&mut alice, &mut bob, part);
+            let line = bob.line("go on");
+            alice.receive(&line);
+            let line = alice.line("so");
+            bob.receive(&line);
+        }
+        match replaced {
+            true => bob.act(|session, cx| session.start(cx)),
+            false => alice.act(|session, cx| session.end(cx)),
+        };
+        deliver(&mut alice, &mut bob);
+        assert_eq!(bob.deadline(), START.plus(2 * HOUR), "when the key has to go");
+        bob.wait(10);
+        (bob.take(), bob.told());
+        bob.receive(&missing);
+        assert!(bob.heard().is_empty(), "replaced: {replaced}");
+    }
+}
+
+#[test]
+fn an_offline_conversation_after_an_interactive_one_is_told_however_that_ended() {
+    for how in ["they end", "we end", "expired"] {
+        let (mut alice, mut bob) = talking();
+        match how {
+            "they end" => _ = bob.act(|session, cx| session.end(cx)),
+            "we end" => _ = alice.act(|session, cx| session.end(cx)),
+            _ => wait(&mut alice, &mut bob, 2 * HOUR),
+        }
+        deliver(&mut alice, &mut bob);
+        alice.restart();
+        assert!(alice.session.was_interactive(), "to be asked before");
+        alice.told();
+        alice.start_offline(bob.prekeys(1));
+        let warning = Event::OfflineAfterInteractive { with: bob.account.tag() };
+        assert!(alice.told().contains(&warning), "{how}");
+        alice.start_offline(bob.prekeys(1));
+        assert!(!alice.told().contains(&warning), "once");
+    }
+}
+
+#[test]
+fn what_waits_for_a_handshake_that_ends_at_once_comes_back_at_once() {
+    let (mut alice, mut bob) = (
+        Person::new("alice@example.org", "bob@example.org"),
+        Person::new("bob@example.org", "alice@example.org"),
+    );
+    bob.start_offline(alice.prekeys(1));
+    bob.act(|session, cx| session.end(cx));
+    let lines = bob.take();
+    alice.act(|session, cx| session.start(cx)).say("typed");
+    // The end overtakes the beginning.
+    alice.receive(&lines[1]).receive(&lines[0]);
+    assert!(alice.told().contains(&Event::NotSent { text: "typed".into() }));
+}
+
+#[test]
+fn whatever_changes_is_saved() {
+    let (mut alice, _) = (Person::new("alice@example.org", "bob@example.org"), ());
+    alice.receive("plain text, after which no more tags are sent");
+    let state = alice.state();
+    alice.restart();
+    assert_eq!(alice.state(), state);
+}

@@ -189,6 +189,65 @@ fn start_on_a_bare_identity() {
 }
 
 #[test]
+fn an_offer_of_ours_is_not_open_for_ever() {
+    let policy = Policy { start_on_identity: false, ..Policy::default() };
+    for tagged in [true, false] {
+        let (mut alice, _) = pair(policy, Policy::default());
+        match tagged {
+            true => alice.act(|session, cx| session.send_tagged(cx, "hi").expect("clear text")),
+            false => alice.act(|session, cx| session.start(cx)),
+        };
+        alice.wait(600).take();
+        let mut stranger = Person::new("bob@example.org", "alice@example.org");
+        stranger.now = alice.now;
+        stranger.act(|session, cx| session.start_identity(cx));
+        deliver(&mut alice, &mut stranger);
+        assert!(alice.secure().is_empty());
+        assert!(is_rejected(&mut alice, Reject::Policy));
+    }
+}
+
+#[test]
+fn who_talks_to_verified_keys_only_shows_nobody_who_they_are() {
+    let policy = Policy { require_authenticated: true, start_on_error: true, ..Policy::default() };
+    let tagged = format!("hi{}", otrv4::wire::whitespace_tag(Versions::V4));
+    for line in ["?OTRv4?", &tagged, "?OTR Error: ERROR_2: Not in private state message"] {
+        let (mut alice, bob) = pair(policy, Policy::default());
+        alice.receive(line);
+        assert!(alice.take().is_empty(), "{line}");
+        verify(&mut alice, &bob);
+        alice.receive(line);
+        assert_eq!(alice.take().len(), 1, "{line}");
+    }
+    // Nor when our own user asks: nobody could answer.
+    let (mut alice, _) = pair(policy, Policy::default());
+    alice.act(|session, cx| session.start(cx));
+    assert_eq!(alice.told(), [Event::NotDone { reason: Refused::NotVerified }]);
+    assert!(alice.take().is_empty());
+}
+
+#[test]
+fn an_error_does_not_disturb_a_verification() {
+    let (mut alice, mut bob) = talking();
+    alice.session.policy().start_on_error = true;
+    bob.act(|session, cx| session.smp_start(cx, None, "?", "secret").expect("may ask"));
+    deliver(&mut alice, &mut bob);
+    alice.receive("?OTR Error: ERROR_2: Not in private state message");
+    assert!(alice.take().is_empty());
+}
+
+#[test]
+fn a_version_that_is_taken_away_leaves_a_running_conversation_alone() {
+    let (mut alice, mut bob) = talking();
+    alice.session.policy().versions = Versions::EMPTY;
+    let line = bob.line("still there?");
+    assert_eq!(alice.receive(&line).heard(), ["still there?"]);
+    bob.act(|session, cx| session.start(cx));
+    deliver(&mut alice, &mut bob);
+    assert!(is_rejected(&mut alice, Reject::Version));
+}
+
+#[test]
 fn require_authenticated() {
     for (wanted, verified) in [(false, false), (true, false), (true, true)] {
         let policy = Policy { require_authenticated: wanted, ..Policy::default() };
@@ -202,7 +261,13 @@ fn require_authenticated() {
             starting.act(|session, cx| session.start_identity(cx));
             deliver(&mut alice, &mut bob);
             assert_eq!(are_talking(&alice, &bob), allowed);
-            assert_eq!(is_rejected(&mut alice, Reject::NotVerified), !allowed);
+            let told = alice.told();
+            let refused = |event: &Event| match event {
+                Event::NotDone { reason: Refused::NotVerified } => alice_starts,
+                Event::Rejected { reason: Reject::NotVerified, .. } => !alice_starts,
+                _ => false,
+            };
+            assert_eq!(told.iter().any(refused), !allowed);
         }
         let (mut alice, mut bob) = pair(policy, Policy::default());
         if verified {

@@ -322,3 +322,6 @@ fn check_secret(secret: &str) -> Result<(), Refused> {
 
 /// Longest question and longest secret, in bytes of UTF-8: more than anybody types.
 const MAX_QUESTION: usize = 4096;
+
+#[cfg(test)]
+mod tests;

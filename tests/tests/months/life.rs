@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use otrv4::wire::{Line, classify};
 use otrv4::{Account, Context, Event, Mode, Output, PrekeyEnsemble, Protection, Refused, Session, Timestamp};
 use otrv4_tests::{Person, START, rng};
 
@@ -19,7 +20,8 @@ pub(crate) struct Life {
     inbox: Vec<(Timestamp, String)>,
     pub(crate) said: Texts,
     pub(crate) read: Texts,
-    pub(crate) rejected: usize,
+    /// Error messages that they sent: one for each text that they could not read.
+    pub(crate) unreadable: usize,
     pub(crate) not_sent: usize,
     pub(crate) expiries: usize,
     pub(crate) heartbeats: usize,
@@ -38,8 +40,8 @@ impl Life {
     pub(crate) fn new(person: Person, days: i64, schedule: &mut Schedule) -> Self {
         let mut toggles = Vec::new();
         for day in 0..days {
-            // Once or twice a day, in the waking hours; some days not at all, and a fortnight of holidays.
-            let holidays = (40..53).contains(&day) && person.account.id().starts_with("bob");
+            // Twice a day, in the waking hours; some days not at all, and some days of holidays.
+            let holidays = (40..46).contains(&day) && person.account.id().starts_with("bob");
             if holidays || schedule.one_in(12) {
                 continue;
             }
@@ -57,7 +59,7 @@ impl Life {
             inbox: Vec::new(),
             said: Texts::new(),
             read: Texts::new(),
-            rejected: 0,
+            unreadable: 0,
             not_sent: 0,
             expiries: 0,
             heartbeats: 0,
@@ -84,6 +86,17 @@ impl Life {
         }
     }
 
+    /// Whether nothing is on its way to them.
+    pub(crate) fn has_all(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
+    /// Comes online for the last time, and types nothing any more.
+    pub(crate) fn come_online_for_good(&mut self, now: Timestamp) {
+        self.toggles = if self.online { Vec::new() } else { vec![now] };
+        self.next_text = now.plus(365 * DAY);
+    }
+
     /// When something happens to this person next.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         let toggle = self.toggles.last().copied();
@@ -97,12 +110,16 @@ impl Life {
     /// Switches the client on or off if it is time; whether it did.
     pub(crate) fn toggle(&mut self, now: Timestamp) -> bool {
         let due = self.toggles.last().is_some_and(|at| *at <= now);
+        self.person.now = now;
         if due {
             self.toggles.pop();
             self.online = !self.online;
             self.next_text = self.next_text.max(now);
         }
-        self.person.now = now;
+        if due && self.online && !self.said.is_empty() {
+            // Another process: what was not saved is gone.
+            self.person.restart();
+        }
         due
     }
 
@@ -149,11 +166,18 @@ impl Life {
         self.act(|session, cx| session.receive(cx, line));
     }
 
-    /// Does what is due at a deadline, having checked that it is one.
+    /// Does what is due at a deadline, having checked, of every fourth one, that it is one.
     pub(crate) fn keep_deadline(&mut self, now: Timestamp) {
         let deadline = self.person.deadline();
         assert_eq!(deadline, now, "kept in time");
         self.deadlines += 1;
+        if self.deadlines.is_multiple_of(4) {
+            self.check_deadline(deadline);
+        }
+        self.tick();
+    }
+
+    fn check_deadline(&mut self, deadline: Timestamp) {
         let (outputs, changed) = tick_a_copy(&self.person, deadline.plus(-1));
         assert!(outputs.is_empty() && !changed, "nothing to do a second before: {outputs:?}");
         let (outputs, changed) = tick_a_copy(&self.person, deadline);
@@ -161,7 +185,6 @@ impl Life {
         let silent = outputs.iter().all(|output| !matches!(output, Output::Event(_)));
         let one_line = outputs.iter().filter(|output| matches!(output, Output::Send(_))).count() == 1;
         self.heartbeats += usize::from(silent && one_line && self.mode().is_some());
-        self.tick();
     }
 
     /// What has arrived by now, in any order.
@@ -190,7 +213,7 @@ impl Life {
             return false;
         }
         // Several lines in quick succession, then a pause.
-        let pause = if schedule.one_in(3) { HOUR } else { 90 };
+        let pause = if schedule.one_in(2) { HOUR } else { 120 };
         self.next_text = now.plus(1 + schedule.below(pause));
         true
     }
@@ -227,13 +250,16 @@ impl Life {
 
     /// Does something, and notes what it was told.
     fn act(&mut self, act: impl FnOnce(&mut Session, &mut Context<'_>) -> Vec<Output>) {
+        let before = self.person.sent.len();
         self.person.act(act);
+        // Whoever cannot read a message that is not to be ignored says so.
+        let sent = self.person.sent.iter().skip(before);
+        self.unreadable += sent.filter(|line| matches!(classify(line), Line::Error { .. })).count();
         for event in self.person.told() {
             match &event {
                 Event::Message { text, .. } => {
                     assert!(self.read.insert(text.clone()), "{text} is read twice")
                 }
-                Event::Rejected { .. } => self.rejected += 1,
                 Event::NotSent { .. } => self.not_sent += 1,
                 Event::Secure { fingerprint, .. } => {
                     self.handshakes += 1;
