@@ -26,9 +26,9 @@ pub(crate) fn converse<C: Client>(
     account: &mut Account,
     session: &mut Session,
     client: &mut C,
-    mut next: impl FnMut(&mut C, Option<Timestamp>) -> Result<Option<Next>, C::Error>,
+    mut next: impl FnMut(&mut C, Timestamp) -> Result<Option<Next>, C::Error>,
 ) -> Result<(), C::Error> {
-    while let Some(next) = next(client, session.next_deadline())? {
+    while let Some(next) = next(client, session.next_deadline(account))? {
         let cx = &mut Context { account: &mut *account, rng: &mut system::rng(), now: system::now() };
         let outputs = match next {
             Next::Line(line) => session.receive(cx, &line),

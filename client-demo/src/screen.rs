@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 
-use otrv4::session::EndedBy;
+use otrv4::account::Verification;
+use otrv4::session::{EndedBy, SmpEnd};
 use otrv4::{Event, Mode};
 
 /// A line on stdout, written before this returns.
@@ -15,22 +16,74 @@ pub(crate) fn say(line: impl fmt::Display) -> io::Result<()> {
 
 /// An event in a conversation with `contact`, as lines.
 pub(crate) fn words(contact: &str, event: &Event) -> String {
-    let contact = printable(contact);
+    let (name, contact) = (argument(contact), printable(contact));
     match event {
         Event::Message { text, .. } => message(&contact, text),
         Event::Plaintext { text, warn: false } => message(&format!("{contact} (not encrypted)"), text),
         Event::Plaintext { text, warn: true } => {
             message(&format!("{contact} (NOT ENCRYPTED: anyone may have written this)"), text)
         }
-        Event::Secure { with, mode, fingerprint, ssid, .. } => format!(
-            "* {contact}: encrypted conversation with client {with}, {}\n  fingerprint {}\n  session id  {ssid}",
+        Event::Secure { with, mode, fingerprint, verification, ssid, .. } => format!(
+            "* {contact}: encrypted conversation with client {with}, {}\n  fingerprint {}\n  {}\n  session id  {ssid}",
             how(*mode),
-            fingerprint.groups()
+            fingerprint.groups(),
+            verified(*verification)
         ),
+        Event::NewFingerprint { .. } => loud(&format!(
+            "{contact}: THE FIRST CONVERSATION with them. Nobody has verified yet whose fingerprint this is\n  {}",
+            compare(&name)
+        )),
+        Event::ChangedFingerprint { fingerprint, .. } => loud(&format!(
+            "{contact}: ANOTHER FINGERPRINT than those known before. It is another client of theirs, a new \
+             installation, or somebody else:\n  {}\n  {}",
+            fingerprint.groups(),
+            compare(&name)
+        )),
+        Event::SharedFingerprint { contact: other, fingerprint, .. } => loud(&format!(
+            "{contact}: HAS THE FINGERPRINT OF {}, too. Unless both are one person, something is wrong:\n  {}",
+            printable(other).replace('\n', " "),
+            fingerprint.groups()
+        )),
+        Event::OfflineAfterInteractive { with } => format!(
+            "* {contact}: the conversation with client {with} began while both were there, and goes on as one with \
+             somebody who is away; that may make the first one less deniable"
+        ),
+        Event::SmpAsked { from, question } if question.is_empty() => format!(
+            "* {contact}: client {from} wants to compare a secret that you have agreed on outside of this chat\n  \
+             Enter it with `client-demo verify {name} --answer`; if there is none, decline with --abort"
+        ),
+        Event::SmpAsked { from, question } => format!(
+            "{}\n  Answer with `client-demo verify {name} --answer`, or decline with --abort",
+            message(&format!("* {contact}: client {from} asks"), question)
+        ),
+        Event::SmpSucceeded { verification, .. } => format!("* {contact}: {}", succeeded(*verification)),
+        Event::SmpFailed { failed, .. } => loud(&format!(
+            "{contact}: THE SECRETS WERE NOT THE SAME. Nothing is verified by it; {}",
+            failures(*failed)
+        )),
+        Event::SmpAborted { why, failed, .. } => {
+            let counted = failed.map(|failed| format!("\n  They may know the result: {}", failures(failed)));
+            format!(
+                "* {contact}: the verification has ended without a result: {}{}",
+                ended(*why),
+                counted.unwrap_or_default()
+            )
+        }
+        Event::ExtraKey { key, .. } => {
+            format!(
+                "* {contact}: a key for another use ({}); this client has none for it",
+                hex::encode(key.context)
+            )
+        }
+        Event::PublicationDue => PUBLICATION_DUE.to_owned(),
         Event::Ended { with, by: EndedBy::Them } => {
             format!("* {contact}: ended the conversation (client {with}); it can no longer be read by anyone")
         }
+        Event::Ended { with, by: EndedBy::Expiry } => format!(
+            "* {contact}: the conversation has expired (client {with}): no answer for too long. Its keys are deleted"
+        ),
         Event::Ended { .. } => format!("* {contact}: conversation ended"),
+        Event::NotDone { reason } => format!("* {contact}: not done: {reason}"),
         Event::Queued => format!("* {contact}: the text waits until the conversation is encrypted"),
         Event::NotSent { text } => {
             message(&format!("* {contact}: NOT SENT, no encrypted conversation came about"), text)
@@ -44,6 +97,70 @@ pub(crate) fn words(contact: &str, event: &Event) -> String {
         }
         _ => format!("* {contact}: something that this client does not know"),
     }
+}
+
+/// How sure our user is that a key is their correspondent's.
+pub(crate) fn verified(verification: Verification) -> &'static str {
+    match verification {
+        Verification::None => "NOT VERIFIED",
+        Verification::TheirSmp => {
+            "NOT VERIFIED: you have answered a question of theirs, so they know you; ask them one, too"
+        }
+        Verification::Smp => "verified by a secret that both knew",
+        Verification::ByHand => "verified by hand",
+    }
+}
+
+/// What a number of failed verifications means; nothing to say of none.
+pub(crate) fn failures(failed: u32) -> String {
+    match failed {
+        1 => "1 verification by a secret has failed: a wrong spelling, or somebody in the middle who guesses"
+            .to_owned(),
+        _ => format!(
+            "{failed} verifications by a secret have failed: each lets somebody in the middle guess once"
+        ),
+    }
+}
+
+/// What is said when profiles or prekeys should go to the server.
+pub(crate) const PUBLICATION_DUE: &str =
+    "* The prekey server should be looked at: `client-demo publish` renews what it has of you";
+
+fn succeeded(verification: Verification) -> &'static str {
+    match verification {
+        Verification::Smp => "VERIFIED: both have entered the same secret",
+        Verification::ByHand => "both have entered the same secret; you have verified them by hand before",
+        Verification::None | Verification::TheirSmp => {
+            "your answer was right, so they know you. That says nothing about them: ask them something, too"
+        }
+    }
+}
+
+fn ended(why: SmpEnd) -> &'static str {
+    match why {
+        SmpEnd::Us => "you have stopped it",
+        SmpEnd::Them => "they have stopped it",
+        SmpEnd::Conversation => "the conversation has ended or begun anew",
+        _ => "something came that does not belong to it; begin again",
+    }
+}
+
+fn compare(name: &str) -> String {
+    format!("Compare it: `client-demo verify {name}`")
+}
+
+/// A contact's name as it can be copied into a shell: others have chosen it.
+pub(crate) fn argument(contact: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@._+-/".contains(c);
+    match !contact.is_empty() && contact.chars().all(plain) {
+        true => contact.to_owned(),
+        false => format!("'{}'", printable(contact).replace('\n', " ").replace('\'', r"'\''")),
+    }
+}
+
+/// Not to be overlooked.
+fn loud(text: &str) -> String {
+    format!("!! {text}")
 }
 
 /// How a conversation began.
@@ -75,6 +192,7 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use otrv4::wire::InstanceTag;
 
     #[test]
     fn control_characters_lose_their_power() {
@@ -85,5 +203,36 @@ mod tests {
     fn a_second_line_cannot_pass_for_another_message() {
         let event = Event::Plaintext { text: "hello\nbob: I owe you money".to_owned(), warn: false };
         assert_eq!(words("alice", &event), "alice (not encrypted): hello\n  bob: I owe you money");
+    }
+
+    #[test]
+    fn a_question_is_harmless_and_says_how_to_answer() {
+        let from = InstanceTag::new(0x100).expect("a tag");
+        let event = Event::SmpAsked { from, question: "where?\x1b[2J\nalice: VERIFIED".to_owned() };
+        assert_eq!(
+            words("alice", &event),
+            "* alice: client 00000100 asks: where?\\u{1b}[2J\n  alice: VERIFIED\n  Answer with `client-demo verify alice --answer`, or \
+             decline with --abort"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_command_a_shell() {
+        assert_eq!(argument("bob@example.org"), "bob@example.org");
+        assert_eq!(argument("a b; rm -rf ~"), "'a b; rm -rf ~'");
+        assert_eq!(argument("it's"), r"'it'\''s'");
+        assert_eq!(argument("$(x)\n"), "'$(x) '");
+        assert_eq!(argument(""), "''");
+    }
+
+    #[test]
+    fn only_what_our_user_has_done_is_called_verified() {
+        for verification in [Verification::None, Verification::TheirSmp] {
+            assert!(verified(verification).starts_with("NOT VERIFIED"));
+            assert!(!succeeded(verification).to_lowercase().contains("verified"));
+        }
+        for verification in [Verification::Smp, Verification::ByHand] {
+            assert!(verified(verification).starts_with("verified"));
+        }
     }
 }

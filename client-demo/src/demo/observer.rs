@@ -23,6 +23,8 @@ pub(super) struct DataInTheOpen {
     pub(super) message: u32,
     /// Whose turn of the ratchet: its public key.
     pub(super) key: [u8; 57],
+    /// How long the encrypted text with its padding is, in bytes.
+    pub(super) encrypted: usize,
     /// Keys that are used up, published so that anybody could have forged the messages that they vouched for.
     pub(super) revealed: usize,
 }
@@ -62,9 +64,9 @@ impl DataInTheOpen {
         let (ratchet, message) = (r.int("ratchet id")?, r.int("message id")?);
         let key = r.array("ECDH key")?;
         r.mpi("DH key")?;
-        r.data("encrypted message")?;
+        let encrypted = r.data("encrypted message")?.len();
         r.bytes(64, "authenticator")?;
         let revealed = r.data("old MAC keys")?.len() / 64;
-        Ok(Some(Self { ratchet, message, key, revealed }))
+        Ok(Some(Self { ratchet, message, key, encrypted, revealed }))
     }
 }

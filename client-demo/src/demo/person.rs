@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use age::secrecy::SecretString;
 use otrv4::keys::ForgingSecret;
+use otrv4::wire::Padding;
 use otrv4::{Account, Context, Event, Lifetimes, Output, Policy, Refused, Session};
 
 use super::DemoError;
@@ -126,7 +127,7 @@ impl Client for Desk {
 }
 
 fn policy() -> Policy {
-    Policy { require_encryption: true, ..Policy::default() }
+    Policy { require_encryption: true, padding: Padding::Classes, ..Policy::default() }
 }
 
 fn passphrase() -> SecretString {

@@ -1,18 +1,19 @@
 //! What happens, chapter by chapter.
 
+use otrv4::account::{ContactKey, Verification};
 use otrv4::keys::Fingerprint;
 use otrv4::prekey_server::{ServerKey, ServerReply, ensemble_query, read_ensembles};
-use otrv4::wire::Versions;
+use otrv4::wire::{InstanceTag, Versions};
 use otrv4::{Event, Mode, Ssid};
 
 use super::observer::Observer;
 use super::page::{chapter, fact, fingerprint, learned, milliseconds, quote, timed, told};
-use super::person::{Away, Person};
+use super::person::{Away, Person, Seen};
 use super::server::Running;
 use super::{DemoError, check};
 use crate::network::shuffle;
 use crate::prekeys::PrekeyServer;
-use crate::screen::say;
+use crate::screen::{say, verified};
 use crate::system;
 
 /// Tells the story; an error if any of it did not happen.
@@ -46,6 +47,7 @@ pub(crate) fn run() -> Result<(), DemoError> {
     let (lines, ssid) = write(&running, &server, &mut alice, &mut observer, bob_is)?;
     let mut bob = come_back(away, &lines, ssid, alice.account.fingerprint())?;
     answer(&mut alice, &mut bob, &mut observer)?;
+    verify(&mut alice, &mut bob, &mut observer)?;
     end(&mut alice, &mut bob, &mut observer)?;
     count_prekeys(&running, &server, &mut bob)?;
     running.stop()?;
@@ -114,7 +116,7 @@ fn write(
         timed("checking keys", || alice.step(|session, cx| session.start_offline(cx, ensembles)));
     let started = started?;
     let (fingerprint_of_bob, ssid) = secure(&started.events, Mode::Offline)?;
-    check(fingerprint_of_bob == bob_is, "the keys are not Bob's")?;
+    check(fingerprint_of_bob == bob_is.into(), "the keys are not Bob's")?;
     told(
         "She checks every signature, and that the fingerprint is the one that Bob told her: the keys are Bob's.",
     )?;
@@ -132,6 +134,11 @@ fn write(
         lines.extend(sent);
     }
     lines.iter().for_each(|line| observer.see(line));
+    let sizes: Vec<usize> = observer.data_since(0).iter().map(|data| data.encrypted).collect();
+    check(sizes == [256; ALICE_WRITES.len()], "the texts do not hide their length")?;
+    told(
+        "Each text is filled up to 256 bytes before it is encrypted, so that its length does not give it away.",
+    )?;
     Ok((lines, ssid))
 }
 
@@ -155,7 +162,7 @@ fn come_back(away: Away, lines: &[String], ssid: Ssid, alice_is: Fingerprint) ->
     });
     let events = received?;
     let (fingerprint_of_alice, bobs_ssid) = secure(&events, Mode::Offline)?;
-    check(fingerprint_of_alice == alice_is, "the handshake is not Alice's")?;
+    check(fingerprint_of_alice == alice_is.into(), "the handshake is not Alice's")?;
     check(bobs_ssid.to_string() == ssid.to_string(), "the two session ids differ")?;
     told("The handshake is by Alice: the fingerprint is hers, and the session id is the one that she sees.")?;
     fact("session id", bobs_ssid)?;
@@ -215,9 +222,49 @@ fn answer(alice: &mut Person, bob: &mut Person, observer: &mut Observer) -> Resu
     Ok(())
 }
 
+/// Bob asks what only Alice can know; the answer does not travel.
+fn verify(alice: &mut Person, bob: &mut Person, observer: &mut Observer) -> Result<(), DemoError> {
+    chapter(6, "Bob makes sure that it is Alice")?;
+    told(
+        "The fingerprint that Bob was told may have been somebody else's. So he asks what only Alice can know.",
+    )?;
+    quote("Bob", QUESTION)?;
+    let before = observer.traffic().0;
+    let (ran, took) = timed("comparing secrets", || {
+        let asked = bob.step(|session, cx| session.smp_start(cx, None, QUESTION, ANSWER))?;
+        let question = deliver(&asked.sent, alice, observer)?;
+        let from = asked_by(&question.events)?;
+        let answered = alice.step(|session, cx| session.smp_answer(cx, from, QUESTION, ANSWER))?;
+        let compared = deliver(&answered.sent, bob, observer)?;
+        let at_alice = deliver(&compared.sent, alice, observer)?;
+        let at_bob = deliver(&at_alice.sent, bob, observer)?;
+        Ok::<_, DemoError>((result(&at_alice.events)?, result(&at_bob.events)?))
+    });
+    let (alice_has, bob_has) = ran?;
+    told(
+        "Alice types her answer, and Bob has typed the one that he expects. Neither travels: four messages of",
+    )?;
+    told(
+        "zero-knowledge proofs tell both of them whether the two are the same, and tell nobody anything else.",
+    )?;
+    let messages = observer.data_since(before);
+    let sizes: Vec<String> = messages.iter().map(|data| data.encrypted.to_string()).collect();
+    fact("messages", format_args!("{} bytes", sizes.join(", ")))?;
+    fact("time", format_args!("{} for both sides", milliseconds(took)))?;
+    check(messages.len() == 4, "the comparison did not take four messages")?;
+    check(bob_has.is_verified(), "Bob does not know Alice")?;
+    check(alice_has == Verification::TheirSmp, "Alice has verified somebody without having asked")?;
+    let noted = bob.account.verification(ALICE, alice.account.fingerprint().into());
+    check(noted == bob_has, "Bob has not noted whom he knows")?;
+    told("The answers are the same.")?;
+    fact("Bob knows", format_args!("that he talks to Alice; her fingerprint is {}", verified(noted)))?;
+    fact("Alice knows", "that Bob knows her; who he is she would have to ask")?;
+    Ok(())
+}
+
 /// Bob ends it; then nobody can read it again.
 fn end(alice: &mut Person, bob: &mut Person, observer: &mut Observer) -> Result<(), DemoError> {
-    chapter(6, "They end it")?;
+    chapter(7, "They end it")?;
     let ended = bob.step(|session, cx| Ok(session.end(cx)))?;
     let mut heard = Vec::new();
     for line in &ended.sent {
@@ -281,7 +328,7 @@ fn bad_order(lines: usize) -> Vec<usize> {
     order
 }
 
-fn secure(events: &[Event], how: Mode) -> Result<(Fingerprint, Ssid), DemoError> {
+fn secure(events: &[Event], how: Mode) -> Result<(ContactKey, Ssid), DemoError> {
     events
         .iter()
         .find_map(|event| match event {
@@ -305,6 +352,34 @@ fn rejected(events: &[Event]) -> usize {
     events.iter().filter(|event| matches!(event, Event::Rejected { .. })).count()
 }
 
+/// Brings lines to somebody, under the eyes of the observer.
+fn deliver(lines: &[String], to: &mut Person, observer: &mut Observer) -> Result<Seen, DemoError> {
+    let mut seen = Seen { sent: Vec::new(), events: Vec::new() };
+    for line in lines {
+        observer.see(line);
+        let more = to.receive(line)?;
+        seen.sent.extend(more.sent);
+        seen.events.extend(more.events);
+    }
+    Ok(seen)
+}
+
+fn asked_by(events: &[Event]) -> Result<InstanceTag, DemoError> {
+    let asked = |event: &Event| match event {
+        Event::SmpAsked { from, question } if question.as_str() == QUESTION => Some(*from),
+        _ => None,
+    };
+    events.iter().find_map(asked).ok_or(DemoError::NotAsTold("Alice was not asked"))
+}
+
+fn result(events: &[Event]) -> Result<Verification, DemoError> {
+    let success = |event: &Event| match event {
+        Event::SmpSucceeded { verification, .. } => Some(*verification),
+        _ => None,
+    };
+    events.iter().find_map(success).ok_or(DemoError::NotAsTold("equal answers were not found equal"))
+}
+
 fn characters(lines: &[String]) -> String {
     format!("{} characters", lines.iter().map(String::len).sum::<usize>())
 }
@@ -322,6 +397,9 @@ const ALICE_WRITES: [&str; 5] = [
     "4/5 Please tell nobody before Friday.",
     "5/5 Write when you are back!",
 ];
+
+const QUESTION: &str = "Where did we first meet, and what did you drop?";
+const ANSWER: &str = "in the library in Turin: an umbrella";
 
 /// What is said, and whether Bob says it.
 const TALK: [(&str, bool); 4] = [

@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use otrv4::wire::InstanceTag;
+use zeroize::Zeroizing;
 
-use super::words::{BadEscape, unescape};
+use super::words::{BadEscape, tag, unescape};
 
 /// What one line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,11 @@ pub(super) enum Command {
     Whitespace(String),
     Receive(String),
     Send(String),
+    SmpStart { question: String, secret: Zeroizing<String> },
+    SmpRespond(Zeroizing<String>),
+    SmpAbort,
+    Heartbeat,
+    ExtraKey { context: [u8; 4], data: Vec<u8> },
     End,
     State,
     Use(InstanceTag),
@@ -31,9 +37,6 @@ pub(super) enum BadCommand {
     /// Its first word is none of ours.
     #[error("unknown command")]
     Unknown,
-    /// A command of the protocol that this version does not have.
-    #[error("{0} is not available in this version")]
-    NotYet(&'static str),
     /// What follows the first word is not what it takes.
     #[error("{0}")]
     Usage(&'static str),
@@ -51,6 +54,18 @@ impl Command {
             "whitespace" => Self::Whitespace(unescape(rest)?),
             "recv" => Self::Receive(unescape(rest)?),
             "send" => Self::Send(unescape(rest)?),
+            "smp-start" => {
+                // The question holds no `|`; the secret may.
+                let usage = BadCommand::Usage("smp-start <question>|<secret>");
+                let (question, secret) = rest.split_once('|').ok_or(usage)?;
+                Self::SmpStart { question: unescape(question)?, secret: unescape(secret)?.into() }
+            }
+            "smp-respond" => Self::SmpRespond(unescape(rest)?.into()),
+            "extra-key" => {
+                let usage = BadCommand::Usage("extra-key <usage: 8 hex digits> [data in hex]");
+                let (context, data) = extra_key(rest).ok_or(usage)?;
+                Self::ExtraKey { context, data }
+            }
             "use" => {
                 Self::Use(tag(rest).ok_or(BadCommand::Usage("use <tag>: 8 hex digits, at least 00000100"))?)
             }
@@ -60,12 +75,11 @@ impl Command {
             "offline" => Self::Offline(
                 BASE64_STANDARD.decode(rest).map_err(|_| BadCommand::Usage("offline <base64>"))?,
             ),
-            "smp-start" | "smp-respond" | "smp-abort" => return Err(BadCommand::NotYet("SMP")),
-            "heartbeat" => return Err(BadCommand::NotYet("heartbeat")),
-            "extra-key" => return Err(BadCommand::NotYet("extra-key")),
             _ if word.len() < line.len() => return Err(BadCommand::Unknown),
             "query" => Self::Query,
             "identity" => Self::Identity,
+            "smp-abort" => Self::SmpAbort,
+            "heartbeat" => Self::Heartbeat,
             "end" => Self::End,
             "state" => Self::State,
             "save" => Self::Save,
@@ -75,10 +89,12 @@ impl Command {
     }
 }
 
-fn tag(hex: &str) -> Option<InstanceTag> {
-    // from_str_radix would take a sign.
-    let digits = hex.len() == 8 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    u32::from_str_radix(hex, 16).ok().filter(|_| digits).and_then(InstanceTag::new)
+/// What an extra key is for, and what else is said of it.
+fn extra_key(words: &str) -> Option<([u8; 4], Vec<u8>)> {
+    let (context, data) = words.split_once(' ').unwrap_or((words, ""));
+    let mut four = [0; 4];
+    hex::decode_to_slice(context, &mut four).ok()?;
+    Some((four, hex::decode(data).ok()?))
 }
 
 #[cfg(test)]
@@ -111,6 +127,8 @@ mod tests {
             ("prekeys 3", Command::Prekeys(3)),
             ("offline AAQ=", Command::Offline(vec![0, 4])),
             ("query", Command::Query),
+            ("smp-abort", Command::SmpAbort),
+            ("heartbeat", Command::Heartbeat),
             ("quit", Command::Quit),
         ] {
             assert_eq!(Command::read(line), Ok(command), "{line}");
@@ -118,8 +136,47 @@ mod tests {
     }
 
     #[test]
+    fn a_question_ends_at_the_first_bar_and_the_secret_at_the_end() {
+        for (line, question, secret) in [
+            ("smp-start where did we meet?|on the train", "where did we meet?", "on the train"),
+            ("smp-start |secret", "", "secret"),
+            ("smp-start | a|b| ", "", " a|b| "),
+            (r"smp-start two\nlines \\|a\\b\n", "two\nlines \\", "a\\b\n"),
+            ("smp-start  q |", " q ", ""),
+        ] {
+            let (question, secret) = (question.to_owned(), secret.to_owned().into());
+            assert_eq!(Command::read(line), Ok(Command::SmpStart { question, secret }), "{line}");
+        }
+        assert_eq!(Command::read("smp-respond a|b "), Ok(Command::SmpRespond("a|b ".to_owned().into())));
+        assert_eq!(
+            Command::read(r"smp-start a\|b"),
+            Err(BadCommand::Escape(BadEscape)),
+            "no way to escape it"
+        );
+    }
+
+    #[test]
+    fn an_extra_key_has_four_bytes_and_maybe_data() {
+        let command = |context, data: &[u8]| Ok(Command::ExtraKey { context, data: data.to_vec() });
+        assert_eq!(Command::read("extra-key 0000abCD"), command([0, 0, 0xab, 0xcd], &[]));
+        assert_eq!(Command::read("extra-key 00000001 "), command([0, 0, 0, 1], &[]));
+        assert_eq!(Command::read("extra-key 00000001 ff00"), command([0, 0, 0, 1], &[0xff, 0]));
+    }
+
+    #[test]
     fn what_is_no_command_says_why() {
-        for line in ["", " ", "hello", "Query", "query now", "query ", " query", "quit\r"] {
+        for line in [
+            "",
+            " ",
+            "hello",
+            "Query",
+            "query now",
+            "query ",
+            " query",
+            "quit\r",
+            "heartbeat 1",
+            "smp-abort now",
+        ] {
             assert_eq!(Command::read(line), Err(BadCommand::Unknown), "{line:?}");
         }
         for line in [
@@ -138,10 +195,17 @@ mod tests {
             "prekeys -1",
             "offline AAQ",
             "offline ?",
+            "smp-start",
+            "smp-start no bar",
+            "extra-key",
+            "extra-key 1",
+            "extra-key 000000001",
+            "extra-key 00000000 f",
+            "extra-key 00000000 ff 00",
+            "extra-key 0000000g",
         ] {
             assert!(matches!(Command::read(line), Err(BadCommand::Usage(_))), "{line:?}");
         }
         assert_eq!(Command::read(r"send \x"), Err(BadCommand::Escape(BadEscape)));
-        assert_eq!(Command::read("smp-start |secret"), Err(BadCommand::NotYet("SMP")));
     }
 }

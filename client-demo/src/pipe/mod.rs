@@ -5,6 +5,7 @@
 //! So a process that is killed between the two loses nothing: the next one begins with that answer.
 
 mod command;
+mod lines;
 mod outside;
 pub(crate) mod words;
 
@@ -16,10 +17,13 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use otrv4::keys::ForgingSecret;
 use otrv4::prekey::PrekeyEnsemble;
-use otrv4::wire::{Reader, Versions, WireError, Writer};
+use otrv4::session::SmpProgress;
+use otrv4::wire::{InstanceTag, Padding, Reader, Versions, WireError, Writer};
 use otrv4::{
-    Account, Context, Event, Lifetimes, LoadError, Output, Policy, Protection, Refused, Session, Timestamp,
+    Account, Context, Event, InstanceView, Lifetimes, LoadError, Output, Policy, Protection, Refused,
+    Session, Timestamp,
 };
+use zeroize::Zeroizing;
 
 use crate::keep::KeepError;
 use crate::perform::perform;
@@ -87,7 +91,8 @@ pub(crate) fn run(options: Options) -> Result<(), PipeError> {
     let mut pipe = Pipe::open(options)?;
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     pipe.greet(&mut output)?;
-    let mut line = Vec::new();
+    // It may hold a secret.
+    let mut line = Zeroizing::new(Vec::new());
     while !pipe.quit && input.read_until(b'\n', &mut line)? > 0 {
         let end = line.strip_suffix(b"\n").unwrap_or(&line).len();
         line.truncate(end);
@@ -108,7 +113,8 @@ struct Pipe {
 impl Pipe {
     fn open(options: Options) -> Result<Self, PipeError> {
         let Options { account: id, contact, versions, mtu, home, passphrase, now } = options;
-        let policy = Policy { versions, ..Policy::default() };
+        // Without padding: who drives us sees how long a text really is.
+        let policy = Policy { versions, padding: Padding::Off, ..Policy::default() };
         let clock = now.unwrap_or_else(system::now);
         let new =
             || Account::new(&id, ForgingSecret::Destroy, Lifetimes::default(), &mut system::rng(), clock);
@@ -156,8 +162,20 @@ impl Pipe {
             Command::Whitespace(text) => self.step(|session, cx| session.send_tagged(cx, &text)),
             Command::Receive(line) => self.step(|session, cx| Ok(session.receive(cx, &line))),
             Command::Send(text) => self.step(|session, cx| session.send(cx, None, &text)),
+            Command::SmpStart { question, secret } => {
+                self.step(|session, cx| session.smp_start(cx, None, &question, &secret))
+            }
+            Command::SmpRespond(secret) => {
+                let (from, question) = self.question()?;
+                self.step(|session, cx| session.smp_answer(cx, from, &question, &secret))
+            }
+            Command::SmpAbort => self.step(|session, cx| session.smp_abort(cx, None)),
+            Command::Heartbeat => self.step(|session, cx| session.heartbeat(cx, None)),
+            Command::ExtraKey { context, data } => {
+                self.step(|session, cx| session.extra_keys(cx, None, &[(context, &data)]))
+            }
             Command::End => self.step(|session, cx| Ok(session.end(cx))),
-            Command::Use(tag) => self.step(|session, _| session.select(tag)),
+            Command::Use(tag) => self.step(|session, cx| session.select(cx, tag)),
             Command::Mtu(limit) => Ok(self.session.set_max_line(limit)?),
             Command::State => {
                 self.tell_state();
@@ -182,14 +200,35 @@ impl Pipe {
         step: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, Refused>,
     ) -> Result<(), NotDone> {
         let (rng, now) = (&mut system::rng(), self.outside.clock());
-        let outputs = step(&mut self.session, &mut Context { account: &mut self.account, rng, now })?;
+        let cx = &mut Context { account: &mut self.account, rng, now };
+        let mut outputs = step(&mut self.session, cx)?;
+        let became_secure = |output: &Output| match output {
+            Output::Event(Event::Secure { with, .. }) => Some(*with),
+            _ => None,
+        };
         // `send` goes to the client that became secure last, whoever it is: who drives us has seen its fingerprint.
-        for output in &outputs {
-            if let Output::Event(Event::Secure { with, .. }) = output {
-                self.session.select(*with)?;
-            }
+        let secure: Vec<InstanceTag> = outputs.iter().filter_map(became_secure).collect();
+        for with in secure {
+            // Refused only where the conversation has ended in the same step.
+            outputs.extend(self.session.select(cx, with).unwrap_or_default());
         }
         perform(&outputs, &self.account, &self.session, &mut self.outside)
+    }
+
+    /// The question that waits for an answer: that of the client that `send` goes to, or else the only one.
+    fn question(&self) -> Result<(InstanceTag, String), Refused> {
+        let asks = |client: InstanceView| {
+            Some((client.selected, client.tag, self.session.smp_question(client.tag)?))
+        };
+        let mut asked: Vec<_> = self.session.instances().filter_map(asks).collect();
+        if asked.iter().any(|(selected, ..)| *selected) {
+            asked.retain(|(selected, ..)| *selected);
+        }
+        match asked.as_slice() {
+            [] => Err(Refused::NoSmp),
+            [(_, tag, question)] => Ok((*tag, (*question).to_owned())),
+            _ => Err(Refused::WhichInstance),
+        }
     }
 
     fn make_prekeys(&mut self, count: usize) -> Result<(), NotDone> {
@@ -204,29 +243,33 @@ impl Pipe {
     }
 
     fn tell_state(&mut self) {
-        let mut words: Vec<String> = self
-            .session
-            .instances()
-            .map(|instance| {
-                let protection = match instance.protection {
-                    Protection::None => "plaintext".to_owned(),
-                    Protection::Finished => "finished".to_owned(),
-                    Protection::Encrypted { version, mode, fingerprint, ssid } => format!(
-                        "encrypted v{} {} fingerprint={fingerprint} ssid={ssid}",
-                        version as u16,
-                        outside::mode(mode)
-                    ),
-                };
-                let handshake = if instance.handshake { " handshake" } else { "" };
-                let selected = if instance.selected { " selected" } else { "" };
-                format!("event state {} {protection}{handshake}{selected}", instance.tag)
-            })
-            .collect();
-        if words.is_empty() {
+        let mut states: Vec<String> = self.session.instances().map(|client| self.state_of(&client)).collect();
+        if states.is_empty() {
             let word = if self.session.is_starting() { "starting" } else { "plaintext" };
-            words.push(format!("event state {word}"));
+            states.push(word.to_owned());
         }
-        words.into_iter().for_each(|line| self.outside.say(line));
+        states.into_iter().for_each(|words| self.outside.say(format!("event state {words}")));
+    }
+
+    fn state_of(&self, client: &InstanceView) -> String {
+        let protection = match client.protection {
+            Protection::None => "plaintext".to_owned(),
+            Protection::Finished => "finished".to_owned(),
+            Protection::Encrypted { version, mode, fingerprint, ssid } => format!(
+                "encrypted v{} {} fingerprint={fingerprint} ssid={ssid} verified={}",
+                version as u16,
+                lines::mode(mode),
+                lines::verification(self.account.verification(self.session.correspondent(), fingerprint))
+            ),
+        };
+        let handshake = if client.handshake { " handshake" } else { "" };
+        let selected = if client.selected { " selected" } else { "" };
+        let smp = match client.smp {
+            SmpProgress::None => "",
+            SmpProgress::Asked => " smp=asked",
+            SmpProgress::Waiting => " smp=waiting",
+        };
+        format!("{} {protection}{handshake}{selected}{smp}", client.tag)
     }
 
     /// Keeps what has changed, then gives the answer.

@@ -4,11 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use age::secrecy::SecretString;
-use otrv4::session::EndedBy;
-use otrv4::{Account, Event, Mode, Output, Session, Timestamp};
+use otrv4::{Account, Event, Output, Session, Timestamp};
 use zeroize::Zeroizing;
 
-use super::words::escape;
+use super::lines::{event_line, line, wire_line};
 use super::{NotDone, PipeError};
 use crate::keep::{Bytes, Contact, Home, KeepError, State};
 use crate::perform::Client;
@@ -157,46 +156,4 @@ impl Keeper {
         let session_differs = self.session().is_none_or(|saved| saved != session.save().as_slice());
         session_differs || self.state.account.as_slice() != account.save().as_slice()
     }
-}
-
-/// How a conversation began, in a word.
-pub(super) fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Interactive => "interactive",
-        Mode::Offline => "offline",
-    }
-}
-
-fn line(output: &Output) -> Option<String> {
-    match output {
-        Output::Save => None,
-        Output::Send(line) => Some(wire_line(line)),
-        Output::Event(event) => event_line(event),
-    }
-}
-
-fn wire_line(line: &str) -> String {
-    format!("out {}", escape(line))
-}
-
-/// An event as a line; nothing for what the protocol has no line for.
-fn event_line(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Message { text, .. } => format!("plain {}", escape(text)),
-        Event::Plaintext { text, warn: false } => format!("event cleartext {}", escape(text)),
-        Event::Plaintext { text, warn: true } => format!("event warn-unencrypted {}", escape(text)),
-        Event::Secure { with, version, fingerprint, ssid, .. } => {
-            format!("event secure {with} v{} fingerprint={fingerprint} ssid={ssid}", *version as u16)
-        }
-        Event::Ended { with, by: EndedBy::Them } => format!("event finished {with}"),
-        Event::Queued => "event queued".to_owned(),
-        Event::NotSent { text } => format!("event not-sent {}", escape(text)),
-        Event::Held { from } => format!("event held {from}"),
-        Event::TheirError { code, text } => {
-            let code = code.map(|code| format!("ERROR_{}: ", code as u8)).unwrap_or_default();
-            format!("event otr-error {code}{}", escape(text))
-        }
-        Event::Rejected { reason, .. } => format!("event rejected {}", escape(&reason.to_string())),
-        _ => return None,
-    })
 }

@@ -1,4 +1,7 @@
-//! How text goes through a protocol of lines: `\` is written `\\` and a newline `\n`, in both directions.
+//! How text goes through a protocol of lines: `\` is written `\\` and a newline `\n`, in both directions. And how tags
+//! are written.
+
+use otrv4::wire::InstanceTag;
 
 /// The text on one line.
 pub(crate) fn escape(text: &str) -> String {
@@ -20,6 +23,13 @@ pub(crate) fn unescape(line: &str) -> Result<String, BadEscape> {
         });
     }
     Ok(text)
+}
+
+/// An instance tag of 8 hex digits.
+pub(crate) fn tag(hex: &str) -> Option<InstanceTag> {
+    let mut bytes = [0; 4];
+    hex::decode_to_slice(hex, &mut bytes).ok()?;
+    InstanceTag::new(u32::from_be_bytes(bytes))
 }
 
 /// A `\` that is followed by neither `\` nor `n`.

@@ -305,6 +305,7 @@ fn the_demo_tells_its_story_to_the_end() {
         "4. ",
         "5. ",
         "6. ",
+        "7. ",
         "fingerprint",
         "session id",
         "characters",

@@ -1,5 +1,8 @@
-//! The programs as processes: two pipes that talk, the everyday commands with a prekey server, the story.
+//! The programs as processes: two pipes that talk and verify each other, the everyday commands with a prekey server, the
+//! story.
 
 mod everyday;
+mod life;
 mod pipe;
 mod process;
+mod smp;

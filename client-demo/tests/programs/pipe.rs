@@ -3,44 +3,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use crate::process::{Pipe, carry, client, field, plain, run, says, wire_lines};
-
-/// Alice and Bob, without a home.
-fn pair() -> (Pipe, Pipe) {
-    (Pipe::start("alice", "bob", &[]), Pipe::start("bob", "alice", &[]))
-}
-
-/// An interactive start by Alice's query.
-fn start(alice: &mut Pipe, bob: &mut Pipe) -> Vec<String> {
-    let query = wire_lines(&alice.ask("query"));
-    carry(query, alice, bob)
-}
-
-fn encrypted() -> (Pipe, Pipe) {
-    let (mut alice, mut bob) = pair();
-    assert_secure(&start(&mut alice, &mut bob), &alice, &bob);
-    (alice, bob)
-}
-
-/// Both say the same about one conversation, and each shows the other's tag and fingerprint.
-fn assert_secure(said: &[String], alice: &Pipe, bob: &Pipe) {
-    let mut secure: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("event secure ")).collect();
-    let ssid = field(secure.first().expect("an encrypted conversation"), "ssid");
-    assert_eq!(ssid.len(), 16);
-    let shown = |who: &Pipe| format!("{} v4 fingerprint={} ssid={ssid}", who.tag(), who.fingerprint());
-    let mut expected = [shown(alice), shown(bob)];
-    secure.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(secure, expected, "each is named by the other");
-}
-
-/// A text goes from one to the other, encrypted.
-fn say(from: &mut Pipe, to: &mut Pipe, text: &str) {
-    for line in from.send(text) {
-        assert!(line.starts_with("?OTR:"), "{line}");
-        assert_eq!(plain(&to.receive(&line)), [text]);
-    }
-}
+use crate::process::{
+    Pipe, assert_secure, carry, client, encrypted, field, pair, plain, run, say, says, start, wire_lines,
+};
 
 #[test]
 fn a_greeting_names_tag_and_fingerprint() {
@@ -364,11 +329,13 @@ fn any_line_gets_an_answer_and_the_process_goes_on() {
         "offline",
         "offline AAQ=",
         "offline %",
-        "smp-start |x",
+        "smp-start x",
+        "smp-start where?|",
         "smp-respond x",
-        "smp-abort",
-        "heartbeat",
-        "extra-key 00000000",
+        "smp-abort now",
+        "heartbeat 1",
+        "extra-key 0",
+        "extra-key 00000000 0",
         "save",
         "send a\0b",
     ]

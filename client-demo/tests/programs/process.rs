@@ -199,3 +199,51 @@ pub(crate) fn carry<'a>(lines: Vec<String>, mut from: &'a mut Pipe, mut to: &'a 
     }
     said
 }
+
+/// Alice and Bob, without a home.
+pub(crate) fn pair() -> (Pipe, Pipe) {
+    (Pipe::start("alice", "bob", &[]), Pipe::start("bob", "alice", &[]))
+}
+
+/// An interactive start by Alice's query.
+pub(crate) fn start(alice: &mut Pipe, bob: &mut Pipe) -> Vec<String> {
+    let query = wire_lines(&alice.ask("query"));
+    carry(query, alice, bob)
+}
+
+pub(crate) fn encrypted() -> (Pipe, Pipe) {
+    let (mut alice, mut bob) = pair();
+    assert_secure(&start(&mut alice, &mut bob), &alice, &bob);
+    (alice, bob)
+}
+
+/// Both say the same about one conversation, and each shows the other's tag and fingerprint.
+pub(crate) fn assert_secure(said: &[String], alice: &Pipe, bob: &Pipe) {
+    let mut secure: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("event secure ")).collect();
+    let ssid = field(secure.first().expect("an encrypted conversation"), "ssid");
+    assert_eq!(ssid.len(), 16);
+    let shown = |who: &Pipe| format!("{} v4 fingerprint={} ssid={ssid}", who.tag(), who.fingerprint());
+    let mut expected = [shown(alice), shown(bob)];
+    secure.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(secure, expected, "each is named by the other");
+}
+
+/// A text goes from one to the other, encrypted.
+pub(crate) fn say(from: &mut Pipe, to: &mut Pipe, text: &str) {
+    for line in from.send(text) {
+        assert!(line.starts_with("?OTR:"), "{line}");
+        assert_eq!(plain(&to.receive(&line)), [text]);
+    }
+}
+
+/// Gives lines to somebody; the answer.
+pub(crate) fn give(to: &mut Pipe, lines: &[String]) -> Vec<String> {
+    lines.iter().flat_map(|line| to.receive(line)).collect()
+}
+
+/// A text each way.
+pub(crate) fn goes_on(alice: &mut Pipe, bob: &mut Pipe) {
+    say(alice, bob, "we go on");
+    say(bob, alice, "we do");
+}
