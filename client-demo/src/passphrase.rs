@@ -1,4 +1,4 @@
-//! Where the passphrase of the home folder comes from: a file, the environment, or the person at the terminal. Never an
+//! Where the passphrase of the home folder, and the secret of a verification, come from: a file, the environment, or the person at the terminal. Never an
 //! argument: others on the machine can read those.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PassphraseError {
     /// The file cannot be read.
-    #[error("cannot read the passphrase file {}: {cause}", path.display())]
+    #[error("cannot read {}: {cause}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -21,6 +21,9 @@ pub(crate) enum PassphraseError {
     /// Nobody can be asked.
     #[error("a passphrase is needed: give --passphrase-file or {VARIABLE}, or run it on a terminal ({0})")]
     NobodyToAsk(io::Error),
+    /// Nobody can be asked for the secret of a verification.
+    #[error("a secret is needed: give --secret-file, or run it on a terminal ({0})")]
+    NobodyKnows(io::Error),
     /// It is empty, or the second entry differs from the first.
     #[error("{0}: nothing was done")]
     Unusable(&'static str),
@@ -54,10 +57,26 @@ pub(crate) fn new(file: Option<&Path>) -> Result<SecretString, PassphraseError> 
 
 /// The passphrase that needs no asking: the first line of the file, or the environment's.
 pub(crate) fn given(file: Option<&Path>) -> Result<Option<SecretString>, PassphraseError> {
-    let Some(path) = file else { return Ok(env::var(VARIABLE).ok().map(SecretString::from)) };
+    match file {
+        Some(path) => first_line(path).map(Some),
+        None => Ok(env::var(VARIABLE).ok().map(SecretString::from)),
+    }
+}
+
+/// The secret of a verification: the first line of the file, or what the person types.
+pub(crate) fn secret(file: Option<&Path>, prompt: &str) -> Result<SecretString, PassphraseError> {
+    match file {
+        Some(path) => first_line(path),
+        None => {
+            rpassword::prompt_password(prompt).map(SecretString::from).map_err(PassphraseError::NobodyKnows)
+        }
+    }
+}
+
+fn first_line(path: &Path) -> Result<SecretString, PassphraseError> {
     let text = fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|cause| PassphraseError::File { path: path.to_owned(), cause })?;
-    Ok(Some(SecretString::from(text.lines().next().unwrap_or_default().to_owned())))
+    Ok(SecretString::from(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 fn ask(prompt: &str) -> Result<SecretString, PassphraseError> {

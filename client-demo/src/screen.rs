@@ -2,10 +2,11 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
+use std::time::{Duration, UNIX_EPOCH};
 
-use otrv4::account::Verification;
+use otrv4::account::{ContactKey, Verification};
 use otrv4::session::{EndedBy, SmpEnd};
-use otrv4::{Event, Mode};
+use otrv4::{Event, Mode, Timestamp};
 
 /// A line on stdout, written before this returns.
 pub(crate) fn say(line: impl fmt::Display) -> io::Result<()> {
@@ -122,9 +123,27 @@ pub(crate) fn failures(failed: u32) -> String {
     }
 }
 
+/// The day and minute, in UTC.
+pub(crate) fn date(time: Timestamp) -> String {
+    let since_1970 = Duration::from_secs(u64::try_from(time.unix()).unwrap_or_default().min(LAST_SECOND));
+    let date = humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string();
+    let minute = date.get(..16).unwrap_or(&date);
+    format!("{} UTC", minute.replace('T', " "))
+}
+
+/// A fingerprint in lines of seven groups.
+pub(crate) fn lines_of_groups(key: ContactKey) -> Vec<String> {
+    let groups = key.groups();
+    let groups: Vec<&str> = groups.split(' ').collect();
+    groups.chunks(7).map(|line| line.join(" ")).collect()
+}
+
 /// What is said when profiles or prekeys should go to the server.
 pub(crate) const PUBLICATION_DUE: &str =
     "* The prekey server should be looked at: `client-demo publish` renews what it has of you";
+
+/// Of the year 9999: later dates have no common form.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 fn succeeded(verification: Verification) -> &'static str {
     match verification {
@@ -234,5 +253,12 @@ mod tests {
         for verification in [Verification::Smp, Verification::ByHand] {
             assert!(verified(verification).starts_with("verified"));
         }
+    }
+
+    #[test]
+    fn a_date_is_read_at_a_glance() {
+        assert_eq!(date(Timestamp::from_unix(1_800_000_000)), "2027-01-15 08:00 UTC");
+        assert_eq!(date(Timestamp::from_unix(-1)), "1970-01-01 00:00 UTC");
+        assert_eq!(date(Timestamp::from_unix(i64::MAX)), "9999-12-31 23:59 UTC");
     }
 }

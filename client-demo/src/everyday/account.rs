@@ -3,12 +3,13 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use otrv4::keys::ForgingSecret;
-use otrv4::{Account, Lifetimes, Policy, Protection, Session};
+use otrv4::session::SmpProgress;
+use otrv4::{Account, Lifetimes, Protection};
 
 use super::{Desk, EverydayError, Place, server};
-use crate::keep::{Contact, Home, State};
+use crate::keep::{Home, State};
 use crate::network::Network;
-use crate::screen::{printable, say};
+use crate::screen::{PUBLICATION_DUE, argument, printable, say, verified};
 use crate::{passphrase, system};
 
 /// `init`: a new account in a new home folder.
@@ -44,8 +45,8 @@ pub(crate) fn status(place: &Place, network: Option<&Network>) -> Result<(), Eve
         None => say("server       none yet: `client-demo publish --server URL`")?,
         Some(known) => {
             say(format_args!("server       {} at {}", printable(&known.identity), known.url))?;
-            match server::ask_storage(&mut desk) {
-                Ok(count) => say(format_args!("on it        {count} prekeys of this client"))?,
+            match server::look(&mut desk) {
+                Ok((count, _)) => say(format_args!("on it        {count} prekeys of this client"))?,
                 Err(error) => say(format_args!("on it        unknown: {error}"))?,
             }
         }
@@ -53,7 +54,32 @@ pub(crate) fn status(place: &Place, network: Option<&Network>) -> Result<(), Eve
     if let Some(network) = network {
         say(format_args!("waiting      {} lines from the network", network.count(desk.account.id())?))?;
     }
+    let unsent: usize = desk.state.contacts.values().map(|contact| contact.unsent.len()).sum();
+    if unsent > 0 {
+        say(format_args!("to be sent   {unsent} lines, by `client-demo receive`"))?;
+    }
+    say(format_args!("contacts     {}", people(&desk.account)))?;
+    if desk.account.publication_due(system::now()) {
+        say(PUBLICATION_DUE)?;
+    }
     Ok(())
+}
+
+/// How many people are known, and how sure that is.
+fn people(account: &Account) -> String {
+    let (mut all, mut verified, mut changed) = (0, 0, 0);
+    for (_, contact) in account.contacts() {
+        let keys = contact.keys();
+        all += 1;
+        verified += usize::from(!keys.is_empty() && keys.iter().all(|key| key.verification.is_verified()));
+        changed += usize::from(keys.iter().any(|key| key.changed));
+    }
+    match changed {
+        0 => format!("{all} known, {verified} of them verified"),
+        _ => format!(
+            "{all} known, {verified} of them verified, {changed} with a CHANGED fingerprint: `client-demo trust`"
+        ),
+    }
 }
 
 /// `contacts`: whom we have conversations with.
@@ -64,7 +90,7 @@ pub(crate) fn contacts(place: &Place) -> Result<(), EverydayError> {
     }
     for (name, contact) in &desk.state.contacts {
         say(format_args!("{}", printable(name)))?;
-        for line in clients(contact)? {
+        for line in clients(&desk, name)? {
             say(format_args!("  {line}"))?;
         }
         if !contact.unshown.is_empty() {
@@ -82,28 +108,41 @@ pub(crate) fn fingerprint(place: &Place, contact: Option<&str>) -> Result<(), Ev
     if let Some(name) = contact {
         say(format_args!("{}", printable(name)))?;
         match desk.state.contacts.get(name) {
-            Some(contact) => clients(contact)?.iter().try_for_each(|line| say(format_args!("  {line}")))?,
+            Some(_) => clients(&desk, name)?.iter().try_for_each(|line| say(format_args!("  {line}")))?,
             None => say("  no conversation with them yet")?,
         }
     }
     Ok(())
 }
 
-/// A line or two for each client of a contact.
-fn clients(contact: &Contact) -> Result<Vec<String>, EverydayError> {
-    let session = Session::load(contact.session.as_slice(), Policy::default())?;
-    let lines = session.instances().map(|client| match client.protection {
-        Protection::None => format!("client {}: no conversation", client.tag),
-        Protection::Finished => format!("client {}: they ended the conversation", client.tag),
-        Protection::Encrypted { fingerprint, ssid, .. } => {
-            format!(
-                "client {}: encrypted, session id {ssid}\n  fingerprint {}",
-                client.tag,
-                fingerprint.groups()
-            )
+/// A few lines for each client of a contact.
+fn clients(desk: &Desk, name: &str) -> Result<Vec<String>, EverydayError> {
+    let mut lines = Vec::new();
+    for client in desk.session(name)?.instances() {
+        let tag = client.tag;
+        match client.protection {
+            Protection::None => lines.push(format!("client {tag}: no conversation")),
+            Protection::Finished => {
+                lines.push(format!("client {tag}: they ended the conversation, or it expired"))
+            }
+            Protection::Encrypted { fingerprint, ssid, .. } => {
+                lines.push(format!("client {tag}: encrypted, session id {ssid}"));
+                lines.push(format!("  fingerprint {}", fingerprint.groups()));
+                lines.push(format!("  {}", verified(desk.account.verification(name, fingerprint))));
+            }
         }
-    });
-    Ok(lines.collect())
+        match client.smp {
+            SmpProgress::None => {}
+            SmpProgress::Asked => {
+                lines.push(format!(
+                    "  waits for your answer: `client-demo verify {} --answer`",
+                    argument(name)
+                ));
+            }
+            SmpProgress::Waiting => lines.push("  a verification waits for their answer".to_owned()),
+        }
+    }
+    Ok(lines)
 }
 
 fn validity(seconds: i64) -> String {

@@ -1,22 +1,32 @@
 //! The everyday commands: each its own process, with its state in an encrypted home folder.
 
 mod account;
+mod desk;
+mod policy;
+mod qr;
 mod server;
 mod talk;
+mod trust;
+mod verify;
 
 use std::io;
 use std::path::PathBuf;
 
-use otrv4::{Account, LoadError, Refused, Reject};
+use otrv4::{LoadError, Refused, Reject};
 
 pub(crate) use account::{contacts, fingerprint, init, status};
+use desk::Desk;
+pub(crate) use policy::{PolicyChange, policy};
 pub(crate) use server::{Choice, publish};
 pub(crate) use talk::{receive, send};
+pub(crate) use trust::{TrustChange, trust};
+pub(crate) use verify::{SmpStep, Whom, by_hand as verify_by_hand, show as verify, smp as verify_by_smp};
 
-use crate::keep::{Bytes, Home, KeepError, State};
+use crate::keep::KeepError;
 use crate::network::NetworkError;
-use crate::passphrase::{self, PassphraseError};
+use crate::passphrase::PassphraseError;
 use crate::prekeys::PrekeyError;
+use crate::screen::{argument, printable};
 
 /// The home folder, and what opens it.
 pub(crate) struct Place {
@@ -24,28 +34,6 @@ pub(crate) struct Place {
     pub(crate) home: PathBuf,
     /// A file with the passphrase.
     pub(crate) passphrase_file: Option<PathBuf>,
-}
-
-/// What every command works on.
-struct Desk {
-    home: Home,
-    state: State,
-    account: Account,
-}
-
-impl Desk {
-    fn open(place: &Place) -> Result<Self, EverydayError> {
-        let passphrase =
-            || passphrase::given_or_asked(place.passphrase_file.as_deref()).map_err(EverydayError::from);
-        let (home, state) = Home::open(&place.home, passphrase)?;
-        let account = Account::load(state.account.as_slice())?;
-        Ok(Self { home, state, account })
-    }
-
-    fn keep(&mut self) -> Result<(), EverydayError> {
-        self.state.account = Bytes::from(self.account.save());
-        Ok(self.home.save(&self.state)?)
-    }
 }
 
 /// Why a command was not done, and what to do next.
@@ -63,7 +51,7 @@ pub(crate) enum EverydayError {
     Prekeys(#[from] PrekeyError),
     #[error("cannot write to the screen: {0}")]
     Screen(#[from] io::Error),
-    #[error("not sent: {0}")]
+    #[error("not sent: {0}{hint}", hint = which(.0))]
     Refused(#[from] Refused),
     #[error(
         "the prekey server's answer was refused: {0}. Try again; if it stays so, do not trust this server"
@@ -80,6 +68,45 @@ pub(crate) enum EverydayError {
          all of it has been used.\nAsk them to run `client-demo publish`, or to write first"
     )]
     NoPrekeys { contact: String, server: String },
+    #[error("the verification was not done: {0}{hint}", hint = which(.0))]
+    Smp(Refused),
+    #[error("there is no encrypted conversation with {contact} that a secret could be compared in: \
+             `client-demo send {name} TEXT` starts one", contact = printable(.0), name = argument(.0))]
+    NoConversation(String),
+    #[error("{} has not asked anything that waits for an answer", printable(.0))]
+    NothingAsked(String),
+    #[error("nothing is known of {} yet: give the fingerprint that they told you with --fingerprint HEX", printable(.0))]
+    NothingKnown(String),
+    #[error(
+        "{} is not known as a fingerprint of {}. Nothing has changed: see `client-demo trust {}` for \
+             those that are.\nIf it differs from what they told you, somebody may sit between you. If they told you that \
+             it is one of another client of theirs, say so with --unseen",
+        given,
+        printable(contact),
+        argument(contact)
+    )]
+    NotTheirs { contact: String, given: String },
+    #[error("which fingerprint have you compared? Say it with --fingerprint HEX, or run it on a terminal")]
+    WhichFingerprint,
+    #[error("too many keys of {} are verified already: `client-demo trust {} --forget HEX` makes room", printable(.0), argument(.0))]
+    NoRoom(String),
+    #[error("which network? Give --network DIR")]
+    NoNetwork,
+    #[error(
+        "the policy has no conversations with people who are away, so nothing is to be published: \
+             `client-demo policy` shows and changes it"
+    )]
+    NoOffline,
     #[error("will the forging key's secret be kept or destroyed? Say it with --forging-key keep|destroy")]
     NoChoice,
+}
+
+/// How to say which client of a contact is meant.
+fn which(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::WhichInstance | Refused::NoSuchInstance(_) => {
+            ".\n--client TAG says which one; `client-demo contacts` lists them"
+        }
+        _ => "",
+    }
 }

@@ -8,8 +8,9 @@ use otrv4::prekey_server::{ServerKey, ServerReply, ensemble_query, read_ensemble
 use otrv4::wire::Versions;
 use zeroize::Zeroizing;
 
+use super::talk::allows_offline;
 use super::{Desk, EverydayError, Place};
-use crate::keep::Pinned;
+use crate::keep::{Pinned, Settings};
 use crate::prekeys::PrekeyServer;
 use crate::screen::{printable, say};
 use crate::system;
@@ -64,12 +65,29 @@ pub(crate) enum WrongKey {
     },
 }
 
-/// `publish`: profiles and `count` new prekeys, so that others can write to us while we are away.
-pub(crate) fn publish(place: &Place, choice: &Choice, count: usize) -> Result<(), EverydayError> {
+/// `publish`: profiles and new prekeys, so that others can write to us while we are away; as many prekeys as the server
+/// lacks, if no `count` is given.
+pub(crate) fn publish(place: &Place, choice: &Choice, count: Option<usize>) -> Result<(), EverydayError> {
     let mut desk = Desk::open(place)?;
+    if !allows_offline(&Settings::policy(&[&desk.state.policy])) {
+        return Err(EverydayError::NoOffline);
+    }
     let (server, key) = know(&mut desk, choice)?;
     let token = register(&mut desk, &server)?;
-    let mut missing = count;
+    let mut missing = match count {
+        Some(count) => count,
+        None => {
+            let (on_server, missing) = look(&mut desk)?;
+            if missing == 0 && !desk.account.publication_due(system::now()) {
+                say(format_args!(
+                    "Nothing to do: {} has {on_server} prekeys of you.",
+                    printable(key.name())
+                ))?;
+                return Ok(());
+            }
+            missing
+        }
+    };
     loop {
         let before = desk.account.prekeys();
         let ids = publish_some(&mut desk, &server, &key, &token, missing)?;
@@ -108,15 +126,19 @@ fn publish_some(
     Ok(publication.ids().len())
 }
 
-/// How many of our prekeys the server still has.
-pub(super) fn ask_storage(desk: &mut Desk) -> Result<u32, EverydayError> {
+/// Asks how many of our prekeys the server still has; that, and how many fresh ones it should get.
+pub(super) fn look(desk: &mut Desk) -> Result<(u32, usize), EverydayError> {
     let (server, key) = know(desk, &Choice { url: None, fingerprint: None })?;
     let token = register(desk, &server)?;
     let (question, dake_1) = desk.account.ask_storage(&mut system::rng());
     let dake_2 = server.exchange(&dake_1, Some(&token))?;
     let (reply, dake_3) = question.receive_dake_2(&desk.account, &key, &dake_2, &mut system::rng())?;
     match reply.receive(&server.exchange(&dake_3, Some(&token))?)? {
-        ServerReply::Status(count) => Ok(count),
+        ServerReply::Status(count) => {
+            let missing = desk.account.refill(count, system::now());
+            desk.keep()?;
+            Ok((count, missing))
+        }
         _ => Err(EverydayError::PublicationFailed),
     }
 }

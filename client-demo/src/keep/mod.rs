@@ -11,6 +11,7 @@
 //! A passphrase is slow to try by design, and the state is written at every message: so the passphrase is needed once,
 //! when the folder is opened, and writing costs one X25519 and one `fsync`.
 
+mod settings;
 mod state;
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -25,6 +26,7 @@ use age::secrecy::{ExposeSecret, SecretString};
 use age::x25519;
 use zeroize::Zeroizing;
 
+pub(crate) use settings::{SETTINGS, Setting, Settings, versions};
 pub(crate) use state::{Bytes, Contact, Pinned, State};
 
 /// A home folder that this process has opened and locked.
@@ -256,6 +258,8 @@ mod tests {
         State {
             account: Bytes::from(text.as_bytes().to_vec()),
             contacts: BTreeMap::from([("alice".to_owned(), contact)]),
+            policy: Settings::default(),
+            policies: BTreeMap::new(),
             server: None,
             unanswered: Vec::new(),
         }

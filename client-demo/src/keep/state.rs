@@ -6,11 +6,13 @@ use std::fmt;
 use base64::Engine;
 use base64::display::Base64Display;
 use base64::prelude::BASE64_STANDARD;
-use otrv4::Account;
 use otrv4::prekey_server::ServerKey;
+use otrv4::{Account, Policy};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
+
+use super::Settings;
 
 /// Everything that outlives a process.
 #[derive(Serialize, Deserialize)]
@@ -20,6 +22,10 @@ pub(crate) struct State {
     pub(crate) account: Bytes,
     /// By the correspondent's account id.
     pub(crate) contacts: BTreeMap<String, Contact>,
+    /// What is set of the policy for everybody.
+    pub(crate) policy: Settings,
+    /// What is set for some, by account id; also before there is a conversation.
+    pub(crate) policies: BTreeMap<String, Settings>,
     /// The prekey server that this account uses.
     pub(crate) server: Option<Pinned>,
     /// The answer of a `pipe` to its last command, until it has been given.
@@ -60,7 +66,21 @@ impl State {
     /// Of an account that has just been made.
     pub(crate) fn new(account: &Account) -> Self {
         let account = Bytes::from(account.save());
-        Self { account, contacts: BTreeMap::new(), server: None, unanswered: Vec::new() }
+        Self {
+            account,
+            contacts: BTreeMap::new(),
+            policy: Settings::default(),
+            policies: BTreeMap::new(),
+            server: None,
+            unanswered: Vec::new(),
+        }
+    }
+
+    /// The policy with a contact: what is set for them, over what is set for everybody.
+    pub(crate) fn policy_with(&self, contact: &str) -> Policy {
+        Settings::policy(
+            &[Some(&self.policy), self.policies.get(contact)].into_iter().flatten().collect::<Vec<_>>(),
+        )
     }
 
     /// Version and state.
@@ -79,11 +99,12 @@ impl State {
 
     /// What [`State::write`] wrote.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        let file: File<Self> = serde_json::from_slice(bytes)?;
-        match file.version {
-            VERSION => Ok(file.state),
-            other => Err(serde_json::Error::custom(format!(
-                "its version is {other}, this program reads {VERSION}"
+        // First: a state of another version has other fields.
+        match serde_json::from_slice(bytes)? {
+            Version { version: VERSION } => Ok(serde_json::from_slice::<File<Self>>(bytes)?.state),
+            Version { version } => Err(serde_json::Error::custom(format!(
+                "its version is {version}, and this program reads only {VERSION}: use the program that wrote it, or begin \
+                 anew with another --home"
             ))),
         }
     }
@@ -93,6 +114,12 @@ impl State {
 struct File<S> {
     version: u32,
     state: S,
+}
+
+/// Of any version.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 struct Count(usize);
@@ -165,7 +192,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -186,6 +213,8 @@ mod tests {
         State {
             account: Bytes::from(vec![1; 1000]),
             contacts: BTreeMap::from([("Zoë".to_owned(), contact)]),
+            policy: Settings::default(),
+            policies: BTreeMap::from([("Zoë".to_owned(), Settings::default())]),
             server: Some(server),
             unanswered: vec![Zeroizing::new("plain hello".to_owned())],
         }
@@ -210,10 +239,12 @@ mod tests {
     fn another_version_and_other_fields_are_refused() {
         let text = String::from_utf8(state().write().to_vec()).expect("JSON");
         for (from, to) in
-            [("\"version\":1", "\"version\":2"), ("\"server\":", "\"servant\":"), ("AQEB", "?QEB")]
+            [("\"version\":2", "\"version\":3"), ("\"server\":", "\"servant\":"), ("AQEB", "?QEB")]
         {
             assert!(text.contains(from));
             assert!(State::read(text.replacen(from, to, 1).as_bytes()).is_err());
         }
+        let old = State::read(br#"{"version":1,"state":{"what":"it held"}}"#).err().expect("refused");
+        assert!(old.to_string().contains("its version is 1"), "{old}");
     }
 }

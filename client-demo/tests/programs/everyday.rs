@@ -1,131 +1,14 @@
-//! The everyday commands of `client-demo`, each a process of its own, with a running `prekey-server` and a folder for
-//! the network.
+//! The everyday commands of `client-demo`, each a process of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::iter;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::str::FromStr;
 
-use crate::process::{client, run, server};
-use tempfile::TempDir;
-
-/// A folder with everything in it: homes, network, the server's key and database.
-struct World {
-    folder: TempDir,
-}
-
-/// A running prekey server; killed when dropped.
-struct Server {
-    child: Child,
-    url: String,
-    fingerprint: String,
-}
-
-/// What a command said.
-struct Said {
-    ok: bool,
-    out: String,
-    err: String,
-}
-
-impl World {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// A prekey server whose key and database have this name.
-    fn server(&self, name: &str) -> Server {
-        let (key, database) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.db")));
-        let mut command = server(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org"]);
-        command.arg("--key-file").arg(key).arg("--database").arg(database);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut line = |prefix: &str| {
-            let line = lines.next().expect("a line").expect("UTF-8");
-            line.strip_prefix(prefix).expect("it says so").to_owned()
-        };
-        Server { url: line("listening on "), fingerprint: line("fingerprint "), child }
-    }
-
-    fn command(&self, who: &str, arguments: &[&str]) -> Command {
-        let mut command = client(arguments);
-        command.env("CLIENT_DEMO_HOME", self.path(who)).env("CLIENT_DEMO_NETWORK", self.path("network"));
-        command.env("CLIENT_DEMO_PASSPHRASE", format!("{PASSPHRASE} {who}"));
-        command
-    }
-
-    fn client(&self, who: &str, arguments: &[&str]) -> Said {
-        let output = run(&mut self.command(who, arguments));
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Said { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    /// A command that does what it should; what it says.
-    fn done(&self, who: &str, arguments: &[&str]) -> String {
-        let said = self.client(who, arguments);
-        assert!(said.ok, "{who} {arguments:?}: {}{}", said.out, said.err);
-        assert_eq!(said.err, "");
-        said.out
-    }
-
-    /// A command that is refused; why.
-    fn refused(&self, who: &str, arguments: &[&str]) -> String {
-        let said = self.client(who, arguments);
-        assert!(!said.ok, "{who} {arguments:?}: {}", said.out);
-        said.err
-    }
-
-    fn init(&self, who: &str) -> String {
-        self.done(who, &["init", "--account", &address(who), "--forging-key", "destroy"])
-    }
-
-    /// Bob has an account and three prekeys on the server, Alice has an account.
-    fn with_bob_published(server: &Server) -> Self {
-        let world = Self::new();
-        world.init("alice");
-        world.init("bob");
-        world.done(
-            "bob",
-            &["publish", "--server", &server.url, "--fingerprint", &server.fingerprint, "--count", "3"],
-        );
-        world
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
-}
-
-fn address(who: &str) -> String {
-    format!("{who}@example.org")
-}
-
-/// What `contact` is shown to have said, in the order in which it is shown.
-fn texts<'a>(out: &'a str, contact: &str) -> Vec<&'a str> {
-    let prefix = format!("{}: ", address(contact));
-    out.lines().filter_map(|line| line.strip_prefix(prefix.as_str())).collect()
-}
-
-/// The line that follows the first that contains this, without blanks around it.
-fn line_with<'a>(out: &'a str, part: &str) -> &'a str {
-    out.lines().find(|line| line.contains(part)).expect(out).trim()
-}
-
-const PASSPHRASE: &str = "correct horse battery staple";
+use crate::process::{client, run};
+use crate::world::{PASSPHRASE, World, files, line_with, texts};
 
 #[test]
 fn alice_writes_to_bob_while_he_is_away_and_he_answers() {
@@ -211,7 +94,7 @@ fn the_home_shows_nothing_and_age_opens_it() {
     let identity = open(&home.join("identity.age"), &age::scrypt::Identity::new(passphrase));
     let identity = age::x25519::Identity::from_str(identity.trim()).expect("an age identity");
     let state = open(&home.join("state.age"), &identity);
-    assert!(state.starts_with(r#"{"version":1,"#) && state.contains("the secret word"), "{state}");
+    assert!(state.starts_with(r#"{"version":2,"#) && state.contains("the secret word"), "{state}");
 
     // What was not shown is shown by the next process, once.
     assert_eq!(texts(&world.done("bob", &["receive"]), "alice"), ["the secret word"]);
@@ -309,22 +192,12 @@ fn the_demo_tells_its_story_to_the_end() {
         "fingerprint",
         "session id",
         "characters",
+        "verified by a secret that both knew",
         " ms",
         "The end.",
     ] {
         assert!(out.contains(part), "{part} is missing in {out}");
     }
-}
-
-/// All files below a folder.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
-    entries
-        .flat_map(|path| match path.is_dir() {
-            true => files(&path),
-            false => vec![(path.clone(), fs::read(&path).expect("a file"))],
-        })
-        .collect()
 }
 
 /// As `age -d` does.

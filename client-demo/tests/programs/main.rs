@@ -6,3 +6,5 @@ mod life;
 mod pipe;
 mod process;
 mod smp;
+mod trust;
+mod world;

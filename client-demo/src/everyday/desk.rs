@@ -1,0 +1,103 @@
+//! What every command works on: the opened home folder, and in it the account and the conversations.
+
+use otrv4::{Account, Context, InstanceView, Output, Policy, Protection, Session};
+
+use super::{EverydayError, Place};
+use crate::keep::{Bytes, Contact, Home, State};
+use crate::network::Network;
+use crate::screen::{self, say};
+use crate::{passphrase, system};
+
+/// An opened home folder.
+pub(super) struct Desk {
+    pub(super) home: Home,
+    pub(super) state: State,
+    pub(super) account: Account,
+}
+
+impl Desk {
+    /// Opens the home and does what the clock asks for: profiles are renewed, conversations and keys expire, heartbeats
+    /// are due. What comes of it for the network goes out when the network is there.
+    pub(super) fn open(place: &Place) -> Result<Self, EverydayError> {
+        let passphrase =
+            || passphrase::given_or_asked(place.passphrase_file.as_deref()).map_err(EverydayError::from);
+        let (home, state) = Home::open(&place.home, passphrase)?;
+        let account = Account::load(state.account.as_slice())?;
+        let mut desk = Self { home, state, account };
+        desk.catch_up()?;
+        Ok(desk)
+    }
+
+    /// The same with the network, and does first what an earlier process kept but did not get to do. A line that goes out
+    /// twice does no harm.
+    pub(super) fn open_on(place: &Place, network: &Network) -> Result<Self, EverydayError> {
+        let desk = Self::open(place)?;
+        for (name, contact) in &desk.state.contacts {
+            contact.unsent.iter().try_for_each(|line| network.deliver(desk.account.id(), name, line))?;
+            contact.unshown.iter().try_for_each(|words| say(words.as_str()))?;
+        }
+        Ok(desk)
+    }
+
+    /// All has been sent and shown: what was kept of it goes.
+    pub(super) fn settle(&mut self) -> Result<(), EverydayError> {
+        for contact in self.state.contacts.values_mut() {
+            contact.unsent.clear();
+            contact.unshown.clear();
+        }
+        self.keep()
+    }
+
+    /// Keeps account and state.
+    pub(super) fn keep(&mut self) -> Result<(), EverydayError> {
+        self.state.account = Bytes::from(self.account.save());
+        Ok(self.home.save(&self.state)?)
+    }
+
+    /// The policy with a contact.
+    pub(super) fn policy(&self, contact: &str) -> Policy {
+        self.state.policy_with(contact)
+    }
+
+    /// The conversation with a contact; a new one if there is none.
+    pub(super) fn session(&self, contact: &str) -> Result<Session, EverydayError> {
+        let policy = self.policy(contact);
+        Ok(match self.state.contacts.get(contact) {
+            Some(kept) => Session::load(kept.session.as_slice(), policy)?,
+            None => Session::new(contact, policy),
+        })
+    }
+
+    fn catch_up(&mut self) -> Result<(), EverydayError> {
+        let mut changed = self.account.renew(&mut system::rng(), system::now());
+        let names: Vec<String> = self.state.contacts.keys().cloned().collect();
+        for name in names {
+            let mut session = self.session(&name)?;
+            let (rng, now) = (&mut system::rng(), system::now());
+            let outputs = session.tick(&mut Context { account: &mut self.account, rng, now });
+            if !outputs.is_empty() {
+                changed = true;
+                keep_outputs(&mut self.state, &name, &session, &outputs);
+            }
+        }
+        if changed { self.keep() } else { Ok(()) }
+    }
+}
+
+/// Puts a conversation into the state, and with it what is still to be sent and shown.
+pub(super) fn keep_outputs(state: &mut State, name: &str, session: &Session, outputs: &[Output]) {
+    let contact = state.contacts.entry(name.to_owned()).or_insert_with(Contact::new);
+    contact.session = Bytes::from(session.save());
+    for output in outputs {
+        match output {
+            Output::Save => {}
+            Output::Send(line) => contact.unsent.push(line.clone()),
+            Output::Event(event) => contact.unshown.push(screen::words(name, event).into()),
+        }
+    }
+}
+
+/// Whether the conversation with a client is encrypted.
+pub(super) fn is_encrypted(client: &InstanceView) -> bool {
+    matches!(client.protection, Protection::Encrypted { .. })
+}
