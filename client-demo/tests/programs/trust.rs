@@ -1,6 +1,7 @@
 //! `verify`, `trust`, `policy` and what they change: whom the everyday commands talk to, and how.
 
-use std::fs;
+use std::time::Duration;
+use std::{fs, thread};
 
 use crate::world::{World, fingerprint, talking, texts};
 
@@ -230,6 +231,28 @@ fn an_interactive_conversation_begins_when_both_are_there() {
     world.done("bob", &["receive"]);
     world.done("alice", &["receive"]);
     assert_eq!(texts(&world.done("bob", &["receive"]), "alice"), ["hello"]);
+}
+
+#[test]
+fn what_expires_while_nobody_looks_is_told_and_the_other_side_hears_of_it() {
+    let elsewhere = World::new();
+    let server = elsewhere.server("server");
+    let world = talking(&server);
+    world.done("alice", &["policy", "bob@example.org", "--expire-offline", "1s"]);
+    thread::sleep(Duration::from_millis(1100));
+    let contacts = world.done("alice", &["contacts"]);
+    assert!(
+        contacts.contains("or it expired") && contacts.contains("`client-demo receive` shows"),
+        "{contacts}"
+    );
+    assert!(world.done("alice", &["status"]).contains("to be sent   1 lines"));
+    assert!(world.done("alice", &["receive"]).contains("the conversation has expired"));
+    assert!(!world.done("alice", &["receive"]).contains("the conversation has expired"), "said once");
+    assert!(world.done("bob", &["receive"]).contains("ended the conversation"));
+    // The next text begins another one.
+    world.done("alice", &["policy", "bob@example.org", "--reset"]);
+    world.done("alice", &["send", "bob@example.org", "again"]);
+    assert_eq!(texts(&world.done("bob", &["receive"]), "alice"), ["again"]);
 }
 
 #[test]
