@@ -3,17 +3,22 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | here | the session, what can be asked about it, and time |
+//! | here | the session, and what can be asked about it |
 //! | `begin`, `send`, `smp` | what the user asks for: start, send, verify, end |
-//! | `receive` | what comes from the network: the transition table |
+//! | `receive`, `data` | what comes from the network: the transition table; data messages |
+//! | `due` | what time brings |
+//! | `partners` | whom we talk to |
 //! | `instance` | the state with one client of the correspondent |
 //! | `start`, `early` | our open Identity message; data that overtook its handshake |
 //! | `output`, `policy` | what is to be done and told; what is allowed |
 
 mod begin;
+mod data;
+mod due;
 mod early;
 mod instance;
 mod output;
+mod partners;
 mod policy;
 mod receive;
 #[cfg(test)]
@@ -32,10 +37,10 @@ use crate::account::{Account, ContactKey};
 use crate::dake::{Established, Mode, Ssid, Us};
 use crate::keys::Fingerprint;
 use crate::v4::{Channel, Sealing};
-use crate::wire::{Assembler, InstanceTag, Padding, Tlv, Version, armour, cut, tlv_type};
-use crate::{Refused, Reject, Timestamp};
+use crate::wire::{Assembler, InstanceTag, Padding, Version, armour, cut};
+use crate::{Refused, Timestamp};
 use early::Early;
-use instance::{Expired, Instance, State};
+use instance::{Instance, State};
 use output::Outputs;
 pub use output::{EndedBy, Event, Output, SmpEnd};
 pub use policy::{Expiry, OperationMode, Policy};
@@ -214,44 +219,12 @@ impl Session {
         })
     }
 
-    /// The client that text had best go to, of those with an encrypted conversation: one whose key our user has verified
-    /// before others, then those that text went to, then those whose key is not a changed one, then whoever was heard last.
-    /// For [`Self::select`].
-    pub fn best_instance(&self, account: &Account) -> Option<InstanceTag> {
-        let known = account.contact(&self.correspondent);
-        let rank = |(_, channel): &(InstanceTag, &Channel)| {
-            let key = known.and_then(|contact| contact.key(ContactKey::V4(channel.fingerprint)));
-            let verified = key.is_some_and(|key| key.verification.is_verified());
-            let changed = key.is_none_or(|key| key.changed);
-            (verified, self.partners.contains(&channel.fingerprint), !changed, channel.times.heard_at())
-        };
-        let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
-        running.max_by_key(rank).map(|(tag, _)| tag)
-    }
-
     /// Whether text of our user waits for a conversation to begin: our user has asked for one, or nobody is there yet
     /// and a handshake runs.
     pub fn is_starting(&self) -> bool {
         let answering = self.instances.values().any(Instance::is_answering);
         let open = self.identity.as_ref().is_some_and(OpenIdentity::is_unanswered);
         self.asked_until.is_some() || (self.partners.is_empty() && (answering || open))
-    }
-
-    /// Does what is due: gives up handshakes, expires conversations and keys, sends heartbeats, renews profiles.
-    /// [`Self::receive`] does it first, too.
-    pub fn tick(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
-        let mut out = Outputs::default();
-        self.catch_up(cx, &mut out);
-        out.finish()
-    }
-
-    /// When [`Self::tick`] has something to do, for this session or its account.
-    pub fn next_deadline(&self, account: &Account) -> Timestamp {
-        let instances = self.instances.values().filter_map(|instance| instance.next_deadline(&self.policy));
-        let identity = self.identity.as_ref().map(OpenIdentity::next_deadline);
-        let (fragments, early) = (self.assembler.next_deadline(), self.early.next_deadline());
-        let others = [fragments, early, self.asked_until, self.offered_until, identity];
-        instances.chain(others.into_iter().flatten()).fold(account.next_deadline(), Timestamp::min)
     }
 
     fn us<'a>(&'a self, account: &'a Account) -> Us<'a> {
@@ -271,80 +244,6 @@ impl Session {
 
     fn has_channel(&self) -> bool {
         self.instances.keys().any(|tag| self.is_encrypted(*tag))
-    }
-
-    /// Whether a handshake with this client may go on: it has the key it had before, and there is room for it, which
-    /// may be that of one with nothing to lose. spec-notes/SN-031
-    fn admit(&mut self, account: &Account, tag: InstanceTag, fingerprint: Fingerprint) -> Result<(), Reject> {
-        if !self.may_talk_to(account, fingerprint) {
-            return Err(Reject::NotVerified);
-        }
-        if self.instances.get(&tag).and_then(Instance::key).is_some_and(|before| before != fingerprint) {
-            return Err(Reject::OtherKey);
-        }
-        if self.instances.contains_key(&tag) || self.instances.len() < MAX_INSTANCES {
-            return Ok(());
-        }
-        let evictable = self.instances.iter().filter(|(_, instance)| instance.is_evictable());
-        let oldest = evictable.min_by_key(|(_, instance)| instance.newest_answer()).map(|(tag, _)| *tag);
-        oldest.and_then(|tag| self.instances.remove(&tag)).map(|_| ()).ok_or(Reject::TooManyInstances)
-    }
-
-    /// Does what our user asks for, after what is due by now. Refused: nothing has happened, unless something was due;
-    /// then it is told as an event.
-    fn in_time(
-        &mut self,
-        cx: &mut Context<'_>,
-        act: impl FnOnce(&mut Self, &mut Context<'_>, &mut Outputs) -> Result<(), Refused>,
-    ) -> Result<Vec<Output>, Refused> {
-        let mut out = Outputs::default();
-        self.catch_up(cx, &mut out);
-        let was_due = !out.is_empty();
-        match act(self, cx, &mut out) {
-            Ok(()) => self.settle_queue(&mut out),
-            Err(reason) if was_due => out.event(Event::NotDone { reason }),
-            Err(reason) => return Err(reason),
-        }
-        Ok(out.finish())
-    }
-
-    /// The same where a refusal is no error but told.
-    fn in_time_or_told(
-        &mut self,
-        cx: &mut Context<'_>,
-        act: impl FnOnce(&mut Self, &mut Context<'_>, &mut Outputs) -> Result<(), Refused>,
-    ) -> Vec<Output> {
-        let told = |reason| vec![Output::Event(Event::NotDone { reason })];
-        self.in_time(cx, act).unwrap_or_else(told)
-    }
-
-    /// Our text goes there from now on.
-    fn turn_to(&mut self, selected: Vec<InstanceTag>, partners: Vec<Fingerprint>) {
-        (self.selected, self.partners, self.ended, self.asked_until) = (selected, partners, false, None);
-    }
-
-    /// Whether text may go to that key without our user choosing it: none of the correspondent's keys is verified, or this
-    /// one is.
-    fn may_turn_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
-        let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
-        verification.is_verified() || !self.knows_verified(account)
-    }
-
-    /// Whether a key of the correspondent is verified.
-    fn knows_verified(&self, account: &Account) -> bool {
-        let contact = account.contact(&self.correspondent);
-        contact.is_some_and(|contact| contact.keys().iter().any(|key| key.verification.is_verified()))
-    }
-
-    /// Whether the policy allows to show anybody who answers for the correspondent who we are.
-    fn may_show_our_key(&self, account: &Account) -> bool {
-        !self.policy.require_authenticated || self.knows_verified(account)
-    }
-
-    /// Whether the policy allows conversations with that key.
-    fn may_talk_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
-        let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
-        !self.policy.require_authenticated || verification.is_verified()
     }
 
     /// Puts a completed key exchange to use: its channel, what overtook it, and what waited for it. Our text goes to
@@ -382,23 +281,6 @@ impl Session {
         now.plus(READ_OLD_FOR.min(online.min(offline).into()))
     }
 
-    /// Tells that a conversation is encrypted, and what is new about the key at the other end.
-    fn tell_secure(&self, cx: &mut Context<'_>, with: InstanceTag, channel: &Channel, out: &mut Outputs) {
-        let fingerprint = ContactKey::V4(channel.fingerprint);
-        let meeting = cx.account.meet(&self.correspondent, fingerprint, cx.now);
-        let verification = cx.account.verification(&self.correspondent, fingerprint);
-        let (mode, ssid) = (channel.mode, channel.ssid);
-        out.event(Event::Secure { with, version: Version::V4, mode, fingerprint, verification, ssid });
-        if meeting.new {
-            out.event(match meeting.changed {
-                true => Event::ChangedFingerprint { with, fingerprint },
-                false => Event::NewFingerprint { with, fingerprint },
-            });
-            let shared = |contact| Event::SharedFingerprint { with, fingerprint, contact };
-            meeting.elsewhere.into_iter().map(shared).for_each(|event| out.event(event));
-        }
-    }
-
     /// A conversation is over and not by our user's wish: text waits until they say how to go on. spec-notes/SN-032
     fn note_end(&mut self, tag: InstanceTag) {
         let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
@@ -413,101 +295,6 @@ impl Session {
             _ => None,
         };
         pieces.unwrap_or_else(|| vec![line]).into_iter().for_each(|piece| out.send(piece));
-    }
-
-    fn catch_up(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        if cx.account.renew(cx.rng, cx.now) {
-            out.save();
-            if cx.account.publication_due(cx.now) {
-                out.event(Event::PublicationDue);
-            }
-        }
-        self.assembler.expire(cx.now);
-        for kept in self.early.expire(cx.now) {
-            out.save();
-            self.report_unreadable(&kept.message, kept.from, Reject::Unexpected, out);
-        }
-        self.expire_instances(cx, out);
-        self.send_heartbeats(cx, out);
-        self.expire_start(cx, out);
-    }
-
-    fn expire_instances(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        let tags: Vec<InstanceTag> = self.instances.keys().copied().collect();
-        for tag in tags {
-            if let Some(instance) = self.instances.get_mut(&tag) {
-                let expired = instance.expire(self.policy.expiry, cx.now);
-                self.perform_expiry(cx, tag, expired, out);
-            }
-        }
-        self.instances.retain(|_, instance| !instance.is_empty());
-    }
-
-    fn perform_expiry(
-        &mut self,
-        cx: &mut Context<'_>,
-        tag: InstanceTag,
-        expired: Expired,
-        out: &mut Outputs,
-    ) {
-        let padding = self.policy.padding;
-        if expired.changed {
-            out.save();
-        }
-        if let Some(channel) = expired.session {
-            out.save();
-            self.tell_smp_end(cx, tag, &channel.smp, SmpEnd::Conversation, out);
-            let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
-            self.note_end(tag);
-            self.send_message(cx, Some(tag), &message, out);
-            out.event(Event::Ended { with: tag, by: EndedBy::Expiry });
-        }
-        if let Some(channel) = expired.unrevealed.filter(|channel| channel.has_to_reveal()) {
-            let message = channel.seal_last(&[], cx.sealing(tag, padding));
-            self.send_message(cx, Some(tag), &message, out);
-        }
-    }
-
-    fn send_heartbeats(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        let after = self.policy.heartbeat_after;
-        let due = |channel: &Channel| channel.times.heartbeat_at(after).is_some_and(|at| at <= cx.now);
-        let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
-        let due: Vec<InstanceTag> = running.filter(|(_, channel)| due(channel)).map(|(tag, _)| tag).collect();
-        for tag in due {
-            self.send_quiet(cx, tag, &[], out);
-        }
-    }
-
-    fn expire_start(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
-        if self.identity.as_ref().is_some_and(|open| open.is_over(cx.now)) {
-            self.identity = None;
-            out.save();
-        }
-        if self.asked_until.is_some_and(|until| until <= cx.now) {
-            self.asked_until = None;
-            out.save();
-        }
-        if let Some(open) = &mut self.identity
-            && open.take_resend(cx.now)
-        {
-            let (receiver, message) = (open.receiver, open.sent.message().to_vec());
-            out.save();
-            self.send_message(cx, receiver, &message, out);
-        }
-        if self.offered_until.is_some_and(|until| until <= cx.now) {
-            self.offered_until = None;
-            out.save();
-        }
-        self.settle_queue(out);
-    }
-
-    /// Gives back what waits for nothing any more.
-    fn settle_queue(&mut self, out: &mut Outputs) {
-        if !self.queue.is_empty() && !self.is_starting() {
-            out.save();
-            self.give_queue_back(out);
-        }
     }
 }
 

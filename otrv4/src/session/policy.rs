@@ -43,7 +43,8 @@ pub struct Policy {
     /// How long keys live when no new ones are made.
     pub expiry: Expiry,
     /// Answer a message with an empty one when our user has sent nothing for that many seconds, so that keys are renewed
-    /// and MAC keys revealed also by somebody who only listens. Our correspondent learns from it that we are here.
+    /// and MAC keys revealed also by somebody who only listens. It acts as a receipt: our correspondent learns that a message
+    /// has arrived.
     pub heartbeat_after: Option<u32>,
 }
 

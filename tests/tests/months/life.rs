@@ -32,7 +32,8 @@ pub(crate) struct Life {
     pub(crate) deadlines: usize,
     /// The saved session at the beginning of each day online.
     snapshots: Vec<(Timestamp, Vec<u8>)>,
-    /// What is in it for ever and is no secret: both names and the other's fingerprint.
+    /// What is in it for ever and is no secret: both names, the other's tag and
+    /// fingerprint.
     public: Vec<u8>,
 }
 
@@ -262,11 +263,12 @@ impl Life {
                     assert!(self.read.insert(text.clone()), "{text} is read twice")
                 }
                 Event::NotSent { .. } => self.not_sent += 1,
-                Event::Secure { fingerprint, .. } => {
+                Event::Secure { with, fingerprint, .. } => {
                     self.handshakes += 1;
                     let otrv4::ContactKey::V4(key) = fingerprint else { panic!("version 4") };
                     if self.handshakes == 1 {
                         self.public.extend(key.as_bytes());
+                        self.public.extend(with.get().to_be_bytes());
                     }
                 }
                 event => self.expiries += usize::from(is_expiry(event)),
@@ -290,7 +292,7 @@ fn tick_a_copy(person: &Person, now: Timestamp) -> (Vec<Output>, bool) {
 /// Not what everybody may know, and not counters and zeros.
 fn is_secret(window: &[u8], public: &[u8]) -> bool {
     let distinct: BTreeSet<&u8> = window.iter().collect();
-    let known = public.windows(8).any(|known| window.windows(8).any(|part| part == known));
+    let known = public.windows(3).any(|known| window.windows(3).any(|part| part == known));
     distinct.len() > 8 && !known && !window.is_ascii()
 }
 
