@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use otrv4::keys::ForgingSecret;
 use otrv4::session::SmpProgress;
-use otrv4::{Account, Lifetimes, Protection};
+use otrv4::{Account, KnownKey, Lifetimes, Protection};
 
 use super::{Desk, EverydayError, Place, server};
 use crate::keep::{Home, State};
@@ -72,7 +72,7 @@ fn people(account: &Account) -> String {
         let keys = contact.keys();
         all += 1;
         verified += usize::from(!keys.is_empty() && keys.iter().all(|key| key.verification.is_verified()));
-        changed += usize::from(keys.iter().any(|key| key.changed));
+        changed += usize::from(keys.iter().any(KnownKey::changed));
     }
     match changed {
         0 => format!("{all} known, {verified} of them verified"),

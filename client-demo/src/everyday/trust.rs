@@ -79,7 +79,7 @@ fn lines(known: &KnownKey, session: &Session) -> Vec<String> {
         Some(at) => format!("{}, {}", verified(known.verification), date(at)),
         None => verified(known.verification).to_owned(),
     };
-    let changed = if known.changed && !known.verification.is_verified() { "CHANGED, and " } else { "" };
+    let changed = if known.changed() { "CHANGED, and " } else { "" };
     lines.push(format!("  {changed}{how}"));
     lines.push(format!("  known since {}, last seen {}", date(known.first_seen), date(known.last_seen)));
     let clients: Vec<String> = session

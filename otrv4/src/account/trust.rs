@@ -17,7 +17,7 @@ use crate::Timestamp;
 pub(crate) struct Meeting {
     /// Nothing was known of it with this contact before.
     pub(crate) new: bool,
-    /// [`KnownKey::changed`]: the contact had another key before this one, which our user has not verified.
+    /// As [`KnownKey::changed`].
     pub(crate) changed: bool,
     /// The other contacts under whom this very key is known.
     pub(crate) elsewhere: Vec<String>,
@@ -77,11 +77,11 @@ impl Account {
         let contact = self.contacts.entry(contact.to_owned()).or_default();
         let new = contact.key(key).is_none();
         // Where there is no room, many others are known.
-        let changed = contact.see(key, now).is_none_or(|known| known.changed);
+        let changed = contact.see(key, now).is_none_or(KnownKey::changed);
         Meeting { new, changed, elsewhere }
     }
 
-    /// A run of SMP has succeeded; [`Verification::TheirSmp`] if it was the other side that asked.
+    /// A run of SMP has succeeded; [`Verification::TheirSmp`] if it was the other side that asked a question.
     pub(crate) fn smp_succeeded(&mut self, contact: &str, key: ContactKey, by: Verification, now: Timestamp) {
         self.raise(contact, key, by, now);
     }
@@ -147,7 +147,7 @@ mod tests {
             last_seen: NOW.plus(9),
             verification: Unverified,
             verified_at: None,
-            changed: false,
+            not_first: false,
         };
         assert_eq!(known(&alice, v4(1)), expected);
         assert!(!alice.verification(BOB, v4(1)).is_verified());
@@ -249,6 +249,22 @@ mod tests {
         let key = known(&alice, v4(1));
         assert_eq!((key.verification, key.verified_at), (Unverified, None));
         assert!(!alice.meet(BOB, v4(1), NOW).new);
+    }
+
+    #[test]
+    fn another_key_that_was_verified_by_mistake_is_changed_again_when_it_is_distrusted() {
+        let mut alice = alice();
+        alice.meet(BOB, v4(1), NOW);
+        for by in [Smp, ByHand] {
+            assert!(alice.meet(BOB, v4(2), NOW).changed, "{by:?}");
+            alice.raise(BOB, v4(2), by, NOW);
+            assert!(!alice.meet(BOB, v4(2), NOW).changed, "{by:?}");
+            alice.distrust(BOB, v4(2));
+            alice = Account::load(&alice.save()).expect("what was saved");
+        }
+        assert!(alice.meet(BOB, v4(2), NOW).changed);
+        alice.distrust(BOB, v4(1));
+        assert!(!alice.meet(BOB, v4(1), NOW).changed, "it was the first");
     }
 
     #[test]

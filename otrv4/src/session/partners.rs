@@ -6,7 +6,7 @@ use super::instance::Instance;
 use super::output::{Event, Outputs};
 use super::{Context, MAX_INSTANCES, Session};
 use crate::Reject;
-use crate::account::{Account, ContactKey};
+use crate::account::{Account, ContactKey, KnownKey};
 use crate::keys::Fingerprint;
 use crate::v4::Channel;
 use crate::wire::{InstanceTag, Version};
@@ -20,7 +20,7 @@ impl Session {
         let rank = |(_, channel): &(InstanceTag, &Channel)| {
             let key = known.and_then(|contact| contact.key(ContactKey::V4(channel.fingerprint)));
             let verified = key.is_some_and(|key| key.verification.is_verified());
-            let changed = key.is_none_or(|key| key.changed);
+            let changed = key.is_none_or(KnownKey::changed);
             (verified, self.partners.contains(&channel.fingerprint), !changed, channel.times.heard_at())
         };
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));

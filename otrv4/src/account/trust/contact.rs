@@ -72,9 +72,10 @@ impl From<Fingerprint> for ContactKey {
 pub enum Verification {
     /// Nothing.
     None,
-    /// Answered a question of theirs, and they were satisfied: they may know us now. That says nothing about them.
+    /// Answered a question of theirs with the same secret; whether they saw the result is not known. That says nothing
+    /// about them: who chooses the question may choose one to which he knows the answer.
     TheirSmp,
-    /// Asked them with SMP, and the secrets were equal.
+    /// Asked them with SMP, or answered them when they asked without a question, and the secrets were equal.
     Smp,
     /// Compared the fingerprints.
     ByHand,
@@ -122,26 +123,31 @@ pub struct KnownKey {
     pub verification: Verification,
     /// When: the last time that it was verified in this way.
     pub verified_at: Option<Timestamp>,
-    /// Other keys of that version were known of the contact before it, and our user has not verified this one.
-    pub changed: bool,
+    /// Other keys of that version were known of the contact before it.
+    pub not_first: bool,
 }
 
 impl KnownKey {
+    /// Whether the contact had another key before this one, which our user has not verified. A verification that is
+    /// taken back makes it so again.
+    pub const fn changed(&self) -> bool {
+        self.not_first && !self.verification.is_verified()
+    }
+
     /// Takes note of a verification, unless a better one is known.
     pub(super) fn raise(&mut self, by: Verification, now: Timestamp) {
         if by > Verification::None && by >= self.verification {
             (self.verification, self.verified_at) = (by, Some(now));
-            self.changed &= !by.is_verified();
         }
     }
 
     fn save(&self, w: &mut Writer) {
-        let Self { key, first_seen, last_seen, verification, verified_at, changed } = self;
+        let Self { key, first_seen, last_seen, verification, verified_at, not_first } = self;
         key.save(w);
         first_seen.save(w);
         last_seen.save(w);
         verification.save(w);
-        w.option(*verified_at, |w, at| at.save(w)).byte((*changed).into());
+        w.option(*verified_at, |w, at| at.save(w)).byte((*not_first).into());
     }
 
     fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -151,7 +157,7 @@ impl KnownKey {
             last_seen: Timestamp::load(r)?,
             verification: Verification::load(r)?,
             verified_at: r.option(Timestamp::load)?,
-            changed: r.byte("changed")? != 0,
+            not_first: r.byte("not the first")? != 0,
         })
     }
 }
@@ -193,7 +199,7 @@ impl Contact {
         if let Some(place) = self.keys.iter().position(|known| known.key == key) {
             return self.keys.get_mut(place);
         }
-        let changed = self.keys.iter().any(|known| known.key.version() == key.version());
+        let not_first = self.keys.iter().any(|known| known.key.version() == key.version());
         self.make_room()?;
         self.keys.push(KnownKey {
             key,
@@ -201,7 +207,7 @@ impl Contact {
             last_seen: now,
             verification: Verification::None,
             verified_at: None,
-            changed,
+            not_first,
         });
         self.keys.last_mut()
     }
