@@ -113,6 +113,12 @@ impl Channel {
         self.ratchet.expire_stored(older_than)
     }
 
+    /// Nothing has happened later than now, whatever a clock has said that was ahead; to be called before anything is
+    /// expired. Whether that changes anything.
+    pub(crate) fn clamp_times(&mut self, now: Timestamp) -> bool {
+        self.times.clamp(now) | self.ratchet.clamp_stored(now)
+    }
+
     /// When the oldest key of a missing message was stored.
     pub(crate) fn oldest_stored(&self) -> Option<Timestamp> {
         self.ratchet.oldest_stored()

@@ -245,6 +245,11 @@ impl Ratchet {
         any
     }
 
+    /// No key was stored later than now, whatever a clock has said that was ahead. Whether that changes anything.
+    pub(crate) fn clamp_stored(&mut self, now: Timestamp) -> bool {
+        self.skipped.clamp(now)
+    }
+
     /// When the oldest stored key was stored.
     pub(crate) fn oldest_stored(&self) -> Option<Timestamp> {
         self.skipped.oldest()

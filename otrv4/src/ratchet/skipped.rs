@@ -82,6 +82,17 @@ impl Skipped {
         expired
     }
 
+    /// Nothing was stored later than now: times that a clock gave which was ahead become the present. Else those keys
+    /// would stay until the clock is there again. Whether there were any.
+    pub(crate) fn clamp(&mut self, now: Timestamp) -> bool {
+        let mut any = false;
+        let all = self.ratchets.iter_mut().flat_map(|group| group.keys.values_mut());
+        for stored in all.filter(|stored| stored.since > now) {
+            (stored.since, any) = (now, true);
+        }
+        any
+    }
+
     /// When the oldest was stored. Every key is looked at, since a clock may have been set back between two.
     pub(crate) fn oldest(&self) -> Option<Timestamp> {
         self.ratchets.iter().flat_map(|group| group.keys.values()).map(|stored| stored.since).min()
@@ -232,6 +243,18 @@ mod tests {
         assert_eq!(store.oldest(), Some(NOW.plus(-60)));
         assert_eq!(store.expire(NOW.plus(-60)).len(), 1);
         assert!(store.find(&[1; 57], 0).is_some());
+    }
+
+    #[test]
+    fn a_key_that_was_stored_by_a_clock_that_was_a_year_ahead_is_as_old_as_the_present() {
+        let mut store = Skipped::default();
+        store.store(&[1; 57], 0, Stored::of(&chain(0), NOW));
+        store.store(&[1; 57], 1, Stored::of(&chain(1), NOW.plus(365 * 24 * 60 * 60)));
+        store.store(&[2; 57], 2, Stored::of(&chain(2), NOW.plus(365 * 24 * 60 * 60)));
+        assert!(store.clamp(NOW.plus(60)) && !store.clamp(NOW.plus(60)));
+        assert_eq!(store.expire(NOW).len(), 1, "what was stored before is as old as it was");
+        assert_eq!(store.oldest(), Some(NOW.plus(60)));
+        assert_eq!(store.expire(NOW.plus(60)).len(), 2);
     }
 
     #[test]

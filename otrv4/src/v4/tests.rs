@@ -236,6 +236,19 @@ fn keys_of_missing_messages_go_with_their_age_and_their_mac_keys_are_revealed() 
 }
 
 #[test]
+fn what_a_clock_that_was_a_year_ahead_has_noted_becomes_the_present() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let [_late, message] = [(); 2].map(|()| say_hi(&mut bob, NOW));
+    let year = at(365 * 24 * 60 * 60);
+    hear(&mut alice, &message, year).expect("over a gap");
+    say_hi(&mut alice, year);
+    assert!(!alice.clamp_times(year));
+    assert!(alice.clamp_times(at(60)) && !alice.clamp_times(at(60)));
+    assert_eq!(alice.times.expires_at(10), at(70));
+    assert_eq!(alice.oldest_stored(), Some(at(60)));
+}
+
+#[test]
 fn keys_of_past_ratchets_go_with_their_age() {
     let (mut alice, mut bob) = alice_and_bob();
     let (first, lost) = (say_hi(&mut alice, NOW), say_hi(&mut alice, NOW));

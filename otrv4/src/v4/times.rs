@@ -37,6 +37,17 @@ impl Times {
         self.owes_answer |= text;
     }
 
+    /// Nothing has happened later than now: times that a clock gave which was ahead become the present. Else the session
+    /// would not expire until the clock is there again. Whether there were any.
+    pub(crate) fn clamp(&mut self, now: Timestamp) -> bool {
+        let Self { renewed, sent, heard, owes_answer: _ } = self;
+        let mut any = false;
+        for time in [renewed, sent].into_iter().chain(heard).filter(|time| **time > now) {
+            (*time, any) = (now, true);
+        }
+        any
+    }
+
     /// When their last message came.
     pub(crate) const fn heard_at(&self) -> Option<Timestamp> {
         self.heard
@@ -99,6 +110,38 @@ mod tests {
         assert_eq!(times.expires_at(100), NOW.plus(100));
         times.send(true, NOW.plus(30));
         assert_eq!(times.expires_at(100), NOW.plus(130));
+    }
+
+    #[test]
+    fn times_of_a_clock_that_was_a_year_ahead_become_the_present() {
+        let year = 365 * 24 * 60 * 60;
+        let mut times = Times::new(NOW);
+        times.send(true, NOW.plus(year));
+        times.hear(true, NOW.plus(year));
+        assert!(!times.clamp(NOW.plus(year)));
+        assert!(times.clamp(NOW.plus(1)));
+        assert_eq!(times.expires_at(100), NOW.plus(101));
+        assert_eq!(times.heartbeat_at(Some(60)), Some(NOW.plus(61)));
+        assert_eq!(times.heard_at(), Some(NOW.plus(1)));
+        assert!(!times.clamp(NOW.plus(1)));
+    }
+
+    #[test]
+    fn each_time_is_brought_back_and_what_has_passed_stays() {
+        let mut renewed = Times::new(NOW.plus(10));
+        renewed.send(false, NOW);
+        let mut sent = Times::new(NOW);
+        sent.send(false, NOW.plus(10));
+        let mut heard = Times::new(NOW);
+        heard.hear(false, NOW.plus(10));
+        for mut times in [renewed, sent, heard] {
+            assert!(times.clamp(NOW.plus(9)) && !times.clamp(NOW.plus(9)), "{times:?}");
+        }
+        let mut past = Times::new(NOW);
+        past.hear(true, NOW.plus(5));
+        let before = past;
+        assert!(!past.clamp(NOW.plus(5)));
+        assert_eq!(past, before);
     }
 
     #[test]
