@@ -227,7 +227,8 @@ impl Account {
             id: id.into(),
             tag,
             forging: ForgingKey::load(&mut Reader::new(forging.as_slice())).expect("a kept key"),
-            lifetimes: Lifetimes::default(),
+            // However far ahead the recorded profiles expire.
+            lifetimes: Lifetimes { profile: i64::MAX, overlap: 0, renew_ahead: 0 },
             client_profiles: vec![
                 ClientProfile::read(&mut Reader::new(&client_profile))
                     .expect("a profile")

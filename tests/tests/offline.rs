@@ -88,7 +88,7 @@ fn an_expired_damaged_or_foreign_ensemble_starts_nothing() {
 #[test]
 fn what_was_written_with_a_profile_that_has_just_expired_can_still_be_read() {
     let (_, mut bob, lines) = written_to_bob_while_away();
-    // Alice's own profile is renewed a day before its end: hers is read while it is valid, Bob's for a day more.
+    // Alice's own profile is read while it is valid, Bob's for a day more; his has a successor since.
     bob.wait(6 * 24 * 60 * 60 + 60);
     assert!(bob.account.has_unpublished(), "new profiles wait to be published");
     lines.iter().for_each(|line| _ = bob.receive(line));

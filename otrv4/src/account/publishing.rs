@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn new_profiles_are_due_for_publication_until_the_server_has_them() {
         let mut bob = published(0);
-        let renewal = NOW.plus(6 * DAY);
+        let renewal = NOW.plus(4 * DAY);
         bob.refill(100, renewal.plus(-60));
         assert!(!bob.publication_due(renewal.plus(-1)));
         assert!(bob.publication_due(renewal), "before they are made");
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn profiles_that_were_renewed_while_the_old_ones_were_published_are_still_due() {
         let mut bob = bob();
-        let renewal = NOW.plus(6 * DAY);
+        let renewal = NOW.plus(4 * DAY);
         let publication = publish(&mut bob, 1, renewal.plus(-1));
         bob.renew(&mut rng(), renewal);
         bob.published(&publication, renewal);

@@ -17,13 +17,15 @@ pub struct Lifetimes {
     pub profile: i64,
     /// Seconds after expiry in which we still accept what was written with it; the text recommends one day.
     pub overlap: i64,
-    /// Seconds before expiry at which a new one is made, so that it can be published in time.
+    /// Seconds before expiry at which a new one is made; three days by default. For so long at least the one that we
+    /// show is still valid: it travels with what we write to somebody who is offline, and who must refuse that message
+    /// if they come back after its end.
     pub renew_ahead: i64,
 }
 
 impl Default for Lifetimes {
     fn default() -> Self {
-        Self { profile: 7 * DAY, overlap: DAY, renew_ahead: DAY }
+        Self { profile: 7 * DAY, overlap: DAY, renew_ahead: 3 * DAY }
     }
 }
 
@@ -36,38 +38,52 @@ impl Lifetimes {
         Self { profile, overlap, renew_ahead }
     }
 
-    /// When the profile that we show gets a successor.
+    /// Whether the profile that we show gets a successor by now: its end is near, or further than that of one made now.
+    /// Then the clock was wrong when it was made, and it and its shared prekey would live for as long as that error.
+    fn is_renewal_due(self, expires: Timestamp, now: Timestamp) -> bool {
+        self.renewal(expires) <= now || expires > now.plus(self.profile)
+    }
+
+    /// When the profile that we show gets a successor, as long as the clock goes forward.
     const fn renewal(self, expires: Timestamp) -> Timestamp {
         expires.plus(self.renew_ahead.saturating_neg())
     }
 
-    /// When a profile that has a successor is forgotten, and its shared prekey wiped.
+    /// When a profile that has a successor is forgotten, and its shared prekey wiped; with it go those before it.
     const fn end(self, expires: Timestamp) -> Timestamp {
         expires.plus(self.overlap)
     }
 
-    /// When there is something to do for profiles of one kind that expire then; oldest first. The last one has no
+    /// When there is something to do for profiles of one kind that expire then; the last one is shown. It has no
     /// successor, so it gets one before it is forgotten.
-    fn deadline(self, mut expiries: impl DoubleEndedIterator<Item = Timestamp>) -> Option<Timestamp> {
-        let renewal = expiries.next_back().map(|expires| self.renewal(expires));
-        let end = expiries.next().map(|expires| self.end(expires));
+    fn deadline(self, expiries: impl DoubleEndedIterator<Item = Timestamp> + Clone) -> Option<Timestamp> {
+        let renewal = expiries.clone().next_back().map(|expires| self.renewal(expires));
+        let end = expiries.min().map(|expires| self.end(expires));
         renewal.into_iter().chain(end).min()
     }
 
-    /// Forgets profiles whose overlap is over, never the last one. Whether there were any.
+    /// Forgets profiles whose overlap is over, never the last one. Whether there were any. One ends with its successor
+    /// at the latest: what was made while the clock was ahead may have been written with, but not until its date.
     fn forget<T>(self, profiles: &mut Vec<T>, expires: impl Fn(&T) -> Timestamp, now: Timestamp) -> bool {
-        let ended = profiles.iter().take_while(|profile| self.end(expires(profile)) <= now).count();
-        profiles.drain(..ended.min(profiles.len().saturating_sub(1))).count() > 0
+        let last_ended = profiles.iter().rposition(|profile| self.end(expires(profile)) <= now);
+        let ended = last_ended.map_or(0, |at| at.saturating_add(1));
+        let too_many = profiles.len().saturating_sub(MAX_PROFILES);
+        profiles.drain(..ended.min(profiles.len().saturating_sub(1)).max(too_many)).count() > 0
     }
 }
 
+/// So many profiles of a kind are kept. While the clock goes forward there are fewer: one is made at most every half
+/// life, and is kept for at most two lives.
+const MAX_PROFILES: usize = 8;
+
 impl Account {
-    /// Does what is due by now: makes new profiles when the current ones end soon, forgets those that have ended for
-    /// longer than the overlap, and notes that the prekey server should be asked again. Whether anything changed: then
-    /// save. What is to be published afterwards, [`Self::publication_due`] tells.
+    /// Does what is due by now: makes new profiles when the current ones end soon (or too late, because the clock was
+    /// wrong for a while), forgets those that have ended for longer than the overlap, and notes that the prekey server
+    /// should be asked again. Whether anything changed: then save. What is to be published afterwards,
+    /// [`Self::publication_due`] tells.
     pub fn renew(&mut self, rng: &mut dyn CryptoRng, now: Timestamp) -> bool {
         let lifetimes = self.lifetimes;
-        let due = |expires| lifetimes.renewal(expires) <= now;
+        let due = |expires| lifetimes.is_renewal_due(expires, now);
         let mut changed = self.look.pass(now);
         if due(self.client_profile().expires()) {
             self.make_client_profile(now);
@@ -81,7 +97,8 @@ impl Account {
         changed | lifetimes.forget(&mut self.prekey_profiles, |(_, profile)| profile.expires(), now)
     }
 
-    /// When [`Self::renew`] has something to do next: exactly then, not before.
+    /// When [`Self::renew`] has something to do next: exactly then, not before. If the clock is set back by more than
+    /// profiles have aged, it has something to do at once.
     pub fn next_deadline(&self) -> Timestamp {
         let client = self.lifetimes.deadline(self.client_profiles.iter().map(VerifiedClientProfile::expires));
         let prekey = self.lifetimes.deadline(self.prekey_profiles.iter().map(|(_, it)| it.expires()));
@@ -100,7 +117,7 @@ impl Account {
     /// Whether the profiles that we show are to be renewed by now.
     pub(super) fn is_renewal_due(&self, now: Timestamp) -> bool {
         let expiries = [Some(self.client_profile().expires()), self.prekey_profile().map(|it| it.expires())];
-        expiries.into_iter().flatten().any(|expires| self.lifetimes.renewal(expires) <= now)
+        expiries.into_iter().flatten().any(|expires| self.lifetimes.is_renewal_due(expires, now))
     }
 
     pub(super) fn make_client_profile(&mut self, now: Timestamp) {
@@ -170,7 +187,7 @@ mod tests {
         let first = bob.prekey_profile().cloned().expect("a profile");
         assert_eq!(first.expires(), NOW.plus(7 * DAY));
         assert_eq!(ensembles.len(), 1);
-        bob.publish(0, &mut rng(), NOW.plus(5 * DAY)).expect("a publication");
+        bob.publish(0, &mut rng(), NOW.plus(3 * DAY)).expect("a publication");
         assert_eq!(bob.prekey_profile(), Some(&first));
         let (mut carol, later) = (default(), NOW.plus(DAY));
         carol.publish(0, &mut rng(), later).expect("a publication");
@@ -178,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn both_profiles_are_renewed_a_day_ahead_and_the_old_ones_are_gone_from_saved_bytes_a_day_after_their_end()
+    fn both_profiles_are_renewed_three_days_ahead_and_the_old_ones_are_gone_from_saved_bytes_a_day_after_their_end()
      {
         let mut bob = default();
         bob.make_prekeys(0, &mut rng(), NOW).expect("few");
@@ -188,7 +205,7 @@ mod tests {
             let saved = bob.save();
             (contains(&saved, &old_shared), contains(&saved, &old_profile))
         };
-        let (renewal, end) = (NOW.plus(6 * DAY), NOW.plus(8 * DAY));
+        let (renewal, end) = (NOW.plus(4 * DAY), NOW.plus(8 * DAY));
         assert!(!bob.renew(&mut rng(), renewal.plus(-1)));
         assert_eq!(bob.next_deadline(), renewal);
         assert!(bob.renew(&mut rng(), renewal));
@@ -211,6 +228,44 @@ mod tests {
         assert_eq!((bob.client_profiles.len(), bob.prekey_profiles.len()), (1, 1));
         assert_eq!(bob.client_profile().expires(), later.plus(7 * DAY));
         assert_ne!(shared_prekeys(&bob), old);
+    }
+
+    #[test]
+    fn profiles_of_a_clock_that_was_a_year_ahead_are_replaced_and_end_with_their_successors() {
+        let mut bob = default();
+        bob.make_prekeys(0, &mut rng(), NOW).expect("few");
+        bob.renew(&mut rng(), NOW.plus(365 * DAY));
+        let wrong_shared = shared_prekeys(&bob).remove(0);
+        let wrong_profile = bob.client_profile().as_bytes().to_vec();
+        assert!(bob.is_renewal_due(NOW));
+        assert!(bob.next_deadline() > NOW, "the deadline does not know that the clock is right again");
+        assert!(bob.renew(&mut rng(), NOW));
+        assert_eq!(bob.client_profile().expires(), NOW.plus(7 * DAY));
+        assert_eq!(bob.prekey_profile().map(|profile| profile.expires()), Some(NOW.plus(7 * DAY)));
+        assert!(!bob.is_renewal_due(NOW) && !bob.renew(&mut rng(), NOW));
+        for day in 0..8 {
+            bob.renew(&mut rng(), NOW.plus(day * DAY));
+            let saved = bob.save();
+            let kept = (contains(&saved, &wrong_shared), contains(&saved, &wrong_profile));
+            assert_eq!(kept, (true, true), "somebody may have written with them, day {day}");
+        }
+        assert_eq!(bob.next_deadline(), NOW.plus(8 * DAY));
+        bob.renew(&mut rng(), NOW.plus(8 * DAY));
+        let saved = bob.save();
+        assert!(!contains(&saved, &wrong_shared) && !contains(&saved, &wrong_profile));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_to_and_fro_leaves_few_profiles() {
+        let mut bob = default();
+        bob.make_prekeys(0, &mut rng(), NOW).expect("few");
+        for _ in 0..20 {
+            for now in [NOW.plus(5 * DAY), NOW] {
+                bob.renew(&mut rng(), now);
+                assert_eq!(bob.client_profile().expires(), now.plus(7 * DAY));
+            }
+        }
+        assert_eq!((bob.client_profiles.len(), bob.prekey_profiles.len()), (8, 8));
     }
 
     #[test]
@@ -294,6 +349,28 @@ mod tests {
                 prop_assert_eq!(renewed(&account, before), (false, false));
                 prop_assert_eq!(renewed(&account, deadline.plus(-1)), (false, false));
                 prop_assert_eq!(renewed(&account, deadline), (true, true));
+            }
+        }
+
+        #[test]
+        fn however_the_clock_jumps_no_profile_outlives_one_that_is_made_now(
+            lifetimes in lifetimes(), jumps in prop::collection::vec(-400 * DAY..400 * DAY, 1..10),
+        ) {
+            let mut account = account(lifetimes);
+            account.make_prekeys(0, &mut rng(), NOW).expect("few");
+            let Lifetimes { profile, overlap, .. } = account.lifetimes;
+            for now in jumps.into_iter().map(|jump| NOW.plus(jump)) {
+                account.renew(&mut rng(), now);
+                prop_assert_eq!(renewed(&account, now), (false, false));
+                prop_assert!(account.next_deadline() > now);
+                let shared = account.prekey_profile().expect("it was made").expires();
+                for expires in [account.client_profile().expires(), shared] {
+                    prop_assert!(now < expires && expires <= now.plus(profile));
+                }
+                // Whatever was kept until then goes when the time has come.
+                let mut later = Account::load(&account.save()).expect("what was saved");
+                later.renew(&mut rng(), now.plus(profile + overlap));
+                prop_assert_eq!((later.client_profiles.len(), later.prekey_profiles.len()), (1, 1));
             }
         }
     }
