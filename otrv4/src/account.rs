@@ -170,7 +170,8 @@ impl Account {
             }
         };
         while self.prekeys.len() >= MAX_KEPT_PREKEYS {
-            self.prekeys.pop_front();
+            let oldest = self.prekeys.pop_front().map(|prekey| prekey.id());
+            self.unpublished.retain(|unpublished| Some(*unpublished) != oldest);
         }
         self.prekeys.push_back(PrekeySecret::generate(rng, id));
         id

@@ -2,14 +2,18 @@
 //! Spec: otrv4.md "Publishing Prekey Ensembles", "Publishing Prekey Messages". The messages are those of
 //! [`crate::prekey_server`].
 
+mod look;
+
 use rand_core::CryptoRng;
 
-use super::{Account, DAY};
+use super::Account;
+use crate::client_profile::VerifiedClientProfile;
 use crate::prekey::PrekeySecret;
+use crate::prekey_profile::VerifiedPrekeyProfile;
 pub use crate::prekey_server::MAX_PREKEYS as MAX_PREKEYS_A_PUBLICATION;
 use crate::prekey_server::{AwaitReply, PublishRequest, Publisher, ServerKey};
-use crate::wire::{Reader, WireError, Writer};
 use crate::{Refused, Reject, Timestamp};
+pub(super) use look::Look;
 
 impl Account {
     /// Begins a publication: the DAKE-1 message for the server, and what answers its DAKE-2. `fresh` prekeys are made
@@ -27,9 +31,11 @@ impl Account {
             let id = self.make_prekey(rng);
             self.unpublished.push(id);
         }
-        let ids = self.unpublished.iter().take(MAX_PREKEYS_A_PUBLICATION).copied().collect();
+        let ids: Vec<u32> = self.unpublished.iter().take(MAX_PREKEYS_A_PUBLICATION).copied().collect();
+        let gives_what_it_lacks = self.look.begin(ids.len());
         let (publisher, dake_1) = Publisher::start(self.client_profile(), &self.id, rng);
-        Ok((Publishing { publisher, offer: Some(Offer { ids, profiles: self.profiles() }) }, dake_1))
+        let offer = Offer { ids, profiles: self.profiles(), gives_what_it_lacks };
+        Ok((Publishing { publisher, offer: Some(offer) }, dake_1))
     }
 
     /// Asks the server how many of our prekeys it still has, in the same way; what it says is for [`Self::refill`].
@@ -43,7 +49,7 @@ impl Account {
         !self.profiles_published || !self.unpublished.is_empty()
     }
 
-    /// Whether somebody who has published before should do something at the server: ask it
+    /// Whether somebody who has published before, or has tried to, should do something at the server: ask it
     /// ([`Self::should_ask_server`]), or publish what it lacks. Never true for who only talks to those online.
     ///
     /// If the server cannot be reached it stays true: try again after minutes, not at once.
@@ -52,14 +58,11 @@ impl Account {
         self.look != Look::Never && (something_new || self.should_ask_server(now))
     }
 
-    /// Whether to ask the server how many prekeys it has left: a day after it was asked or given some, and as soon as
-    /// one of them was used. Never for an account that has not published.
+    /// Whether to ask the server how many prekeys it has left: a day after it was asked or given some, as soon as one
+    /// of them was used, and when the first publication was begun and not confirmed. Never for an account that has not
+    /// tried to publish. The answer settles it ([`Self::refill`]); where that is low, the prekeys that follow it.
     pub fn should_ask_server(&self, now: Timestamp) -> bool {
-        match self.look {
-            Look::Never => false,
-            Look::At(time) => time <= now,
-            Look::Due => true,
-        }
+        self.look.is_due(now)
     }
 
     /// How many fresh prekeys to publish when the server has `on_server` left: none while they are at least
@@ -67,12 +70,7 @@ impl Account {
     pub fn refill(&mut self, on_server: u32, now: Timestamp) -> usize {
         let on_server = usize::try_from(on_server).unwrap_or(usize::MAX);
         let low = on_server < LOW_STOCK;
-        if low {
-            // Until it has them: the process may die in between.
-            self.look.make_due();
-        } else if self.look != Look::Never {
-            self.look = Look::after(now);
-        }
+        self.look.asked(low, now);
         let there = on_server.saturating_add(self.unpublished.len());
         if low { FULL_STOCK.saturating_sub(there) } else { 0 }
     }
@@ -80,11 +78,11 @@ impl Account {
     /// Takes note that the server keeps what was published; after [`crate::prekey_server::ServerReply::Success`]. Save
     /// afterwards.
     pub fn published(&mut self, publication: &Publishing, now: Timestamp) {
-        let Some(Offer { ids, profiles }) = &publication.offer else { return };
+        let Some(Offer { ids, profiles, gives_what_it_lacks }) = &publication.offer else { return };
         self.unpublished.retain(|id| !ids.contains(id));
         // They may have been renewed since.
         self.profiles_published = *profiles == self.profiles();
-        self.look = Look::after(now);
+        self.look.published(*gives_what_it_lacks, now);
     }
 
     /// Takes note that the server has refused what was published and keeps none of it; after
@@ -96,9 +94,9 @@ impl Account {
         self.prekeys.retain(|prekey| !ids.contains(&prekey.id()));
     }
 
-    /// The profiles that we show, by their dates: no two of a kind expire at the same time.
-    fn profiles(&self) -> (Timestamp, Option<Timestamp>) {
-        (self.client_profile().expires(), self.prekey_profile().map(|profile| profile.expires()))
+    /// The profiles that we show.
+    fn profiles(&self) -> Profiles {
+        (self.client_profile().clone(), self.prekey_profile().cloned())
     }
 }
 
@@ -107,65 +105,6 @@ pub const LOW_STOCK: usize = 20;
 
 /// So many prekeys of ours a server has after that.
 pub const FULL_STOCK: usize = 100;
-
-/// When the prekey server should be asked how many prekeys it has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// It has nothing of ours.
-    Never,
-    /// Then.
-    At(Timestamp),
-    /// By now.
-    Due,
-}
-
-impl Look {
-    /// The server was asked or given prekeys now.
-    const fn after(now: Timestamp) -> Self {
-        Self::At(now.plus(DAY))
-    }
-
-    /// The server is to be asked, if it has ever had anything of ours.
-    pub(super) fn make_due(&mut self) {
-        if *self != Self::Never {
-            *self = Self::Due;
-        }
-    }
-
-    /// The time for a look may have come. Whether it has.
-    pub(super) fn pass(&mut self, now: Timestamp) -> bool {
-        let come = self.deadline().is_some_and(|time| time <= now);
-        if come {
-            *self = Self::Due;
-        }
-        come
-    }
-
-    /// When [`Self::pass`] has something to do.
-    pub(super) const fn deadline(self) -> Option<Timestamp> {
-        match self {
-            Self::At(time) => Some(time),
-            Self::Never | Self::Due => None,
-        }
-    }
-
-    pub(super) fn save(self, w: &mut Writer) {
-        match self {
-            Self::Never => _ = w.byte(0),
-            Self::At(time) => time.save(w.byte(1)),
-            Self::Due => _ = w.byte(2),
-        }
-    }
-
-    pub(super) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        match r.byte("look at the server")? {
-            0 => Ok(Self::Never),
-            1 => Ok(Self::At(Timestamp::load(r)?)),
-            2 => Ok(Self::Due),
-            _ => Err(WireError::Illegal("look at the server")),
-        }
-    }
-}
 
 /// A publication under way, or a question about storage: what answers the server's DAKE-2.
 #[derive(Debug)]
@@ -180,9 +119,13 @@ pub struct Publishing {
 struct Offer {
     /// The prekeys.
     ids: Vec<u32>,
-    /// As [`Account::profiles`].
-    profiles: (Timestamp, Option<Timestamp>),
+    profiles: Profiles,
+    /// As [`Look::begin`] has said.
+    gives_what_it_lacks: bool,
 }
+
+/// One of each kind.
+type Profiles = (VerifiedClientProfile, Option<VerifiedPrekeyProfile>);
 
 impl Publishing {
     /// The prekeys that it publishes.
@@ -217,6 +160,7 @@ impl Publishing {
 mod tests {
     use super::*;
     use crate::Lifetimes;
+    use crate::account::{DAY, MAX_KEPT_PREKEYS};
     use crate::keys::ForgingSecret;
     use crate::vectors::rng;
 
@@ -299,6 +243,98 @@ mod tests {
         bob.published(&publication, NOW);
         assert!(!bob.publication_due(NOW));
         assert_eq!(bob.prekeys(), 1);
+    }
+
+    #[test]
+    fn profiles_alone_do_not_fill_a_low_stock() {
+        let mut bob = published(0);
+        bob.refill(19, NOW);
+        let profiles = publish(&mut bob, 0, NOW);
+        let prekeys = publish(&mut bob, 1, NOW);
+        bob.published(&profiles, NOW);
+        assert!(bob.should_ask_server(NOW));
+        bob.published(&prekeys, NOW);
+        assert!(!bob.should_ask_server(NOW));
+    }
+
+    #[test]
+    fn what_is_published_is_no_answer_to_how_many_are_left() {
+        for fresh in [0, 1] {
+            let mut bob = published(1);
+            bob.forget_prekey(bob.prekeys[0].id());
+            let publication = publish(&mut bob, fresh, NOW);
+            bob.published(&publication, NOW);
+            assert!(bob.should_ask_server(NOW), "{fresh} fresh");
+        }
+    }
+
+    #[test]
+    fn a_prekey_that_is_used_during_a_publication_makes_a_look_due() {
+        for left in [20, 19] {
+            let mut bob = published(1);
+            bob.refill(left, NOW);
+            let publication = publish(&mut bob, 1, NOW);
+            bob.forget_prekey(bob.prekeys[0].id());
+            bob.published(&publication, NOW);
+            assert!(bob.should_ask_server(NOW), "{left} left");
+            bob.refill(100, NOW);
+            assert!(!bob.publication_due(NOW));
+        }
+    }
+
+    #[test]
+    fn who_has_tried_to_publish_is_told_to_until_it_succeeds() {
+        for fresh in [0, 1] {
+            let mut bob = bob();
+            let publication = publish(&mut bob, fresh, NOW);
+            let mut loaded = Account::load(&bob.save()).expect("what was saved");
+            assert!(loaded.publication_due(NOW) && loaded.should_ask_server(NOW), "{fresh} fresh");
+            assert_eq!(loaded.refill(0, NOW), 100 - fresh);
+            let mut refused = Account::load(&bob.save()).expect("what was saved");
+            refused.refused(&publication);
+            assert!(refused.publication_due(NOW));
+            bob.published(&publication, NOW);
+            assert!(!bob.publication_due(NOW));
+            assert_eq!(bob.next_deadline(), NOW.plus(DAY));
+        }
+    }
+
+    #[test]
+    fn a_look_that_a_wrong_clock_has_put_off_is_due() {
+        let mut bob = published(0);
+        bob.refill(100, NOW.plus(365 * DAY));
+        assert!(bob.should_ask_server(NOW), "also before the clock is looked at");
+        bob.renew(&mut rng(), NOW);
+        assert!(bob.should_ask_server(NOW));
+        bob.refill(100, NOW);
+        assert!(!bob.publication_due(NOW) && bob.publication_due(NOW.plus(DAY)));
+    }
+
+    #[test]
+    fn profiles_that_were_made_by_a_wrong_clock_are_due_for_replacement() {
+        let mut bob = published(0);
+        let later = NOW.plus(365 * DAY);
+        let publication = publish(&mut bob, 0, later);
+        bob.published(&publication, later);
+        bob.refill(100, NOW);
+        assert!(!bob.has_unpublished() && bob.publication_due(NOW));
+        let publication = publish(&mut bob, 0, NOW);
+        assert!(bob.has_unpublished());
+        bob.published(&publication, NOW);
+        assert!(!bob.publication_due(NOW));
+    }
+
+    #[test]
+    fn a_prekey_that_is_pushed_out_is_not_published() {
+        let mut bob = bob();
+        publish(&mut bob, 2, NOW);
+        for count in [1000, 999] {
+            bob.make_prekeys(count, &mut rng(), NOW).expect("as many as are allowed");
+        }
+        assert_eq!(bob.prekeys(), MAX_KEPT_PREKEYS);
+        assert_eq!(bob.unpublished.len(), 1);
+        assert!(bob.prekey(bob.unpublished[0]).is_some());
+        assert_eq!(publish(&mut bob, 0, NOW).ids(), bob.unpublished);
     }
 
     #[test]
