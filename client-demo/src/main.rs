@@ -3,6 +3,7 @@
 mod arguments;
 mod demo;
 mod everyday;
+mod harmless;
 mod keep;
 mod network;
 mod passphrase;

@@ -17,8 +17,8 @@ pub(crate) trait Client {
     fn save(&mut self, account: &Account, session: &Session, rest: &[Output]) -> Result<(), Self::Error>;
     /// Puts a line on the network.
     fn send(&mut self, line: &str) -> Result<(), Self::Error>;
-    /// Shows what happened.
-    fn show(&mut self, event: &Event) -> Result<(), Self::Error>;
+    /// Shows what happened; for a message also whether the key that it came from is verified.
+    fn show(&mut self, account: &Account, session: &Session, event: &Event) -> Result<(), Self::Error>;
 }
 
 /// Goes on until `next` has nothing more; it waits for the first of a line, a text and the deadline that it is given.
@@ -51,7 +51,7 @@ pub(crate) fn perform<C: Client>(
         match output {
             Output::Save => client.save(account, session, rest)?,
             Output::Send(line) => client.send(line)?,
-            Output::Event(event) => client.show(event)?,
+            Output::Event(event) => client.show(account, session, event)?,
         }
         outputs = rest;
     }

@@ -1,12 +1,15 @@
-//! What a person sees of a conversation. Texts of others are shown without the power to move the cursor.
+//! What a person sees of a conversation.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write as _};
 use std::time::{Duration, UNIX_EPOCH};
 
 use otrv4::account::{ContactKey, Verification};
 use otrv4::session::{EndedBy, SmpEnd};
-use otrv4::{Event, Mode, Timestamp};
+use otrv4::wire::InstanceTag;
+use otrv4::{Account, Event, Mode, Protection, Session, Timestamp};
+
+use crate::harmless::{self, argument, message};
 
 /// A line on stdout, written before this returns.
 pub(crate) fn say(line: impl fmt::Display) -> io::Result<()> {
@@ -15,11 +18,13 @@ pub(crate) fn say(line: impl fmt::Display) -> io::Result<()> {
     screen.flush()
 }
 
-/// An event in a conversation with `contact`, as lines.
-pub(crate) fn words(contact: &str, event: &Event) -> String {
-    let (name, contact) = (argument(contact), printable(contact));
+/// An event in a conversation, as lines.
+pub(crate) fn words(account: &Account, session: &Session, event: &Event) -> String {
+    let (name, contact) = (argument(session.correspondent()), harmless::name(session.correspondent()));
     match event {
-        Event::Message { text, .. } => message(&contact, text),
+        Event::Message { from, text } => {
+            message(&format!("{contact}{}", doubt(account, session, *from)), text)
+        }
         Event::Plaintext { text, warn: false } => message(&format!("{contact} (not encrypted)"), text),
         Event::Plaintext { text, warn: true } => {
             message(&format!("{contact} (NOT ENCRYPTED: anyone may have written this)"), text)
@@ -42,7 +47,7 @@ pub(crate) fn words(contact: &str, event: &Event) -> String {
         )),
         Event::SharedFingerprint { contact: other, fingerprint, .. } => loud(&format!(
             "{contact}: HAS THE FINGERPRINT OF {}, too. Unless both are one person, something is wrong:\n  {}",
-            printable(other).replace('\n', " "),
+            harmless::name(other),
             fingerprint.groups()
         )),
         Event::OfflineAfterInteractive { with } => format!(
@@ -51,11 +56,14 @@ pub(crate) fn words(contact: &str, event: &Event) -> String {
         ),
         Event::SmpAsked { from, question } if question.is_empty() => format!(
             "* {contact}: client {from} wants to compare a secret that you have agreed on outside of this chat\n  \
-             Enter it with `client-demo verify {name} --answer`; if there is none, decline with --abort"
+             {}\n  Enter it with `client-demo verify {name} --answer`; if there is none, decline with --abort",
+            whose(account, session, *from)
         ),
         Event::SmpAsked { from, question } => format!(
-            "{}\n  Answer with `client-demo verify {name} --answer`, or decline with --abort",
-            message(&format!("* {contact}: client {from} asks"), question)
+            "* {contact}: client {from} asks you something. {}\n  Answer with `client-demo verify {name} --answer`, or \
+             decline with --abort\n{}",
+            whose(account, session, *from),
+            message("  The question", question)
         ),
         Event::SmpSucceeded { verification, .. } => format!("* {contact}: {}", succeeded(*verification)),
         Event::SmpFailed { failed, .. } => loud(&format!(
@@ -78,7 +86,7 @@ pub(crate) fn words(contact: &str, event: &Event) -> String {
         }
         Event::PublicationDue => PUBLICATION_DUE.to_owned(),
         Event::Ended { with, by: EndedBy::Them } => {
-            format!("* {contact}: ended the conversation (client {with}); it can no longer be read by anyone")
+            format!("* {contact}: ended the conversation (client {with}); its keys are gone here")
         }
         Event::Ended { with, by: EndedBy::Expiry } => format!(
             "* {contact}: the conversation has expired (client {with}): no answer for too long. Its keys are deleted"
@@ -90,13 +98,44 @@ pub(crate) fn words(contact: &str, event: &Event) -> String {
             message(&format!("* {contact}: NOT SENT, no encrypted conversation came about"), text)
         }
         Event::Held { .. } => {
-            format!("* {contact}: a message came before its handshake and is kept for a while")
+            format!(
+                "* {contact}: a message cannot be read yet: its handshake may still come. It is kept for a while"
+            )
         }
         Event::TheirError { text, .. } => message(&format!("* {contact}: reports an error"), text),
         Event::Rejected { reason, .. } => {
             format!("* {contact}: refused a line, nothing has changed: {reason}")
         }
         _ => format!("* {contact}: something that this client does not know"),
+    }
+}
+
+/// What is doubtful about whoever wrote a message: a key that is not verified where others of the contact are, or that
+/// came after others.
+fn doubt(account: &Account, session: &Session, from: InstanceTag) -> String {
+    let known = account.contact(session.correspondent());
+    let key = key_of(session, from).and_then(|key| known?.key(key));
+    let others_verified =
+        known.is_some_and(|known| known.keys().iter().any(|key| key.verification.is_verified()));
+    match key {
+        Some(key) if !key.verification.is_verified() && (others_verified || key.changed()) => {
+            format!(" (UNVERIFIED KEY, client {from})")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Whether the key of a client is verified, in a sentence.
+pub(crate) fn whose(account: &Account, session: &Session, client: InstanceTag) -> String {
+    let key = key_of(session, client);
+    let verification = key.map(|key| account.verification(session.correspondent(), key));
+    format!("Its key: {}.", verified(verification.unwrap_or(Verification::None)))
+}
+
+fn key_of(session: &Session, client: InstanceTag) -> Option<ContactKey> {
+    match session.instances().find(|instance| instance.tag == client)?.protection {
+        Protection::Encrypted { fingerprint, .. } => Some(fingerprint),
+        Protection::None | Protection::Finished => None,
     }
 }
 
@@ -168,15 +207,6 @@ fn compare(name: &str) -> String {
     format!("Compare it: `client-demo verify {name}`")
 }
 
-/// A contact's name as it can be copied into a shell: others have chosen it.
-pub(crate) fn argument(contact: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@._+-/".contains(c);
-    match !contact.is_empty() && contact.chars().all(plain) {
-        true => contact.to_owned(),
-        false => format!("'{}'", printable(contact).replace('\n', " ").replace('\'', r"'\''")),
-    }
-}
-
 /// Not to be overlooked.
 fn loud(text: &str) -> String {
     format!("!! {text}")
@@ -190,58 +220,37 @@ fn how(mode: Mode) -> &'static str {
     }
 }
 
-/// A text and who wrote it.
-pub(crate) fn message(who: &str, text: &str) -> String {
-    format!("{who}: {}", printable(text).replace('\n', "\n  "))
-}
-
-/// Text that others wrote, with control characters other than line breaks and tabs made visible.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => shown.push(c),
-            c if c.is_control() => _ = write!(shown, "{}", c.escape_unicode()),
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use otrv4::wire::InstanceTag;
+    use crate::system;
+    use otrv4::keys::ForgingSecret;
+    use otrv4::{Lifetimes, Policy};
 
-    #[test]
-    fn control_characters_lose_their_power() {
-        assert_eq!(printable("\x1b[2Jhi\r\n\tthere\u{9b}1m"), "\\u{1b}[2Jhi\\u{d}\n\tthere\\u{9b}1m");
+    fn shown(event: &Event) -> String {
+        let now = Timestamp::from_unix(1_800_000_000);
+        let account =
+            Account::new("bob", ForgingSecret::Destroy, Lifetimes::default(), &mut system::rng(), now);
+        words(&account, &Session::new("alice", Policy::default()), event)
     }
 
     #[test]
     fn a_second_line_cannot_pass_for_another_message() {
         let event = Event::Plaintext { text: "hello\nbob: I owe you money".to_owned(), warn: false };
-        assert_eq!(words("alice", &event), "alice (not encrypted): hello\n  bob: I owe you money");
+        assert_eq!(shown(&event), "alice (not encrypted): hello\n  | bob: I owe you money");
     }
 
     #[test]
-    fn a_question_is_harmless_and_says_how_to_answer() {
+    fn a_question_is_harmless_and_comes_after_whose_it_is() {
         let from = InstanceTag::new(0x100).expect("a tag");
-        let event = Event::SmpAsked { from, question: "where?\x1b[2J\nalice: VERIFIED".to_owned() };
+        let event =
+            Event::SmpAsked { from, question: "where?\x1b[2J\nIts key: verified by hand.".to_owned() };
         assert_eq!(
-            words("alice", &event),
-            "* alice: client 00000100 asks: where?\\u{1b}[2J\n  alice: VERIFIED\n  Answer with `client-demo verify alice --answer`, or \
-             decline with --abort"
+            shown(&event),
+            "* alice: client 00000100 asks you something. Its key: NOT VERIFIED.\n  \
+             Answer with `client-demo verify alice --answer`, or decline with --abort\n  \
+             The question: where?\\u{1b}[2J\n  | Its key: verified by hand."
         );
-    }
-
-    #[test]
-    fn a_name_cannot_command_a_shell() {
-        assert_eq!(argument("bob@example.org"), "bob@example.org");
-        assert_eq!(argument("a b; rm -rf ~"), "'a b; rm -rf ~'");
-        assert_eq!(argument("it's"), r"'it'\''s'");
-        assert_eq!(argument("$(x)\n"), "'$(x) '");
-        assert_eq!(argument(""), "''");
     }
 
     #[test]

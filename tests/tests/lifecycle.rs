@@ -425,3 +425,27 @@ fn whatever_changes_is_saved() {
     alice.restart();
     assert_eq!(alice.state(), state);
 }
+
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_makes_nothing_live_longer() {
+    let (mut alice, mut bob) = talking();
+    for person in [&mut alice, &mut bob] {
+        person.session.policy().expiry.online = 2 * 365 * 24 * 60 * 60;
+    }
+    let right = alice.now;
+    wait(&mut alice, &mut bob, 365 * DAY);
+    for text in ["a year ahead", "so that keys are new", "on both sides"] {
+        let line = alice.line(text);
+        bob.receive(&line).take();
+        let line = bob.line(text);
+        alice.receive(&line).take();
+    }
+    for person in [&mut alice, &mut bob] {
+        person.session.policy().expiry.online = 2 * 60 * 60;
+        person.now = right;
+    }
+    // The clocks are right again: from now on two hours count, not a year and two hours.
+    wait(&mut alice, &mut bob, 0);
+    wait(&mut alice, &mut bob, 2 * HOUR);
+    assert!(is_finished(&alice) && is_finished(&bob));
+}

@@ -120,7 +120,7 @@ impl Client for Desk {
         Ok(())
     }
 
-    fn show(&mut self, event: &Event) -> Result<(), DemoError> {
+    fn show(&mut self, _: &Account, _: &Session, event: &Event) -> Result<(), DemoError> {
         self.seen.push(event.clone());
         Ok(())
     }

@@ -7,9 +7,10 @@ use otrv4::session::SmpProgress;
 use otrv4::{Account, KnownKey, Lifetimes, Protection};
 
 use super::{Desk, EverydayError, Place, server};
+use crate::harmless::{self, argument};
 use crate::keep::{Home, State};
 use crate::network::Network;
-use crate::screen::{PUBLICATION_DUE, argument, printable, say, verified};
+use crate::screen::{PUBLICATION_DUE, say, verified};
 use crate::{passphrase, system};
 
 /// `init`: a new account in a new home folder.
@@ -35,7 +36,7 @@ pub(crate) fn init(place: &Place, id: &str, forging: Option<ForgingSecret>) -> R
 pub(crate) fn status(place: &Place, network: Option<&Network>) -> Result<(), EverydayError> {
     let mut desk = Desk::open(place)?;
     let account = &desk.account;
-    say(format_args!("account      {}", printable(account.id())))?;
+    say(format_args!("account      {}", harmless::name(account.id())))?;
     say(format_args!("client       {}", account.tag()))?;
     say(format_args!("fingerprint  {}", account.fingerprint().groups()))?;
     let seconds = account.client_profile().expires().unix() - system::now().unix();
@@ -44,7 +45,7 @@ pub(crate) fn status(place: &Place, network: Option<&Network>) -> Result<(), Eve
     match desk.state.server.clone() {
         None => say("server       none yet: `client-demo publish --server URL`")?,
         Some(known) => {
-            say(format_args!("server       {} at {}", printable(&known.identity), known.url))?;
+            say(format_args!("server       {} at {}", harmless::name(&known.identity), known.url))?;
             match server::look(&mut desk) {
                 Ok((count, _)) => say(format_args!("on it        {count} prekeys of this client"))?,
                 Err(error) => say(format_args!("on it        unknown: {error}"))?,
@@ -89,7 +90,7 @@ pub(crate) fn contacts(place: &Place) -> Result<(), EverydayError> {
         say("Nobody yet: `client-demo send NAME TEXT` or `client-demo receive` begins a conversation.")?;
     }
     for (name, contact) in &desk.state.contacts {
-        say(format_args!("{}", printable(name)))?;
+        say(format_args!("{}", harmless::name(name)))?;
         for line in clients(&desk, name)? {
             say(format_args!("  {line}"))?;
         }
@@ -103,10 +104,10 @@ pub(crate) fn contacts(place: &Place) -> Result<(), EverydayError> {
 /// `fingerprint`: ours, and a contact's.
 pub(crate) fn fingerprint(place: &Place, contact: Option<&str>) -> Result<(), EverydayError> {
     let desk = Desk::open(place)?;
-    say(format_args!("{} (you)", printable(desk.account.id())))?;
+    say(format_args!("{} (you)", harmless::name(desk.account.id())))?;
     say(format_args!("  {}", desk.account.fingerprint().groups()))?;
     if let Some(name) = contact {
-        say(format_args!("{}", printable(name)))?;
+        say(format_args!("{}", harmless::name(name)))?;
         match desk.state.contacts.get(name) {
             Some(_) => clients(&desk, name)?.iter().try_for_each(|line| say(format_args!("  {line}")))?,
             None => say("  no conversation with them yet")?,

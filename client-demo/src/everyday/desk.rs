@@ -77,7 +77,7 @@ impl Desk {
             let outputs = session.tick(&mut Context { account: &mut self.account, rng, now });
             if !outputs.is_empty() {
                 changed = true;
-                keep_outputs(&mut self.state, &name, &session, &outputs);
+                keep_outputs(&mut self.state, &self.account, &session, &outputs);
             }
         }
         if changed { self.keep() } else { Ok(()) }
@@ -85,14 +85,14 @@ impl Desk {
 }
 
 /// Puts a conversation into the state, and with it what is still to be sent and shown.
-pub(super) fn keep_outputs(state: &mut State, name: &str, session: &Session, outputs: &[Output]) {
-    let contact = state.contacts.entry(name.to_owned()).or_insert_with(Contact::new);
+pub(super) fn keep_outputs(state: &mut State, account: &Account, session: &Session, outputs: &[Output]) {
+    let contact = state.contacts.entry(session.correspondent().to_owned()).or_insert_with(Contact::new);
     contact.session = Bytes::from(session.save());
     for output in outputs {
         match output {
             Output::Save => {}
             Output::Send(line) => contact.unsent.push(line.clone()),
-            Output::Event(event) => contact.unshown.push(screen::words(name, event).into()),
+            Output::Event(event) => contact.unshown.push(screen::words(account, session, event).into()),
         }
     }
 }

@@ -22,11 +22,11 @@ pub(crate) use talk::{receive, send};
 pub(crate) use trust::{TrustChange, trust};
 pub(crate) use verify::{SmpStep, Whom, by_hand as verify_by_hand, show as verify, smp as verify_by_smp};
 
+use crate::harmless::{self, argument};
 use crate::keep::KeepError;
 use crate::network::NetworkError;
 use crate::passphrase::PassphraseError;
 use crate::prekeys::PrekeyError;
-use crate::screen::{argument, printable};
 
 /// The home folder, and what opens it.
 pub(crate) struct Place {
@@ -71,24 +71,24 @@ pub(crate) enum EverydayError {
     #[error("the verification was not done: {0}{hint}", hint = which(.0))]
     Smp(Refused),
     #[error("there is no encrypted conversation with {contact} that a secret could be compared in: \
-             `client-demo send {name} TEXT` starts one", contact = printable(.0), name = argument(.0))]
+             `client-demo send {name} TEXT` starts one", contact = harmless::name(.0), name = argument(.0))]
     NoConversation(String),
-    #[error("{} has not asked anything that waits for an answer", printable(.0))]
+    #[error("{} has not asked anything that waits for an answer", harmless::name(.0))]
     NothingAsked(String),
-    #[error("nothing is known of {} yet: give the fingerprint that they told you with --fingerprint HEX", printable(.0))]
+    #[error("nothing is known of {} yet: give the fingerprint that they told you with --fingerprint HEX", harmless::name(.0))]
     NothingKnown(String),
     #[error(
         "{} is not known as a fingerprint of {}. Nothing has changed: see `client-demo trust {}` for \
              those that are.\nIf it differs from what they told you, somebody may sit between you. If they told you that \
              it is one of another client of theirs, say so with --unseen",
         given,
-        printable(contact),
+        harmless::name(contact),
         argument(contact)
     )]
     NotTheirs { contact: String, given: String },
     #[error("which fingerprint have you compared? Say it with --fingerprint HEX, or run it on a terminal")]
     WhichFingerprint,
-    #[error("too many keys of {} are verified already: `client-demo trust {} --forget HEX` makes room", printable(.0), argument(.0))]
+    #[error("too many keys of {} are verified already: `client-demo trust {} --forget HEX` makes room", harmless::name(.0), argument(.0))]
     NoRoom(String),
     #[error("which network? Give --network DIR")]
     NoNetwork,

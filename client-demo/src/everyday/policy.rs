@@ -1,8 +1,9 @@
 //! `policy`: what is allowed and wished for, with everybody or with one contact.
 
 use super::{Desk, EverydayError, Place};
+use crate::harmless::{self, argument};
 use crate::keep::{SETTINGS, Setting, Settings};
-use crate::screen::{argument, printable, say};
+use crate::screen::say;
 
 /// What `policy` should do beside showing.
 pub(crate) struct PolicyChange {
@@ -25,7 +26,7 @@ pub(crate) fn policy(
     let everybody = &desk.state.policy;
     let own = contact.and_then(|name| desk.state.policies.get(name));
     match contact {
-        Some(name) => say(format_args!("Policy with {}", printable(name)))?,
+        Some(name) => say(format_args!("Policy with {}", harmless::name(name)))?,
         None => say("Policy with everybody who has no other one")?,
     }
     let layers: Vec<&Settings> = [Some(everybody), own].into_iter().flatten().collect();

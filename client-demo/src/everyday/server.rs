@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 
 use super::talk::allows_offline;
 use super::{Desk, EverydayError, Place};
+use crate::harmless;
 use crate::keep::{Pinned, Settings};
 use crate::prekeys::PrekeyServer;
-use crate::screen::{printable, say};
+use crate::screen::say;
 use crate::system;
 
 /// What the person says about the server.
@@ -33,9 +34,9 @@ pub(crate) enum WrongKey {
          Either its operator has changed the key, or this is another server, or somebody between you and the server \
          pretends to be it. Ask the operator over another channel, and if the new fingerprint is right, say so with \
          --fingerprint {}",
-        printable(known.name()),
+        harmless::name(known.name()),
         known.fingerprint().groups(),
-        printable(shown.name()),
+        harmless::name(shown.name()),
         shown.fingerprint().groups(),
         shown.fingerprint()
     )]
@@ -81,7 +82,7 @@ pub(crate) fn publish(place: &Place, choice: &Choice, count: Option<usize>) -> R
             if missing == 0 && !desk.account.publication_due(system::now()) {
                 say(format_args!(
                     "Nothing to do: {} has {on_server} prekeys of you.",
-                    printable(key.name())
+                    harmless::name(key.name())
                 ))?;
                 return Ok(());
             }
@@ -91,7 +92,7 @@ pub(crate) fn publish(place: &Place, choice: &Choice, count: Option<usize>) -> R
     loop {
         let before = desk.account.prekeys();
         let ids = publish_some(&mut desk, &server, &key, &token, missing)?;
-        say(format_args!("Published on {}: your profiles and {ids} prekeys.", printable(key.name())))?;
+        say(format_args!("Published on {}: your profiles and {ids} prekeys.", harmless::name(key.name())))?;
         missing = missing.saturating_sub(desk.account.prekeys().saturating_sub(before));
         if missing == 0 && !desk.account.has_unpublished() {
             break;
@@ -156,7 +157,8 @@ pub(super) fn fetch(
     if ensembles.is_empty() {
         return Err(EverydayError::NoPrekeys { contact: contact.to_owned(), server: key.name().to_owned() });
     }
-    say(format_args!("Fetched keys of {contact} from {}: {} client(s).", key.name(), ensembles.len()))?;
+    let (contact, server) = (harmless::name(contact), harmless::name(key.name()));
+    say(format_args!("Fetched keys of {contact} from {server}: {} client(s).", ensembles.len()))?;
     Ok(ensembles)
 }
 
@@ -204,7 +206,7 @@ fn check(
 }
 
 fn introduce(server: &ServerKey, checked: bool) -> io::Result<()> {
-    say(format_args!("Prekey server {}", printable(server.name())))?;
+    say(format_args!("Prekey server {}", harmless::name(server.name())))?;
     say(format_args!("  fingerprint {}", server.fingerprint().groups()))?;
     say(match checked {
         true => "  It is the one that you gave. From now on no other key is accepted.",

@@ -145,7 +145,7 @@ impl Client for Talk<'_> {
             contact.unsent.clear();
             contact.unshown.clear();
         }
-        keep_outputs(self.state, self.contact, session, rest);
+        keep_outputs(self.state, account, session, rest);
         Ok(self.home.save(self.state)?)
     }
 
@@ -153,12 +153,12 @@ impl Client for Talk<'_> {
         Ok(self.network.deliver(&self.me, self.contact, line)?)
     }
 
-    fn show(&mut self, event: &Event) -> Result<(), EverydayError> {
+    fn show(&mut self, account: &Account, session: &Session, event: &Event) -> Result<(), EverydayError> {
         self.kept_back |= matches!(event, Event::Queued | Event::NotDone { .. });
         match event {
             // Said at the end, as long as it is so.
             Event::PublicationDue => {}
-            event => say(screen::words(self.contact, event))?,
+            event => say(screen::words(account, session, event))?,
         }
         Ok(())
     }

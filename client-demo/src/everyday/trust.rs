@@ -4,7 +4,8 @@ use otrv4::account::{ContactKey, KnownKey};
 use otrv4::{InstanceView, Protection, Session};
 
 use super::{Desk, EverydayError, Place};
-use crate::screen::{argument, date, failures, lines_of_groups, printable, say, verified};
+use crate::harmless::{self, argument};
+use crate::screen::{date, failures, lines_of_groups, say, verified};
 
 /// What `trust` should do beside showing.
 pub(crate) struct TrustChange {
@@ -55,7 +56,7 @@ fn known(was: bool, contact: &str, key: ContactKey) -> Result<(), EverydayError>
 
 /// A contact with all that is known of its keys.
 pub(super) fn show(desk: &Desk, name: &str) -> Result<(), EverydayError> {
-    say(printable(name))?;
+    say(harmless::name(name))?;
     let session = desk.session(name)?;
     let Some(contact) = desk.account.contact(name) else {
         say("  nothing is known of them yet")?;

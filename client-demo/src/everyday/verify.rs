@@ -11,9 +11,10 @@ use otrv4::{Context, InstanceView, Protection, Refused, Session};
 use super::desk::is_encrypted;
 use super::talk::Talk;
 use super::{Desk, EverydayError, Place, qr, trust};
+use crate::harmless::{self, argument, message};
 use crate::network::Network;
 use crate::perform::perform;
-use crate::screen::{argument, lines_of_groups, message, printable, say, verified};
+use crate::screen::{lines_of_groups, say, whose};
 use crate::{passphrase, system};
 
 /// Whom to verify: a contact, or one client of theirs.
@@ -38,7 +39,7 @@ pub(crate) enum SmpStep {
 pub(crate) fn show(place: &Place, whom: &Whom) -> Result<(), EverydayError> {
     let desk = Desk::open(place)?;
     let ours = desk.account.fingerprint();
-    say(format_args!("{} (you)", printable(desk.account.id())))?;
+    say(format_args!("{} (you)", harmless::name(desk.account.id())))?;
     lines_of_groups(ours.into()).iter().try_for_each(|line| say(format_args!("  {line}")))?;
     // It holds 112 characters of the thousands that fit.
     for line in qr::code(&ours).unwrap_or_default() {
@@ -47,7 +48,8 @@ pub(crate) fn show(place: &Place, whom: &Whom) -> Result<(), EverydayError> {
     trust::show(&desk, &whom.contact)?;
     let session = desk.session(&whom.contact)?;
     for (client, question) in asked(&session, whom) {
-        say(words_asked(client, question))?;
+        say(format_args!("Client {} asks. {}", client.tag, whose(&desk.account, &session, client.tag)))?;
+        say(words_asked(question))?;
     }
     let name = argument(&whom.contact);
     say("")?;
@@ -89,7 +91,7 @@ pub(crate) fn by_hand(
             return Err(EverydayError::NoRoom(whom.contact.clone()));
         }
         desk.keep()?;
-        say(format_args!("{} is verified by hand with the fingerprint", printable(&whom.contact)))?;
+        say(format_args!("{} is verified by hand with the fingerprint", harmless::name(&whom.contact)))?;
         lines_of_groups(key).iter().try_for_each(|line| say(format_args!("  {line}")))?;
     }
     Ok(())
@@ -141,10 +143,9 @@ fn to_answer(desk: &Desk, session: &Session, whom: &Whom) -> Result<(InstanceTag
     if asked.next().is_some() {
         return Err(EverydayError::Smp(Refused::WhichInstance));
     }
-    say(words_asked(client, question))?;
-    if let Some(key) = key(&client) {
-        say(format_args!("  Its key is {}.", verified(desk.account.verification(&whom.contact, key))))?;
-    }
+    // First whose key it is: what follows is theirs.
+    say(format_args!("Client {} asks. {}", client.tag, whose(&desk.account, session, client.tag)))?;
+    say(words_asked(question))?;
     Ok((client.tag, question.to_owned()))
 }
 
@@ -193,13 +194,12 @@ fn asked<'a>(session: &'a Session, whom: &Whom) -> impl Iterator<Item = (Instanc
     clients(session, whom).filter_map(|client| Some((client, session.smp_question(client.tag)?)))
 }
 
-fn words_asked(client: InstanceView, question: &str) -> String {
+fn words_asked(question: &str) -> String {
     match question.is_empty() {
         true => format!(
-            "Client {} asks for a secret that you have agreed on outside of this chat. If you have not, decline.",
-            client.tag
+            "  It is about a secret that you have agreed on outside of this chat. If you have not, decline."
         ),
-        false => message(&format!("Client {} asks", client.tag), question),
+        false => message("  The question", question),
     }
 }
 
@@ -210,7 +210,7 @@ fn ask_which(contact: &str, keys: Vec<ContactKey>) -> Result<Vec<ContactKey>, Ev
     }
     let mut compared = Vec::new();
     for key in keys {
-        say(printable(contact))?;
+        say(harmless::name(contact))?;
         lines_of_groups(key).iter().try_for_each(|line| say(format_args!("  {line}")))?;
         print!("Have you compared it, outside of this chat, and is it the same? [y/N] ");
         _ = io::stdout().flush();

@@ -108,7 +108,7 @@ impl Client for Outside {
         Ok(())
     }
 
-    fn show(&mut self, event: &Event) -> Result<(), NotDone> {
+    fn show(&mut self, _: &Account, _: &Session, event: &Event) -> Result<(), NotDone> {
         self.lines.extend(event_line(event).map(Zeroizing::new));
         Ok(())
     }

@@ -223,18 +223,15 @@ impl Instance {
     pub(crate) fn expire(&mut self, expiry: Expiry, now: Timestamp) -> Expired {
         let before = self.answers.len();
         self.answers.retain(|(_, until)| *until > now);
-        let mut expired = Expired {
-            changed: before != self.answers.len(),
-            session: self.expire_session(expiry, now),
-            unrevealed: None,
-        };
-        let current = match &mut self.state {
-            State::Encrypted(channel) => Some(channel),
-            State::Start | State::Finished(_) => None,
-        };
-        for channel in current.into_iter().chain(self.previous.as_mut().map(|(channel, _)| channel)) {
-            expired.changed |= channel.expire_stored(now.plus(-expiry.of(channel.mode)));
+        let mut changed = before != self.answers.len();
+        for channel in self.channels() {
+            changed |= channel.clamp_times(now);
         }
+        let session = self.expire_session(expiry, now);
+        for channel in self.channels() {
+            changed |= channel.expire_stored(now.plus(-expiry.of(channel.mode)));
+        }
+        let mut expired = Expired { changed, session, unrevealed: None };
         if self.previous.as_ref().is_some_and(|(_, until)| *until <= now) {
             expired.changed = true;
             if let Some((old, _)) = self.previous.take() {
@@ -245,6 +242,15 @@ impl Instance {
             }
         }
         expired
+    }
+
+    /// The channel that runs and the one before.
+    fn channels(&mut self) -> impl Iterator<Item = &mut Channel> {
+        let current = match &mut self.state {
+            State::Encrypted(channel) => Some(channel.as_mut()),
+            State::Start | State::Finished(_) => None,
+        };
+        current.into_iter().chain(self.previous.as_mut().map(|(channel, _)| channel.as_mut()))
     }
 
     /// "To expire a session": FINISHED, and nothing is kept, not even to read what is on its way. Gives the channel for
