@@ -261,7 +261,6 @@ mod tests {
             policy: Settings::default(),
             policies: BTreeMap::new(),
             server: None,
-            unanswered: Vec::new(),
         }
     }
 

@@ -28,8 +28,6 @@ pub(crate) struct State {
     pub(crate) policies: BTreeMap<String, Settings>,
     /// The prekey server that this account uses.
     pub(crate) server: Option<Pinned>,
-    /// The answer of a `pipe` to its last command, until it has been given.
-    pub(crate) unanswered: Vec<Zeroizing<String>>,
 }
 
 /// A correspondent.
@@ -43,6 +41,8 @@ pub(crate) struct Contact {
     pub(crate) unshown: Vec<Zeroizing<String>>,
     /// Lines for the network that the session counts as sent, until they are.
     pub(crate) unsent: Vec<String>,
+    /// The answer of a `pipe` with this contact to its last command, until it has been given.
+    pub(crate) unanswered: Vec<Zeroizing<String>>,
 }
 
 /// A prekey server and the key by which it was first known.
@@ -72,7 +72,6 @@ impl State {
             policy: Settings::default(),
             policies: BTreeMap::new(),
             server: None,
-            unanswered: Vec::new(),
         }
     }
 
@@ -138,7 +137,12 @@ impl std::io::Write for Count {
 impl Contact {
     /// Nothing said yet; for the first [`State`] with this contact, which sets the session.
     pub(crate) fn new() -> Self {
-        Self { session: Bytes::from(Vec::new()), unshown: Vec::new(), unsent: Vec::new() }
+        Self {
+            session: Bytes::from(Vec::new()),
+            unshown: Vec::new(),
+            unsent: Vec::new(),
+            unanswered: Vec::new(),
+        }
     }
 }
 
@@ -192,7 +196,7 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -203,6 +207,7 @@ mod tests {
             session: Bytes::from(vec![0, 255, 7]),
             unshown: vec![Zeroizing::new("a \"quoted\" text\nof two lines".to_owned())],
             unsent: vec!["?OTR:".to_owned()],
+            unanswered: vec![Zeroizing::new("plain hello".to_owned())],
         };
         let server = Pinned {
             url: "http://127.0.0.1:7448".to_owned(),
@@ -216,7 +221,6 @@ mod tests {
             policy: Settings::default(),
             policies: BTreeMap::from([("Zoë".to_owned(), Settings::default())]),
             server: Some(server),
-            unanswered: vec![Zeroizing::new("plain hello".to_owned())],
         }
     }
 
@@ -239,12 +243,12 @@ mod tests {
     fn another_version_and_other_fields_are_refused() {
         let text = String::from_utf8(state().write().to_vec()).expect("JSON");
         for (from, to) in
-            [("\"version\":2", "\"version\":3"), ("\"server\":", "\"servant\":"), ("AQEB", "?QEB")]
+            [("\"version\":3", "\"version\":4"), ("\"server\":", "\"servant\":"), ("AQEB", "?QEB")]
         {
             assert!(text.contains(from));
             assert!(State::read(text.replacen(from, to, 1).as_bytes()).is_err());
         }
-        let old = State::read(br#"{"version":1,"state":{"what":"it held"}}"#).err().expect("refused");
-        assert!(old.to_string().contains("its version is 1"), "{old}");
+        let old = State::read(br#"{"version":2,"state":{"what":"it held"}}"#).err().expect("refused");
+        assert!(old.to_string().contains("its version is 2"), "{old}");
     }
 }

@@ -2,7 +2,8 @@
 //! For scripts, bots and tests of interoperability.
 //!
 //! With a home folder, a command's answer is kept together with the state that it comes from until it has been given.
-//! So a process that is killed between the two loses nothing: the next one begins with that answer.
+//! So a process that is killed between the two loses nothing: the next one begins with that answer. And one that cannot
+//! keep them ends without an answer, so that the command counts as never given.
 
 mod command;
 mod lines;
@@ -80,6 +81,7 @@ enum NotDone {
     Refused(#[from] Refused),
     #[error("not an ensemble: {0}")]
     Ensemble(WireError),
+    /// The only one that ends the process.
     #[error(transparent)]
     Keep(#[from] KeepError),
     #[error("there is no home folder: start with --home")]
@@ -118,21 +120,23 @@ impl Pipe {
         let clock = now.unwrap_or_else(system::now);
         let new =
             || Account::new(&id, ForgingSecret::Destroy, Lifetimes::default(), &mut system::rng(), clock);
-        let (account, mut session, keeper) = match home {
-            None => (new(), Session::new(&contact, policy), None),
+        let mut session = Session::new(&contact, policy);
+        // Before there is a home: what is refused makes none.
+        session.set_max_line(mtu)?;
+        let (account, keeper) = match home {
+            None => (new(), None),
             Some(folder) => {
                 let (account, keeper) = Keeper::open(&folder, &contact, passphrase, new)?;
-                let session = match keeper.session() {
-                    Some(bytes) => Session::load(bytes, policy)?,
-                    None => Session::new(&contact, policy),
-                };
-                (account, session, Some(keeper))
+                (account, Some(keeper))
             }
         };
         if account.id() != id {
             return Err(PipeError::OtherAccount(account.id().to_owned()));
         }
-        session.set_max_line(mtu)?;
+        if let Some(bytes) = keeper.as_ref().and_then(Keeper::session) {
+            session = Session::load(bytes, policy)?;
+            session.set_max_line(mtu)?;
+        }
         Ok(Self { account, session, outside: Outside::new(now, keeper), quit: false })
     }
 
@@ -272,12 +276,15 @@ impl Pipe {
         format!("{} {protection}{handshake}{selected}{smp}", client.tag)
     }
 
-    /// Keeps what has changed, then gives the answer.
+    /// Keeps what has changed, then gives the answer. What cannot be kept ends the process with nothing said and nothing
+    /// more written: the folder still holds the state before it, and the next process can be given the same again.
     fn answer(&mut self, done: Result<(), NotDone>, output: &mut impl Write) -> Result<(), PipeError> {
-        let kept = done.and_then(|()| Ok(self.outside.keep_changes(&self.account, &self.session)?));
-        if let Err(error) = kept {
-            self.outside.say(format!("err {}", words::escape(&error.to_string())));
+        match done {
+            Ok(()) => {}
+            Err(NotDone::Keep(error)) => return Err(error.into()),
+            Err(error) => self.outside.say(format!("err {}", words::escape(&error.to_string()))),
         }
+        self.outside.keep_changes(&self.account, &self.session)?;
         self.outside.give(output)
     }
 }

@@ -53,11 +53,12 @@ impl Outside {
     pub(super) fn greet(&mut self, ready: String) {
         self.say(ready);
         if let Some(keeper) = &self.keeper {
-            self.lines.extend(keeper.state.unanswered.iter().cloned());
+            self.lines.extend(keeper.unanswered().iter().cloned());
         }
     }
 
-    /// Keeps account, session and the answer: what it says so far, and what is still to come.
+    /// Keeps account, session and the answer: what it says so far, and what is still to come. If it fails, nothing may be
+    /// kept after it: the state in memory is then ahead of what was said.
     pub(super) fn keep(
         &mut self,
         account: &Account,
@@ -65,10 +66,8 @@ impl Outside {
         rest: &[Output],
     ) -> Result<(), KeepError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        keeper.set(account, session);
         let lines = rest.iter().filter_map(line).map(Zeroizing::new);
-        keeper.state.unanswered = self.lines.iter().cloned().chain(lines).collect();
-        keeper.home.save(&keeper.state)
+        keeper.keep(account, session, self.lines.iter().cloned().chain(lines).collect())
     }
 
     /// The same, if something was not kept yet.
@@ -86,9 +85,8 @@ impl Outside {
             writeln!(output, "{}", line.as_str())?;
         }
         output.flush()?;
-        if let Some(keeper) = self.keeper.as_mut().filter(|keeper| !keeper.state.unanswered.is_empty()) {
-            keeper.state.unanswered.clear();
-            keeper.home.save(&keeper.state)?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.settle()?;
         }
         writeln!(output, "event done")?;
         Ok(output.flush()?)
@@ -123,21 +121,22 @@ impl Keeper {
         new: impl FnOnce() -> Account,
     ) -> Result<(Account, Self), PipeError> {
         let contact = contact.to_owned();
-        if !Home::exists(folder) {
-            if passphrase.is_none() {
-                eprintln!(
-                    "client-demo: no passphrase: what protects {} is the file identity.key in it, which only you may read",
-                    folder.display()
-                );
-            }
+        let (account, home, state) = if Home::exists(folder) {
+            let passphrase = || passphrase.ok_or_else(|| KeepError::NoPassphrase(folder.to_owned()));
+            let (home, state) = Home::open(folder, passphrase)?;
+            (Account::load(state.account.as_slice())?, home, state)
+        } else {
             let account = new();
             let state = State::new(&account);
-            let home = Home::create(folder, passphrase, &state)?;
-            return Ok((account, Self { home, contact, state }));
+            (account, Home::create(folder, passphrase, &state)?, state)
+        };
+        // Each time, and above all where a passphrase was given and is of no use.
+        if !Home::is_protected(folder) {
+            eprintln!(
+                "client-demo: no passphrase protects {}: what does is the file identity.key in it, which only you may read",
+                folder.display()
+            );
         }
-        let passphrase = || passphrase.ok_or_else(|| KeepError::NoPassphrase(folder.to_owned()));
-        let (home, state) = Home::open(folder, passphrase)?;
-        let account = Account::load(state.account.as_slice())?;
         Ok((account, Self { home, contact, state }))
     }
 
@@ -146,14 +145,74 @@ impl Keeper {
         self.state.contacts.get(&self.contact).map(|contact| contact.session.as_slice())
     }
 
-    fn set(&mut self, account: &Account, session: &Session) {
+    fn unanswered(&self) -> &[Zeroizing<String>] {
+        self.state.contacts.get(&self.contact).map_or(&[], |contact| contact.unanswered.as_slice())
+    }
+
+    fn keep(
+        &mut self,
+        account: &Account,
+        session: &Session,
+        unanswered: Vec<Zeroizing<String>>,
+    ) -> Result<(), KeepError> {
         self.state.account = Bytes::from(account.save());
         let contact = self.state.contacts.entry(self.contact.clone()).or_insert_with(Contact::new);
         contact.session = Bytes::from(session.save());
+        contact.unanswered = unanswered;
+        self.home.save(&self.state)
+    }
+
+    /// The answer has been given: what was kept of it goes.
+    fn settle(&mut self) -> Result<(), KeepError> {
+        match self.state.contacts.get_mut(&self.contact) {
+            Some(contact) if !contact.unanswered.is_empty() => {
+                contact.unanswered.clear();
+                self.home.save(&self.state)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn differs(&self, account: &Account, session: &Session) -> bool {
         let session_differs = self.session().is_none_or(|saved| saved != session.save().as_slice());
         session_differs || self.state.account.as_slice() != account.save().as_slice()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use otrv4::keys::ForgingSecret;
+    use otrv4::{Lifetimes, Policy};
+
+    use super::*;
+
+    fn open(folder: &Path, contact: &str) -> (Account, Session, Outside) {
+        let (rng, now) = (&mut system::rng(), system::now());
+        let new = || Account::new("bob", ForgingSecret::Destroy, Lifetimes::default(), rng, now);
+        let (account, keeper) = Keeper::open(folder, contact, None, new).expect("opened");
+        (account, Session::new(contact, Policy::default()), Outside::new(None, Some(keeper)))
+    }
+
+    /// What a process says first.
+    fn greeting(folder: &Path, contact: &str) -> String {
+        let (account, session, mut outside) = open(folder, contact);
+        outside.greet("event ready".to_owned());
+        outside.keep_changes(&account, &session).expect("kept");
+        let mut said = Vec::new();
+        outside.give(&mut said).expect("given");
+        String::from_utf8(said).expect("UTF-8")
+    }
+
+    #[test]
+    fn an_answer_that_was_not_given_waits_for_its_own_contact() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (account, session, mut outside) = open(folder.path(), "alice");
+        outside.say("plain from alice".to_owned());
+        outside.keep(&account, &session, &[Output::Send("to alice".to_owned())]).expect("kept");
+        drop(outside);
+        assert_eq!(greeting(folder.path(), "carol"), "event ready\nevent done\n");
+        let pending = "event ready\nplain from alice\nout to alice\nevent done\n";
+        assert_eq!(greeting(folder.path(), "alice"), pending);
+        assert_eq!(greeting(folder.path(), "alice"), "event ready\nevent done\n", "given once");
     }
 }

@@ -94,7 +94,7 @@ fn the_home_shows_nothing_and_age_opens_it() {
     let identity = open(&home.join("identity.age"), &age::scrypt::Identity::new(passphrase));
     let identity = age::x25519::Identity::from_str(identity.trim()).expect("an age identity");
     let state = open(&home.join("state.age"), &identity);
-    assert!(state.starts_with(r#"{"version":2,"#) && state.contains("the secret word"), "{state}");
+    assert!(state.starts_with(r#"{"version":3,"#) && state.contains("the secret word"), "{state}");
 
     // What was not shown is shown by the next process, once.
     assert_eq!(texts(&world.done("bob", &["receive"]), "alice"), ["the secret word"]);

@@ -1,9 +1,13 @@
-//! Two `client-demo pipe` processes that derive keys and let time pass; this test is the network.
+//! Two `client-demo pipe` processes that derive keys and let time pass, and the homes that they live in; this test is the
+//! network.
 
+use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use crate::process::{
-    Pipe, assert_secure, client, encrypted, give, goes_on, plain, say, says, start, wire_lines,
+    Pipe, assert_secure, client, encrypted, give, goes_on, plain, run, say, says, start, wire_lines,
 };
 
 #[test]
@@ -130,4 +134,87 @@ fn a_fingerprint_is_new_once_and_another_one_is_a_change() {
     let mut other = Pipe::start("bob", "alice", &[]);
     let said = start(&mut alice, &mut other);
     assert!(says(&said, &format!("event fingerprint changed {}", other.fingerprint())), "{said:?}");
+}
+
+fn at_home(me: &str, them: &str, home: &Path) -> Command {
+    let mut command = client(["pipe", "--account", me, "--contact", them, "--home"]);
+    command.arg(home);
+    command
+}
+
+/// Runs it to its end with these commands.
+fn obey(mut command: Command, lines: &[&str]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(lines.join("\n").as_bytes()).expect("it listens");
+    drop(stdin);
+    child.wait_with_output().expect("it ended")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+#[test]
+fn what_cannot_be_kept_ends_the_process_and_is_as_if_it_never_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().join("home");
+    let mut alice = Pipe::start("alice", "bob", &[]);
+    let mut bob = Pipe::at_home("bob", "alice", &home);
+    assert_secure(&start(&mut alice, &mut bob), &alice, &bob);
+    say(&mut alice, &mut bob, "hello");
+    let greeting = format!("{}\nevent done\n", bob.greeting[0]);
+    let line = alice.send("not to be lost").remove(0);
+    bob.kill();
+
+    let in_the_way = home.join("state.age.new");
+    fs::create_dir(&in_the_way).expect("made");
+    for command in [&format!("recv {line}"), "send never sent", "prekeys 1", "end", "save"] {
+        let ended = obey(at_home("bob", "alice", &home), &[command, "state"]);
+        assert_eq!(ended.status.code(), Some(1), "{command}");
+        assert_eq!(text(&ended.stdout), greeting, "no answer, and no other command: {command}");
+        let said = text(&ended.stderr);
+        assert!(said.contains("cannot write") && said.contains("state.age.new"), "{command}: {said}");
+    }
+
+    fs::remove_dir(&in_the_way).expect("removed");
+    let mut bob = Pipe::at_home("bob", "alice", &home);
+    assert_eq!(bob.greeting.len(), 1, "{:?}", bob.greeting);
+    assert_eq!(plain(&bob.receive(&line)), ["not to be lost"]);
+    goes_on(&mut alice, &mut bob);
+}
+
+#[test]
+fn what_is_refused_at_the_start_makes_no_home() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (home, empty) = (folder.path().join("home"), folder.path().join("empty"));
+    fs::write(&empty, "\nonly the first line counts").expect("written");
+    let command = || at_home("alice", "bob", &home);
+    for (refused, why) in [
+        (run(command().env("CLIENT_DEMO_PASSPHRASE", "")), "the passphrase is empty"),
+        (run(command().arg("--passphrase-file").arg(&empty)), "the passphrase is empty"),
+        (run(command().args(["--mtu", "10"])), "10"),
+    ] {
+        assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), String::new()), "{why}");
+        let said = text(&refused.stderr);
+        assert!(said.contains(why), "{said}");
+        assert!(!home.exists(), "{why}");
+    }
+}
+
+#[test]
+fn a_home_that_no_passphrase_protects_says_so_each_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (bare, protected) = (folder.path().join("bare"), folder.path().join("protected"));
+    let words = "no passphrase protects";
+    for passphrase in [None, None, Some("given in vain")] {
+        let done =
+            run(at_home("alice", "bob", &bare).envs(passphrase.map(|p| ("CLIENT_DEMO_PASSPHRASE", p))));
+        assert!(done.status.success() && text(&done.stderr).contains(words), "{done:?}");
+    }
+    for _ in 0..2 {
+        let done = run(at_home("alice", "bob", &protected).env("CLIENT_DEMO_PASSPHRASE", "correct horse"));
+        assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+    }
 }
