@@ -140,6 +140,10 @@ fn forged(line: &str, j: u32) -> String {
 /// The four messages of a run with equal secrets, as they travel: each is a data message and turns the ratchet.
 fn smp(c: &mut Criterion) {
     c.bench_function("SMP, both sides", |b| {
+        let mut random = rng();
+        b.iter(|| assert!(otrv4::primitives::smp(&mut random)));
+    });
+    c.bench_function("SMP, both sides, in data messages", |b| {
         let (mut alice, mut bob) = alice_and_bob();
         dakez(&mut alice, &mut bob);
         let of_alice = alice.account.tag();

@@ -6,6 +6,9 @@ use rand_core::CryptoRng;
 use crate::crypto::dh3072::{DhKeyPair, DhPublic};
 use crate::crypto::ed448::{Point, SigningKey};
 use crate::crypto::ring::{self, RingSignature, RingUse};
+use crate::keys::Fingerprint;
+use crate::smp::ed448::{self, Ed448};
+use crate::smp::{Smp, SmpError};
 
 /// A ring of three keys, of which we have the second.
 pub struct RingSigner {
@@ -63,4 +66,18 @@ impl DhPower {
     pub fn is_member(&self) -> bool {
         DhPublic::from_be_bytes(self.theirs.as_be_bytes()).is_ok()
     }
+}
+
+/// A whole run of SMP with equal secrets, both sides, without the data messages that carry it.
+pub fn smp(rng: &mut dyn CryptoRng) -> bool {
+    let fingerprint = Fingerprint::from_bytes([7; 56]);
+    let secret = || ed448::secret(&fingerprint, &fingerprint, &[7; 8], b"secret");
+    let (alice, message_1) = Smp::<Ed448>::start(secret(), rng);
+    let mut run = || {
+        let (bob, message_2) = Smp::<Ed448>::default().receive_1(&message_1)?.answer(secret(), rng)?;
+        let (alice, message_3) = alice.receive_2(&message_2, rng)?;
+        let (bobs_result, message_4) = bob.receive_3(&message_3, rng)?;
+        Ok::<_, SmpError>(bobs_result && alice.receive_4(&message_4)?)
+    };
+    run().is_ok_and(|equal| equal)
 }
