@@ -196,9 +196,10 @@ fn asked<'a>(session: &'a Session, whom: &Whom) -> impl Iterator<Item = (Instanc
 
 fn words_asked(question: &str) -> String {
     match question.is_empty() {
-        true => format!(
+        true => {
             "  It is about a secret that you have agreed on outside of this chat. If you have not, decline."
-        ),
+                .to_owned()
+        }
         false => message("  The question", question),
     }
 }
