@@ -29,7 +29,7 @@ fn alice_writes_to_bob_while_he_is_away_and_he_answers() {
     let mut read = texts(&received, "alice");
     read.sort_unstable();
     assert_eq!(read, ["are you there?", "five", "four", "three", "two"], "{received}");
-    assert!(received.contains("three\n  of two lines"));
+    assert!(received.contains("three\n  | of two lines"), "{received}");
     assert_eq!(line_with(&received, "session id"), line_with(&sent, "session id"));
     assert!(texts(&world.done("bob", &["receive"]), "alice").is_empty(), "it was read already");
 

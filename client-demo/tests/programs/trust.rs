@@ -93,13 +93,17 @@ fn a_question_over_the_network_verifies_the_one_who_answers() {
     ] {
         assert!(world.done("alice", &ask).contains("`client-demo receive` shows the result"));
         let asked = world.done("bob", &["receive"]);
-        assert!(asked.contains(r"asks: Where did we meet?\u{1b}[2J"), "{asked}");
+        assert!(asked.contains(r"The question: Where did we meet?\u{1b}[2J"), "{asked}");
         assert!(asked.contains("`client-demo verify alice@example.org --answer`"), "{asked}");
         for command in [["verify", "alice@example.org"].as_slice(), &["contacts"]] {
             let shown = world.done("bob", command);
-            assert!(shown.contains("asks: Where did we meet?") || shown.contains("--answer"), "{shown}");
+            assert!(shown.contains("Where did we meet?") || shown.contains("--answer"), "{shown}");
         }
-        assert!(world.done("bob", &answer(file)).contains("asks: Where did we meet?"));
+        let answered = world.done("bob", &answer(file));
+        assert!(
+            answered.contains("asks. Its key: NOT VERIFIED.\n  The question: Where did we meet?"),
+            "{answered}"
+        );
         world.done("alice", &["receive"]);
         let told = world.done("bob", &["receive"]);
         assert!(told.contains(bob_reads), "{told}");
