@@ -64,8 +64,10 @@ pub(crate) enum EverydayError {
     #[error(transparent)]
     ServerKey(#[from] Box<server::WrongKey>),
     #[error(
-        "{contact} has nothing on {server} that a conversation could start from: they have never published there, or \
-         all of it has been used.\nAsk them to run `client-demo publish`, or to write first"
+        "{} has nothing on {} that a conversation could start from: they have never published there, or all of it has \
+         been used.\nAsk them to run `client-demo publish`, or to write first",
+        harmless::name(contact),
+        harmless::name(server)
     )]
     NoPrekeys { contact: String, server: String },
     #[error("the verification was not done: {0}{hint}", hint = which(.0))]
