@@ -254,6 +254,45 @@ mod tests {
     }
 
     #[test]
+    fn a_message_from_a_key_beside_the_verified_one_says_so() {
+        let now = Timestamp::from_unix(1_800_000_000);
+        let account = |id: &str| {
+            Account::new(id, ForgingSecret::Destroy, Lifetimes::default(), &mut system::rng(), now)
+        };
+        let (mut alice, mut bob) = (account("alice"), account("bob"));
+        let mut with_bob = Session::new("bob", Policy::default());
+        let mut with_alice = Session::new("alice", Policy::default());
+        let lines = |outputs: Vec<otrv4::Output>| -> Vec<String> {
+            let lines = outputs.into_iter().filter_map(|output| match output {
+                otrv4::Output::Send(line) => Some(line),
+                _ => None,
+            });
+            lines.collect()
+        };
+        let rng = &mut system::rng();
+        let mut under_way =
+            lines(with_alice.start_identity(&mut otrv4::Context { account: &mut bob, rng, now }));
+        for turn in 0..3 {
+            let (session, account) =
+                if turn % 2 == 0 { (&mut with_bob, &mut alice) } else { (&mut with_alice, &mut bob) };
+            let rng = &mut system::rng();
+            let cx = &mut otrv4::Context { account, rng, now };
+            under_way = under_way.iter().flat_map(|line| lines(session.receive(cx, line))).collect();
+        }
+        let event = Event::Message { from: bob.tag(), text: "what was the code?".to_owned() };
+        assert_eq!(words(&alice, &with_bob, &event), "bob: what was the code?");
+        // Another key of Bob's is the one that Alice has compared.
+        let compared = ContactKey::V4(account("bob").fingerprint());
+        assert!(alice.verify_by_hand("bob", compared, now));
+        assert_eq!(
+            words(&alice, &with_bob, &event),
+            format!("bob (UNVERIFIED KEY, client {}): what was the code?", bob.tag())
+        );
+        assert!(alice.verify_by_hand("bob", ContactKey::V4(bob.fingerprint()), now));
+        assert_eq!(words(&alice, &with_bob, &event), "bob: what was the code?");
+    }
+
+    #[test]
     fn only_what_our_user_has_done_is_called_verified() {
         for verification in [Verification::None, Verification::TheirSmp] {
             assert!(verified(verification).starts_with("NOT VERIFIED"));

@@ -222,3 +222,18 @@ fn somebody_whose_prekeys_are_drained_for_ever_can_still_be_written_to() {
     alice.take().iter().for_each(|line| _ = bob.receive(line));
     assert_eq!(bob.heard(), ["you can be reached"]);
 }
+
+#[test]
+fn a_publication_that_falls_due_as_our_user_starts_a_conversation_is_told() {
+    let (_, mut bob) = alice_and_bob();
+    let (publishing, _) =
+        bob.account.publish(1, &mut otrv4_tests::rng(), bob.now).expect("a possible number");
+    bob.account.published(&publishing, bob.now);
+    bob.told();
+    // The user is faster than the timer.
+    bob.now = bob.deadline();
+    bob.act(|session, cx| session.start_identity(cx));
+    assert!(bob.told().contains(&Event::PublicationDue));
+    bob.wait(0);
+    assert!(!bob.told().contains(&Event::PublicationDue), "once");
+}
