@@ -41,7 +41,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         Event::ExtraKey { key, .. } => {
             let data =
                 if key.data.is_empty() { String::new() } else { format!(" {}", hex::encode(&key.data)) };
-            format!("event extra-key {} {}{data}", hex::encode(key.context), hex::encode(*key.key))
+            format!("event extra-key {} {}{data}", hex::encode(key.context), hex::encode(&*key.key))
         }
         // Who ended it by a command knows.
         Event::Ended { with, by: EndedBy::Them | EndedBy::Expiry } => format!("event finished {with}"),

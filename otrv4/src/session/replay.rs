@@ -199,7 +199,7 @@ fn events(outputs: &[Output]) -> Vec<String> {
         Output::Event(Event::SmpFailed { .. }) => Some("event smp-failure".into()),
         Output::Event(Event::SmpAborted { .. }) => Some("event smp-aborted".into()),
         Output::Event(Event::ExtraKey { key, .. }) => {
-            Some(format!("event extra-key {} {}", hex::encode(key.context), hex::encode(*key.key)))
+            Some(format!("event extra-key {} {}", hex::encode(key.context), hex::encode(&*key.key)))
         }
         _ => None,
     });

@@ -17,8 +17,8 @@ pub struct ExtraKey {
     pub context: [u8; 4],
     /// What else the sender says of the use, such as the name of a file.
     pub data: Vec<u8>,
-    /// The key itself; wiped when dropped.
-    pub key: Zeroizing<[u8; 64]>,
+    /// The key itself: 64 bytes in version 4, 32 in version 3; wiped when dropped.
+    pub key: Zeroizing<Vec<u8>>,
 }
 
 /// The keys of a message with these TLVs, in their order: each comes from the one before, the first from `base`, which
@@ -34,7 +34,7 @@ pub(super) fn extra_keys(tlvs: &[Tlv], base: impl FnOnce() -> ExtraSymmKey) -> V
     let derive = |(index, tlv): (u8, &Tlv)| {
         let (context, data) = split(&tlv.value);
         previous = previous.derive(index, context);
-        ExtraKey { context, data: data.to_vec(), key: Zeroizing::new(*previous.as_bytes()) }
+        ExtraKey { context, data: data.to_vec(), key: Zeroizing::new(previous.as_bytes().to_vec()) }
     };
     // The length is known in advance, so that the keys are not moved, and left behind, while the list grows.
     wanted.into_iter().map(derive).collect()
@@ -105,7 +105,7 @@ mod tests {
             assert_eq!(derived.len(), expected.len(), "{}", v.name);
             for (key, expected) in derived.iter().zip(expected) {
                 assert_eq!(key.context, array(&expected[0]), "{}", v.name);
-                assert_eq!(*key.key, array(&expected[1]), "{}", v.name);
+                assert_eq!(*key.key, bytes(&expected[1]), "{}", v.name);
             }
         }
     }
@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn debug_output_hides_key_and_data() {
-        let key = ExtraKey { context: *b"file", data: b"secret".to_vec(), key: Zeroizing::new([0xab; 64]) };
+        let key =
+            ExtraKey { context: *b"file", data: b"secret".to_vec(), key: Zeroizing::new(vec![0xab; 64]) };
         assert_eq!(format!("{key:?}"), "ExtraKey(context 66696c65, 6 bytes)");
     }
 }

@@ -130,7 +130,7 @@ fn both_sides_have_the_same_extra_keys_in_every_order_of_arrival() {
         assert_eq!(&extra_keys_of(&mut bob, message), keys);
     }
     let differing: std::collections::BTreeSet<_> =
-        all.iter().flat_map(|(_, keys)| keys).map(|key| *key.key).collect();
+        all.iter().flat_map(|(_, keys)| keys).map(|key| key.key.to_vec()).collect();
     assert_eq!(differing.len(), 2 * all.len());
 }
 
