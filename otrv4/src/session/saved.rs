@@ -60,9 +60,9 @@ impl Session {
         }
         let mut session = Self::new(&r.text("correspondent")?, policy);
         for _ in 0..r.int("instances")? {
-            session.instances.insert(InstanceTag::read(&mut r)?, Instance::load(&mut r)?);
+            session.instances.insert(InstanceTag::load(&mut r)?, Instance::load(&mut r)?);
         }
-        session.selected = r.list(InstanceTag::read)?;
+        session.selected = r.list(InstanceTag::load)?;
         session.partners = r.list(|r| r.array("fingerprint").map(Fingerprint::from_bytes))?;
         session.identity = r.option(OpenIdentity::load)?;
         session.asked_until = r.option(Timestamp::load)?;

@@ -84,7 +84,7 @@ impl Assembler {
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let incomplete = r.list(|r| {
-            let key = (InstanceTag::read(r)?, r.option(|r| r.int("fragment identifier"))?);
+            let key = (InstanceTag::load(r)?, r.option(|r| r.int("fragment identifier"))?);
             let total = r.short("fragment total")?;
             let pieces =
                 r.list(|r| Ok((r.short("fragment index")?, r.text("fragment")?.into_boxed_str())))?;
@@ -269,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn version_2_fragments_come_in_order_too() {
+        let mut assembler = Assembler::new();
+        add_all(&mut assembler, ["?OTR,1,2,?OTR:A,", "?OTR|100|0,1,2,?OTR:X,"]);
+        assert_eq!(add(&mut assembler, "?OTR,2,2,B.,"), Ok(Some("?OTR:AB.".into())));
+        add_all(&mut assembler, ["?OTR,1,3,?OTR:A,"]);
+        assert!(add(&mut assembler, "?OTR,3,3,C.,").is_err());
+        assert!(add(&mut assembler, "?OTR,2,3,B.,").is_err());
+    }
+
+    #[test]
     fn a_first_piece_of_version_3_begins_anew() {
         let mut assembler = Assembler::new();
         add_all(&mut assembler, ["?OTR|100|0,1,3,?OTR:A,", "?OTR|100|0,2,3,B,", "?OTR|100|0,1,2,?OTR:X,"]);
@@ -331,7 +341,7 @@ mod tests {
             &mut assembler,
             ["?OTR|1|100|0,1,3,?OTR:A,", "?OTR|1|100|0,3,3,C.,", "?OTR|1|101|0,1,2,?OTR:X,"],
         );
-        add_all(&mut assembler, ["?OTR|100|0,1,2,?OTR:V,"]);
+        add_all(&mut assembler, ["?OTR|100|0,1,2,?OTR:V,", "?OTR,1,2,?OTR:W,"]);
         let mut w = Writer::new();
         assembler.save(&mut w);
         let mut r = Reader::new(w.as_slice());

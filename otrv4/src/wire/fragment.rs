@@ -1,19 +1,20 @@
 //! Fragments: messages cut into lines a network can carry.
-//! Spec: otrv4.md "Transmitting Fragments", which also quotes version 3's form. Used by the session; put together
-//! again by [`super::Assembler`].
+//! Spec: otrv4.md "Transmitting Fragments", Protocol-v3 "Fragmentation". Used by the session; put together again by
+//! [`super::Assembler`].
 
-use super::text::{FRAGMENT_PREFIX, MESSAGE_PREFIX};
+use super::text::{FRAGMENT_PREFIX, FRAGMENT_PREFIX_V2, MESSAGE_PREFIX};
 use super::{InstanceTag, WireError};
 
-/// One line `?OTR|identifier|sender|receiver,index,total,piece,`; version 3 has no identifier. The tags and the
-/// identifier are 1 to 8 hex digits, index and total 1 to 5 decimal ones.
+/// One line `?OTR|identifier|sender|receiver,index,total,piece,`; version 3 has no identifier, and version 2 no tags
+/// either: `?OTR,index,total,piece,`. The tags and the identifier are 1 to 8 hex digits, index and total 1 to 5 decimal
+/// ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
-    /// Tells messages of one sender apart; `None` in version 3.
+    /// Tells messages of one sender apart; `None` in versions 2 and 3.
     pub identifier: Option<u32>,
-    /// The client that wrote the message.
+    /// The client that wrote the message; [`InstanceTag::V2`] in version 2.
     pub sender: InstanceTag,
-    /// The client it is for; `None` (0 on the wire) while the sender knows none.
+    /// The client it is for; `None` (0 on the wire) while the sender knows none, and in version 2.
     pub receiver: Option<InstanceTag>,
     /// The place of the piece, from 1 to `total`.
     pub index: u16,
@@ -26,6 +27,17 @@ pub struct Fragment<'a> {
 impl<'a> Fragment<'a> {
     /// Reads a line.
     pub fn parse(line: &'a str) -> Result<Self, WireError> {
+        if let Some(rest) = line.strip_prefix(FRAGMENT_PREFIX_V2) {
+            let (index, total, piece) = parse_pieces(rest)?;
+            return Ok(Self {
+                identifier: None,
+                sender: InstanceTag::V2,
+                receiver: None,
+                index,
+                total,
+                piece,
+            });
+        }
         let (names, index, total, piece) = parse_behind(FRAGMENT_PREFIX, line)?;
         let (identifier, sender, receiver) = match *names.as_slice() {
             [identifier, sender, receiver] => (Some(identifier), sender, receiver),
@@ -44,15 +56,22 @@ pub(crate) fn parse_behind<'a>(
     prefix: &str,
     line: &'a str,
 ) -> Result<(Vec<u32>, u16, u16, &'a str), WireError> {
+    let rest = line.strip_prefix(prefix).and_then(|rest| rest.split_once(','));
+    let (names, rest) = rest.ok_or(WireError::Illegal("fragment"))?;
+    let names = names.splitn(4, '|').map(hex).collect::<Result<_, _>>()?;
+    let (index, total, piece) = parse_pieces(rest)?;
+    Ok((names, index, total, piece))
+}
+
+/// `index,total,piece,`
+fn parse_pieces(rest: &str) -> Result<(u16, u16, &str), WireError> {
     let illegal = WireError::Illegal("fragment");
-    let inner = line.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(','));
-    let mut fields = inner.ok_or(illegal)?.split(',');
-    let (Some(names), Some(index), Some(total), Some(piece), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
+    let mut fields = rest.strip_suffix(',').ok_or(illegal)?.split(',');
+    let (Some(index), Some(total), Some(piece), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
     else {
         return Err(illegal);
     };
-    let names = names.splitn(4, '|').map(hex).collect::<Result<_, _>>()?;
     let (index, total) = (decimal(index)?, decimal(total)?);
     if index == 0 || index > total {
         return Err(WireError::Illegal("fragment index"));
@@ -60,7 +79,7 @@ pub(crate) fn parse_behind<'a>(
     if piece.is_empty() {
         return Err(illegal);
     }
-    Ok((names, index, total, piece))
+    Ok((index, total, piece))
 }
 
 /// Cuts an encoded message of version 4 into lines of at most `max_line` bytes; one that fits is the only line. The
@@ -89,6 +108,11 @@ pub fn cut_v3(
     cut_behind(&format!("{FRAGMENT_PREFIX}{sender}|{receiver:08x}"), message, MESSAGE_PREFIX, max_line)
 }
 
+/// As [`cut`], for version 2, which has no tags either.
+pub fn cut_v2(message: &str, max_line: usize) -> Result<Vec<String>, WireError> {
+    cut_behind(V2_NAMES, message, MESSAGE_PREFIX, max_line)
+}
+
 /// Cuts a message that begins with `whole` into lines that begin with `names` and go on `,index,total,piece,`.
 pub(crate) fn cut_behind(
     names: &str,
@@ -115,6 +139,9 @@ pub(crate) fn cut_behind(
     }
     Ok(lines)
 }
+
+/// What stands before the first comma of a fragment of version 2.
+const V2_NAMES: &str = "?OTR";
 
 /// `%x`: 1 to 8 hex digits, leading zeros allowed.
 fn hex(digits: &str) -> Result<u32, WireError> {
@@ -186,9 +213,27 @@ mod tests {
             "?OTR|1|100|ff,1,1,x,",
             "?OTR|1|0|100,1,1,x,",
             "?OTR:1|100|100,1,1,x,",
+            "?OTR,1,1,,",
+            "?OTR,0,1,x,",
+            "?OTR,2,1,x,",
+            "?OTR,1,1,x",
+            "?OTR,1,1,x,y,",
+            "?OTR,100,1,1,x,",
         ] {
             assert!(Fragment::parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn version_2_has_neither_identifier_nor_tags() {
+        let fragment = Fragment::parse("?OTR,00002,3,piece,").unwrap();
+        assert_eq!((fragment.identifier, fragment.sender, fragment.receiver), (None, InstanceTag::V2, None));
+        assert_eq!((fragment.index, fragment.total, fragment.piece), (2, 3, "piece"));
+        let message = "?OTR:AAIDAQAAAAUAAAAGAAAAwA==.";
+        let lines =
+            ["?OTR,00001,00003,?OTR:AAIDA,", "?OTR,00002,00003,QAAAAUAAAA,", "?OTR,00003,00003,GAAAAwA==.,"];
+        assert_eq!(cut_v2(message, 28), Ok(lines.map(str::to_owned).to_vec()));
+        assert_eq!(cut_v2(message, 30), Ok(vec![message.to_owned()]));
     }
 
     #[test]

@@ -7,16 +7,17 @@ use rand_core::CryptoRng;
 
 use super::{Reader, WireError, Writer};
 
-/// Version SHORT, type BYTE, sender and receiver instance tags (INT each): 11 bytes.
+/// Version SHORT, type BYTE, sender and receiver instance tags (INT each): 11 bytes. Version 2 knows no tags, its messages
+/// begin with the first two fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The protocol the message belongs to.
     pub version: Version,
     /// What follows the header.
     pub message_type: MessageType,
-    /// The client that wrote the message.
+    /// The client that wrote the message; [`InstanceTag::V2`] in version 2.
     pub sender: InstanceTag,
-    /// The client it is for; `None` (0 on the wire) while the sender knows none.
+    /// The client it is for; `None` (0 on the wire) while the sender knows none, and in version 2.
     pub receiver: Option<InstanceTag>,
 }
 
@@ -25,11 +26,15 @@ impl Header {
     /// receiver of 0 only means "any".
     pub fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let version = match r.short("protocol version")? {
+            2 => Version::V2,
             3 => Version::V3,
             4 => Version::V4,
             _ => return Err(WireError::Illegal("protocol version")),
         };
         let message_type = MessageType::from_byte(version, r.byte("message type")?)?;
+        if version == Version::V2 {
+            return Ok(Self { version, message_type, sender: InstanceTag::V2, receiver: None });
+        }
         let sender = InstanceTag::read(r)?;
         let receiver = InstanceTag::receiver(r.int("receiver instance tag")?)?;
         Ok(Self { version, message_type, sender, receiver })
@@ -38,26 +43,30 @@ impl Header {
     /// Writes the same four fields.
     pub fn write(&self, w: &mut Writer) {
         w.short(self.version as u16).byte(self.message_type.byte());
-        self.sender.write(w);
-        w.int(self.receiver.map_or(0, InstanceTag::get));
+        if self.version != Version::V2 {
+            self.sender.write(w);
+            w.int(self.receiver.map_or(0, InstanceTag::get));
+        }
     }
 }
 
-/// A protocol version with instance tags; its value is what the wire carries.
+/// A protocol version; its value is what the wire carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum Version {
+    /// OTRv2, which has no instance tags.
+    V2 = 2,
     /// OTRv3.
     V3 = 3,
     /// OTRv4.
     V4 = 4,
 }
 
-/// The encoded messages of both versions.
+/// The encoded messages of all versions; those of version 2 are those of version 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageType {
-    /// 0x03 in both versions: an encrypted text, or TLVs only.
+    /// 0x03 in all versions: an encrypted text, or TLVs only.
     Data,
     /// 0x35, version 4: begins the interactive DAKE.
     Identity,
@@ -67,13 +76,13 @@ pub enum MessageType {
     AuthI,
     /// 0x0d, version 4: the one message of the non-interactive DAKE.
     NonInteractiveAuth,
-    /// 0x02, version 3: begins the AKE.
+    /// 0x02, versions 2 and 3: begins the AKE.
     DhCommit,
-    /// 0x0a, version 3.
+    /// 0x0a, versions 2 and 3.
     DhKey,
-    /// 0x11, version 3.
+    /// 0x11, versions 2 and 3.
     RevealSignature,
-    /// 0x12, version 3: completes the AKE.
+    /// 0x12, versions 2 and 3: completes the AKE.
     Signature,
 }
 
@@ -100,10 +109,10 @@ impl MessageType {
             (Version::V4, 0x36) => Ok(Self::AuthR),
             (Version::V4, 0x37) => Ok(Self::AuthI),
             (Version::V4, 0x0d) => Ok(Self::NonInteractiveAuth),
-            (Version::V3, 0x02) => Ok(Self::DhCommit),
-            (Version::V3, 0x0a) => Ok(Self::DhKey),
-            (Version::V3, 0x11) => Ok(Self::RevealSignature),
-            (Version::V3, 0x12) => Ok(Self::Signature),
+            (Version::V2 | Version::V3, 0x02) => Ok(Self::DhCommit),
+            (Version::V2 | Version::V3, 0x0a) => Ok(Self::DhKey),
+            (Version::V2 | Version::V3, 0x11) => Ok(Self::RevealSignature),
+            (Version::V2 | Version::V3, 0x12) => Ok(Self::Signature),
             _ => Err(WireError::Illegal("message type")),
         }
     }
@@ -114,6 +123,10 @@ impl MessageType {
 pub struct InstanceTag(u32);
 
 impl InstanceTag {
+    /// Stands for whoever speaks version 2, in which nobody has a tag: one client a correspondent. Its number is 0, and it
+    /// is never on the wire.
+    pub const V2: Self = Self(0);
+
     /// The tag, unless it is one of the reserved values below 0x100.
     pub fn new(tag: u32) -> Option<Self> {
         (tag >= SMALLEST).then_some(Self(tag))
@@ -130,7 +143,7 @@ impl InstanceTag {
         }
     }
 
-    /// The number, at least 0x100.
+    /// The number: at least 0x100, or 0 for [`Self::V2`].
     pub fn get(self) -> u32 {
         self.0
     }
@@ -143,6 +156,14 @@ impl InstanceTag {
     /// Writes the INT.
     pub fn write(self, w: &mut Writer) {
         w.int(self.0);
+    }
+
+    /// A tag in saved state, where [`Self::V2`] may stand, too.
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        match r.int("instance tag")? {
+            0 => Ok(Self::V2),
+            tag => Self::new(tag).ok_or(WireError::Illegal("instance tag")),
+        }
     }
 
     /// A receiver field, where 0 stands for a client not known yet.
@@ -208,7 +229,7 @@ mod tests {
 
     #[test]
     fn message_types_of_the_other_version_are_refused() {
-        for (version, byte) in [(4, 0x02), (4, 0x0a), (4, 0x0f), (3, 0x35), (3, 0x0d), (3, 0x00)] {
+        for (version, byte) in [(4, 0x02), (4, 0x0a), (4, 0x0f), (3, 0x35), (3, 0x0d), (3, 0x00), (2, 0x35)] {
             let header = read(&[0, version, byte, 0, 0, 1, 0, 0, 0, 1, 0]);
             assert_eq!(header, Err(WireError::Illegal("message type")));
         }
@@ -216,10 +237,28 @@ mod tests {
 
     #[test]
     fn unknown_versions_are_refused() {
-        for version in [0, 1, 2, 5, 0x0400_u16] {
+        for version in [0, 1, 5, 0x0400_u16] {
             let [high, low] = version.to_be_bytes();
             let header = read(&[high, low, 0x03, 0, 0, 1, 0, 0, 0, 1, 0]);
             assert_eq!(header, Err(WireError::Illegal("protocol version")));
+        }
+    }
+
+    #[test]
+    fn messages_of_version_2_have_no_tags() {
+        let header = read(&[0, 2, 0x0a]).unwrap();
+        assert_eq!((header.version, header.message_type), (Version::V2, MessageType::DhKey));
+        assert_eq!((header.sender, header.receiver), (InstanceTag::V2, None));
+        assert_eq!(InstanceTag::V2.to_string(), "00000000");
+        assert_eq!(read(&[0, 2, 0x03, 0, 0, 1, 0, 0, 0, 1, 0]), Err(WireError::Trailing));
+    }
+
+    #[test]
+    fn the_tag_of_version_2_is_read_from_saved_state_only() {
+        for (bytes, tag) in
+            [([0; 4], Some(InstanceTag::V2)), ([0, 0, 1, 0], InstanceTag::new(0x100)), ([0, 0, 0, 1], None)]
+        {
+            assert_eq!(InstanceTag::load(&mut Reader::new(&bytes)).ok(), tag);
         }
     }
 
@@ -236,7 +275,10 @@ mod tests {
             version in 2..6_u16, byte in 0..0x40_u8, sender: u32, receiver: u32,
         ) {
             let mut w = Writer::new();
-            w.short(version).byte(byte).int(sender).int(receiver);
+            w.short(version).byte(byte);
+            if version != 2 {
+                w.int(sender).int(receiver);
+            }
             if let Ok(header) = read(w.as_slice()) {
                 let mut again = Writer::new();
                 header.write(&mut again);

@@ -11,14 +11,14 @@ mod text;
 mod tlv;
 
 pub use assembler::Assembler;
-pub use fragment::{Fragment, cut, cut_v3};
+pub use fragment::{Fragment, cut, cut_v2, cut_v3};
 pub(crate) use fragment::{cut_behind, parse_behind};
 pub use header::{Header, InstanceTag, MessageType, Version};
 pub use text::{
     ErrorCode, Line, MAX_MESSAGE, Versions, armour, classify, error_message, query_message, unarmour,
     whitespace_tag,
 };
-pub use tlv::{Padding, Tlv, read_plaintext, tlv_type, write_plaintext};
+pub use tlv::{Padding, Tlv, read_plaintext, tlv_type, tlv_type_v3, write_plaintext};
 
 use zeroize::Zeroizing;
 

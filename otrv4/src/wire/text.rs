@@ -37,7 +37,7 @@ pub enum Line<'a> {
 /// Tells what a line is; any text is something. Fragments, messages and errors count at the very start only, queries
 /// also after markup and blanks, whitespace tags anywhere. // spec-notes/SN-027
 pub fn classify(line: &str) -> Line<'_> {
-    if line.starts_with(FRAGMENT_PREFIX) {
+    if line.starts_with(FRAGMENT_PREFIX) || line.starts_with(FRAGMENT_PREFIX_V2) {
         Line::Fragment(Fragment::parse(line))
     } else if line.starts_with(MESSAGE_PREFIX) {
         Line::Encoded(unarmour(line))
@@ -251,6 +251,8 @@ pub const MAX_MESSAGE: usize = 256 * 1024;
 
 /// Begins a line that is a fragment.
 pub(super) const FRAGMENT_PREFIX: &str = "?OTR|";
+/// Begins a line that is a fragment of version 2.
+pub(super) const FRAGMENT_PREFIX_V2: &str = "?OTR,";
 /// Begins a line that is an encoded message.
 pub(super) const MESSAGE_PREFIX: &str = "?OTR:";
 const ERROR_PREFIX: &str = "?OTR Error:";

@@ -1,5 +1,5 @@
 //! What a data message carries once it is decrypted: a text and TLV records.
-//! Spec: otrv4.md "TLV Record Types", "Data Message". Used by [`crate::v4`].
+//! Spec: otrv4.md "TLV Record Types", "Data Message"; Protocol-v3 "Data Message". Used by [`crate::v4`] and `v3`.
 
 use core::fmt;
 use core::num::NonZeroU16;
@@ -42,6 +42,14 @@ pub mod tlv_type {
     pub const SMP_ABORT: u16 = 6;
     /// The sender wants to use the extra symmetric key: 4 bytes of context, then what the use defines.
     pub const EXTRA_KEY: u16 = 7;
+}
+
+/// The record types of versions 2 and 3 that are others than those of version 4.
+pub mod tlv_type_v3 {
+    /// SMP message 1 with a question before it, which a NUL ends.
+    pub const SMP_1_WITH_QUESTION: u16 = 7;
+    /// As [`super::tlv_type::EXTRA_KEY`]; version 3 only.
+    pub const EXTRA_KEY: u16 = 8;
 }
 
 /// How the length of a plaintext is disguised: with a record of zeros behind all others. spec-notes/SN-036
