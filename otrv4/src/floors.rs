@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 7] = [
     &["reject"],
     &["keys", "client_profile", "prekey_profile", "prekey"],
     &["ratchet", "dake", "smp", "prekey_server"],
-    &["v4"],
+    &["channel", "v4"],
     &["account", "refused", "session"],
 ];
 

@@ -65,13 +65,14 @@
 //! | crypto | `crypto` | SHAKE-256 by usage, Ed448, DH-3072, the ring signature |
 //! | identity | [`keys`], [`client_profile`], [`prekey_profile`], [`prekey`] | long-lived keys, fingerprints, profiles, prekey messages |
 //! | engines | `dake`, `ratchet`, `smp` | DAKEZ and XZDH; the Double Ratchet; SMP |
-//! | versions | `v4` | data messages of version 4 |
+//! | versions | `v4`, `channel` | data messages of version 4; what those of all versions share |
 //! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal, whom we know |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |
 //!
 //! Imports go down only, which a test checks.
 
 pub mod account;
+pub(crate) mod channel;
 pub mod client_profile;
 pub(crate) mod crypto;
 pub(crate) mod dake;
@@ -95,6 +96,7 @@ mod vectors;
 pub mod wire;
 
 pub use account::{Account, Contact, ContactKey, KnownKey, Lifetimes, Publishing, Verification};
+pub use channel::ExtraKey;
 pub use crypto::{ed448::Point, secret::Secret};
 pub use dake::{Mode, Ssid};
 pub use keys::{Fingerprint, FingerprintV3};
@@ -103,4 +105,3 @@ pub use refused::{LoadError, Refused};
 pub use reject::Reject;
 pub use session::{Context, Event, InstanceView, Output, Policy, Protection, Session};
 pub use time::Timestamp;
-pub use v4::ExtraKey;

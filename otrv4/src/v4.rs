@@ -4,14 +4,8 @@
 mod extra_key;
 #[cfg(test)]
 mod tests;
-mod times;
 
-pub use extra_key::ExtraKey;
-pub(crate) use extra_key::MAX_EXTRA_KEYS;
-
-use rand_core::CryptoRng;
-use zeroize::Zeroizing;
-
+use crate::channel::{Content, ExtraKey, Flags, Sealing, Times};
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::ratchet::keys::{ChainKey, MacKey};
@@ -19,12 +13,11 @@ use crate::ratchet::{Position, Ratchet, Sealed, Step, is_dh_ratchet};
 use crate::smp::Smp;
 use crate::smp::ed448::Ed448;
 use crate::wire::{
-    Header, InstanceTag, MessageType, Padding, Reader, Tlv, Version, WireError, Writer, read_plaintext,
-    write_plaintext,
+    Header, MessageType, Reader, Tlv, Version, WireError, Writer, read_plaintext, write_plaintext,
 };
 use crate::{Reject, Timestamp};
 use extra_key::extra_keys;
-use times::Times;
+use zeroize::Zeroizing;
 
 /// An encrypted conversation with one client of the correspondent.
 #[derive(Debug)]
@@ -38,24 +31,6 @@ pub(crate) struct Channel {
     pub(crate) smp: Smp<Ed448>,
     /// What they asked for it, empty if they asked nothing; none in a run of ours.
     pub(crate) smp_question: Option<String>,
-}
-
-/// With what a message is sealed, beside the keys.
-pub(crate) struct Sealing<'a> {
-    /// Our instance tag, and theirs.
-    pub(crate) tags: (InstanceTag, InstanceTag),
-    pub(crate) padding: Padding,
-    pub(crate) now: Timestamp,
-    pub(crate) rng: &'a mut dyn CryptoRng,
-}
-
-/// What a message said.
-pub(crate) struct Content {
-    /// The human-readable part; none when it is empty ("heartbeat" message).
-    pub(crate) text: Option<String>,
-    pub(crate) tlvs: Vec<Tlv>,
-    /// The keys that TLVs of type 7 stand for.
-    pub(crate) extra_keys: Vec<ExtraKey>,
 }
 
 impl Channel {
@@ -255,15 +230,6 @@ impl<'a> DataMessage<'a> {
     pub(crate) fn is_of_first_ratchet(&self) -> bool {
         self.at.i == 0
     }
-}
-
-/// What the receiver does with a message that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flags {
-    /// Tell the user and the sender.
-    None = 0x00,
-    /// Say nothing: the message has no text for a person.
-    IgnoreUnreadable = 0x01,
 }
 
 #[cfg(test)]

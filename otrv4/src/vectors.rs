@@ -1,4 +1,5 @@
-//! Test vectors as data: `vectors/otrv4.json`, each with its kind, inputs and outputs. Tests only.
+//! Test vectors as data: `vectors/otrv4.json`, each with its kind, inputs and outputs, and two sessions of versions 3 and 2
+//! in `vectors/otrv3.json`. Tests only.
 
 use serde_json::Value;
 
@@ -18,6 +19,11 @@ impl Vector {
 
 fn file() -> Value {
     serde_json::from_str(include_str!("../vectors/otrv4.json")).expect("the vectors are JSON")
+}
+
+/// Keys and whole sessions of libotr 4.1.1, with every secret.
+pub(crate) fn v3_file() -> Value {
+    serde_json::from_str(include_str!("../vectors/otrv3.json")).expect("the vectors are JSON")
 }
 
 /// All vectors of a kind; fails when there are none, so that a test cannot pass by finding nothing.

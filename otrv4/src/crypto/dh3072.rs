@@ -2,11 +2,10 @@
 //! Spec: otrv4.md "3072-bit Diffie-Hellman Parameters", "Generating ECDH and DH keys", "Shared Secrets". Used by the
 //! DAKEs, the ratchet and the prekeys.
 
-mod fixed_base;
-mod membership;
 mod proof;
 
 use core::fmt;
+use std::sync::LazyLock;
 
 use crypto_bigint::modular::ConstMontyForm;
 use crypto_bigint::{U3072, Uint, nlimbs};
@@ -14,62 +13,12 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 pub(crate) use self::proof::{DhNonce, DhResponse};
+use super::modp::{Comb, DhPublicOf, minimal_bytes, read_exponent};
 use super::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 
 /// A public key: a checked member of the group of order `dh_q`, neither 1 nor its negative.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DhPublic {
-    element: Element,
-    /// Big-endian, without leading zeros; at most 384.
-    bytes: Box<[u8]>,
-}
-
-impl DhPublic {
-    /// otrv4.md "Verifying that an integer is in the DH group": 2 <= x <= p - 2 and x^q = 1, big-endian without leading
-    /// zeros. Variable time: the number is public. // spec-notes/SN-023
-    pub fn from_be_bytes(bytes: &[u8]) -> Result<Self, WireError> {
-        let illegal = WireError::Illegal("DH public key");
-        if bytes.len() > LENGTH || bytes.first() == Some(&0) {
-            return Err(illegal);
-        }
-        let value = U3072::from_be_slice_truncated(bytes, U3072::BITS);
-        let largest = Element::MODULUS.as_ref().wrapping_sub(&U3072::from_u8(2));
-        if value < U3072::from_u8(2) || value > largest || !membership::is_square(&value) {
-            return Err(illegal);
-        }
-        Ok(Self { element: Element::new(&value), bytes: bytes.into() })
-    }
-
-    /// Reads an MPI.
-    pub fn read(r: &mut Reader<'_>, what: &'static str) -> Result<Self, WireError> {
-        Self::from_be_bytes(r.mpi(what)?).map_err(|_| WireError::Illegal(what))
-    }
-
-    /// Writes the MPI.
-    pub fn write(&self, w: &mut Writer) {
-        w.mpi(&self.bytes);
-    }
-
-    /// Big-endian, without leading zeros.
-    pub fn as_be_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// An element that is a power of 2 or of a public key, and so a member without a check.
-    fn of(element: Element) -> Self {
-        Self { element, bytes: minimal_bytes(&element).as_slice().into() }
-    }
-}
-
-impl fmt::Debug for DhPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { element: _, bytes } = self;
-        write!(f, "DhPublic(")?;
-        bytes.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        write!(f, "..)")
-    }
-}
+pub type DhPublic = DhPublicOf<Modulus, { U3072::LIMBS }>;
 
 /// A secret exponent of 640 bits, kept as its 80 random bytes, big-endian.
 pub(crate) struct DhSecret(Secret<80>);
@@ -108,8 +57,9 @@ impl DhKeyPair {
     }
 
     fn of(secret: Secret<80>) -> Self {
+        static COMB: LazyLock<Comb<Modulus, { U3072::LIMBS }>> = LazyLock::new(|| Comb::new(Exponent::BITS));
         let secret = DhSecret(secret);
-        let public = DhPublic::of(*fixed_base::power_of_secret(&secret.exponent()));
+        let public = DhPublic::of(*COMB.power(&secret.exponent()));
         Self { secret, public }
     }
 
@@ -125,11 +75,7 @@ impl DhKeyPair {
 
     /// Reads a saved pair: the 80 bytes of the secret; zero is none.
     pub(crate) fn read(r: &mut Reader<'_>, what: &'static str) -> Result<Self, WireError> {
-        let secret = Secret::copied(r.chunk(what)?);
-        if secret.ct_eq(&Secret::copied(&[0; 80])) {
-            return Err(WireError::Illegal(what));
-        }
-        Ok(Self::of(secret))
+        Ok(Self::of(read_exponent(r, what)?))
     }
 
     /// Writes a pair to be saved: the secret, 80 bytes.
@@ -141,20 +87,14 @@ impl DhKeyPair {
     /// time. // spec-notes/SN-012
     pub(crate) fn shared(&self, their: &DhPublic) -> Zeroizing<Vec<u8>> {
         let exponent = self.secret.exponent();
-        minimal_bytes(&Zeroizing::new(their.element.pow_bounded_exp(&exponent, Exponent::BITS)))
+        minimal_bytes(&Zeroizing::new(their.element().pow_bounded_exp(&exponent, Exponent::BITS)))
     }
 }
 
-/// The number behind an element, big-endian without leading zeros.
-fn minimal_bytes(element: &Element) -> Zeroizing<Vec<u8>> {
-    let value = Zeroizing::new(element.retrieve());
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
-    for word in value.as_words().iter().rev() {
-        bytes.extend_from_slice(&word.to_be_bytes());
-    }
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.drain(..zeros);
-    bytes
+/// 2 to the power of a number of 3072 bits.
+fn power_of_two(exponent: &U3072) -> Zeroizing<Element> {
+    static COMB: LazyLock<Comb<Modulus, { U3072::LIMBS }>> = LazyLock::new(|| Comb::new(U3072::BITS));
+    COMB.power(exponent)
 }
 
 /// A number modulo `dh_p`, in Montgomery form.

@@ -6,7 +6,8 @@ use super::instance::{Instance, OpenedBy};
 use super::output::{EndedBy, Event, Outputs};
 use super::{Context, Session};
 use crate::Reject;
-use crate::v4::{Content, DataMessage};
+use crate::channel::Content;
+use crate::v4::DataMessage;
 use crate::wire::{ErrorCode, Header, InstanceTag, Reader, error_message, tlv_type};
 
 impl Session {

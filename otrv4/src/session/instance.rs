@@ -5,10 +5,11 @@
 
 use super::output::EndedBy;
 use super::policy::{Expiry, Policy};
+use crate::channel::Content;
 use crate::dake::Ssid;
 use crate::dake::interactive::{AuthI, SentAuthR};
 use crate::keys::Fingerprint;
-use crate::v4::{Channel, Content, DataMessage};
+use crate::v4::{Channel, DataMessage};
 use crate::wire::{Reader, WireError, Writer};
 use crate::{Reject, Timestamp};
 

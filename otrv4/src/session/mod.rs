@@ -34,9 +34,10 @@ use std::fmt;
 use rand_core::CryptoRng;
 
 use crate::account::{Account, ContactKey};
+use crate::channel::Sealing;
 use crate::dake::{Established, Mode, Ssid, Us};
 use crate::keys::Fingerprint;
-use crate::v4::{Channel, Sealing};
+use crate::v4::Channel;
 use crate::wire::{Assembler, InstanceTag, Padding, Version, armour, cut};
 use crate::{Refused, Timestamp};
 use early::Early;

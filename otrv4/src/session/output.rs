@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::account::{ContactKey, Verification};
+use crate::channel::ExtraKey;
 use crate::dake::{Mode, Ssid};
-use crate::v4::ExtraKey;
 use crate::wire::{ErrorCode, InstanceTag, Version};
 use crate::{Refused, Reject};
 

@@ -6,7 +6,7 @@ use super::instance::Instance;
 use super::output::{EndedBy, Event, Output, Outputs};
 use super::{Context, Session};
 use crate::Refused;
-use crate::v4::{ExtraKey, Flags, MAX_EXTRA_KEYS};
+use crate::channel::{ExtraKey, Flags, MAX_EXTRA_KEYS};
 use crate::wire::{InstanceTag, Tlv, WireError, tlv_type, whitespace_tag};
 
 impl Session {

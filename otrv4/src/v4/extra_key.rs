@@ -1,25 +1,9 @@
-//! The keys that a message's TLVs of type 7 stand for: for file transfers, calls and whatever else applications agree on.
+//! The keys that a message's TLVs of type 7 stand for.
 //! Spec: otrv4.md "Extra Symmetric Key". Used by [`super::Channel`]. spec-notes/SN-022
 
-use core::fmt;
-
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
-
+use crate::channel::{ExtraKey, MAX_EXTRA_KEYS, split_use};
 use crate::ratchet::keys::ExtraSymmKey;
 use crate::wire::{Tlv, tlv_type};
-
-/// A key for a use outside of the conversation, which only the two sides of it have. It is as good as the message that
-/// named it, and never travels itself. Wipe it when it is no longer needed.
-#[derive(Clone)]
-pub struct ExtraKey {
-    /// What it is for; the applications agree on the meaning. Zeros where the sender gave less than four bytes.
-    pub context: [u8; 4],
-    /// What else the sender says of the use, such as the name of a file.
-    pub data: Vec<u8>,
-    /// The key itself: 64 bytes in version 4, 32 in version 3; wiped when dropped.
-    pub key: Zeroizing<Vec<u8>>,
-}
 
 /// The keys of a message with these TLVs, in their order: each comes from the one before, the first from `base`, which
 /// is asked for only if there is a TLV of type 7. Both sides of a conversation get the same ones.
@@ -32,45 +16,12 @@ pub(super) fn extra_keys(tlvs: &[Tlv], base: impl FnOnce() -> ExtraSymmKey) -> V
     }
     let mut previous = base();
     let derive = |(index, tlv): (u8, &Tlv)| {
-        let (context, data) = split(&tlv.value);
+        let (context, _) = split_use(&tlv.value);
         previous = previous.derive(index, context);
-        ExtraKey { context, data: data.to_vec(), key: Zeroizing::new(previous.as_bytes().to_vec()) }
+        ExtraKey::for_use(&tlv.value, previous.as_bytes())
     };
     // The length is known in advance, so that the keys are not moved, and left behind, while the list grows.
     wanted.into_iter().map(derive).collect()
-}
-
-/// The context, padded with zeros, and what follows it.
-fn split(value: &[u8]) -> ([u8; 4], &[u8]) {
-    match value.split_first_chunk() {
-        Some((context, data)) => (*context, data),
-        None => {
-            let mut context = [0; 4];
-            context.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
-            (context, &[])
-        }
-    }
-}
-
-/// Keys that one message gives: "only 10 extra symmetric keys can be derived".
-pub(crate) const MAX_EXTRA_KEYS: usize = 10;
-
-/// In constant time, as far as the key goes.
-impl PartialEq for ExtraKey {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { context, data, key } = self;
-        let same_key: bool = key.ct_eq(other.key.as_slice()).into();
-        same_key && *context == other.context && *data == other.data
-    }
-}
-
-impl Eq for ExtraKey {}
-
-impl fmt::Debug for ExtraKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { context, data, key: _ } = self;
-        write!(f, "ExtraKey(context {:08x}, {} bytes)", u32::from_be_bytes(*context), data.len())
-    }
 }
 
 #[cfg(test)]
@@ -153,12 +104,5 @@ mod tests {
     #[test]
     fn nothing_is_derived_for_a_message_that_asks_for_no_key() {
         assert!(extra_keys(&[tlv(0, b"padding"), tlv(8, b"file")], || panic!("not needed")).is_empty());
-    }
-
-    #[test]
-    fn debug_output_hides_key_and_data() {
-        let key =
-            ExtraKey { context: *b"file", data: b"secret".to_vec(), key: Zeroizing::new(vec![0xab; 64]) };
-        assert_eq!(format!("{key:?}"), "ExtraKey(context 66696c65, 6 bytes)");
     }
 }

@@ -2,6 +2,8 @@
 
 use core::num::NonZeroU16;
 
+use rand_core::CryptoRng;
+
 use super::*;
 use crate::crypto::dh3072::DhKeyPair;
 use crate::crypto::ed448::EcdhKeyPair;
@@ -9,7 +11,7 @@ use crate::crypto::secret::Secret;
 use crate::ratchet::FirstKeys;
 use crate::ratchet::keys::MixedSecret;
 use crate::vectors::rng;
-use crate::wire::{MAX_MESSAGE, armour, tlv_type};
+use crate::wire::{InstanceTag, MAX_MESSAGE, Padding, armour, tlv_type};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 

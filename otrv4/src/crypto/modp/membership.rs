@@ -1,18 +1,16 @@
-//! Is a number a square modulo `dh_p`? The squares are the group of order `dh_q`, since `dh_p` is a safe prime.
-//! Spec: otrv4.md "Verifying that an integer is in the DH group"; spec-notes/SN-023. Used by [`super::DhPublic`].
+//! Is a number a square modulo p? The squares are the group of order (p - 1) / 2, since p is a safe prime.
+//! Spec: otrv4.md "Verifying that an integer is in the DH group"; spec-notes/SN-023. Used by [`super::DhPublicOf`].
 
 use core::cmp::Ordering;
 
-use crypto_bigint::{U3072, Word};
+use crypto_bigint::{Odd, Uint, Word};
 
-use super::Element;
-
-/// Whether the Legendre symbol (x / dh_p) is 1, by the binary algorithm for the Jacobi symbol. Variable time: for public
+/// Whether the Legendre symbol (x / p) is 1, by the binary algorithm for the Jacobi symbol. Variable time: for public
 /// numbers only.
-pub(super) fn is_square(x: &U3072) -> bool {
+pub(super) fn is_square<const LIMBS: usize>(x: &Uint<LIMBS>, p: &Odd<Uint<LIMBS>>) -> bool {
     // (a / b) with b odd, little-endian words without zeros on top; the symbol looked for is its negative if `negative`.
     let mut a = x.to_words().to_vec();
-    let mut b = Element::MODULUS.as_ref().to_words().to_vec();
+    let mut b = p.to_words().to_vec();
     let mut negative = false;
     loop {
         trim(&mut a);
@@ -84,42 +82,53 @@ fn low_bits(number: &[Word], modulus: Word) -> Word {
 
 #[cfg(test)]
 mod tests {
+    use crypto_bigint::modular::{ConstMontyForm, ConstMontyParams};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::crypto::{dh1536, dh3072};
 
-    /// The specification's way: `x ^ dh_q = 1`.
-    fn is_square_by_power(x: &U3072) -> bool {
-        let order = Element::MODULUS.as_ref().shr_vartime(1);
-        Element::new(x).pow_vartime(&order) == Element::ONE
+    /// Compares with the specification's way, `x ^ ((p - 1) / 2) = 1`.
+    fn agrees<M: ConstMontyParams<LIMBS>, const LIMBS: usize>(x: &Uint<LIMBS>) {
+        let p = ConstMontyForm::<M, LIMBS>::MODULUS;
+        let by_power =
+            ConstMontyForm::<M, LIMBS>::new(x).pow_vartime(&p.shr_vartime(1)) == ConstMontyForm::ONE;
+        assert_eq!(is_square(x, &p), by_power, "{x}");
+    }
+
+    fn agrees_at_the_edges<M: ConstMontyParams<LIMBS>, const LIMBS: usize>() {
+        let p = ConstMontyForm::<M, LIMBS>::MODULUS;
+        let few = u32::try_from(LIMBS).unwrap().min(40);
+        for n in 0..few {
+            agrees::<M, LIMBS>(&Uint::ONE.shl_vartime(n * 64 + 63));
+            let n = Uint::from_u32(n);
+            let half = p.shr_vartime(1).wrapping_add(&n);
+            let short = p.shr_vartime(Uint::<LIMBS>::BITS / 2 + 64).wrapping_sub(&n);
+            for x in [n, p.wrapping_sub(&n), half, short] {
+                agrees::<M, LIMBS>(&x);
+            }
+        }
     }
 
     #[test]
     fn the_symbol_agrees_with_the_power_at_the_edges() {
-        let p = *Element::MODULUS.as_ref();
-        for n in 0..40_u32 {
-            let power = U3072::ONE.shl_vartime(n * 64 + 63);
-            assert_eq!(is_square(&power), is_square_by_power(&power), "{power}");
-            let n = U3072::from_u32(n);
-            for x in [
-                n,
-                p.wrapping_sub(&n),
-                p.shr_vartime(1).wrapping_add(&n),
-                p.shr_vartime(1600).wrapping_sub(&n),
-            ] {
-                assert_eq!(is_square(&x), is_square_by_power(&x), "{x}");
-            }
-        }
+        agrees_at_the_edges::<dh3072::Modulus, 48>();
+        agrees_at_the_edges::<dh1536::Modulus, 24>();
+    }
+
+    fn agrees_shifted<M: ConstMontyParams<LIMBS>, const LIMBS: usize>(x: Uint<LIMBS>, shift: u32) {
+        let x = x.rem_vartime(ConstMontyForm::<M, LIMBS>::MODULUS.as_nz_ref());
+        agrees::<M, LIMBS>(&x);
+        agrees::<M, LIMBS>(&x.shr_vartime(shift % Uint::<LIMBS>::BITS));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
         fn the_symbol_agrees_with_the_power(bytes in proptest::collection::vec(any::<u8>(), 384), shift in 0..3000_u32) {
-            let x = U3072::from_be_slice(&bytes).rem_vartime(Element::MODULUS.as_nz_ref());
-            prop_assert_eq!(is_square(&x), is_square_by_power(&x));
-            let x = x.shr_vartime(shift);
-            prop_assert_eq!(is_square(&x), is_square_by_power(&x));
+            let x = Uint::<48>::from_be_slice(&bytes);
+            agrees_shifted::<dh3072::Modulus, 48>(x, shift);
+            agrees_shifted::<dh1536::Modulus, 24>(x.resize(), shift);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! When what happened in a channel: for the session's expiry, for heartbeats, and for choosing among several clients.
-//! Spec: otrv4.md "Session Expiration", "Receiving a Data Message". Used by [`super::Channel`].
+//! Spec: otrv4.md "Session Expiration", "Receiving a Data Message". Used by the channels of all versions.
 
 use crate::Timestamp;
 use crate::wire::{Reader, WireError, Writer};
