@@ -2,6 +2,7 @@
 //! story.
 
 mod everyday;
+mod libotr;
 mod life;
 mod pipe;
 mod process;

@@ -7,14 +7,14 @@ use crate::process::{
 };
 
 /// The result on both sides: what the one who began says, and what the other one says.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
     initiator: Vec<String>,
     responder: Vec<String>,
 }
 
-const SUCCESS: [&str; 1] = ["event smp-success"];
-const FAILURE: [&str; 1] = ["event smp-failure"];
+pub(crate) const SUCCESS: [&str; 1] = ["event smp-success"];
+pub(crate) const FAILURE: [&str; 1] = ["event smp-failure"];
 const ABORTED: [&str; 1] = ["event smp-aborted"];
 
 /// What an answer says about SMP.
@@ -24,7 +24,7 @@ fn smp_events(answer: &[String]) -> Vec<String> {
 
 /// Carries lines until nobody has anything to say; what each said about SMP.
 fn settle(mut to_responder: Vec<String>, initiator: &mut Pipe, responder: &mut Pipe) -> Told {
-    let mut told = Told { initiator: Vec::new(), responder: Vec::new() };
+    let mut told = Told::default();
     while !to_responder.is_empty() {
         let answer = give(responder, &to_responder);
         told.responder.extend(smp_events(&answer));
@@ -44,7 +44,7 @@ fn ask(initiator: &mut Pipe, responder: &mut Pipe, question: &str, secret: &str)
 }
 
 /// A run with these secrets; what both say at its end.
-fn run(initiator: &mut Pipe, responder: &mut Pipe, question: &str, secrets: (&str, &str)) -> Told {
+pub(crate) fn run(initiator: &mut Pipe, responder: &mut Pipe, question: &str, secrets: (&str, &str)) -> Told {
     ask(initiator, responder, question, secrets.0);
     let answer = responder.ask(&format!("smp-respond {}", secrets.1));
     assert!(smp_events(&answer).is_empty(), "{answer:?}");
@@ -53,7 +53,7 @@ fn run(initiator: &mut Pipe, responder: &mut Pipe, question: &str, secrets: (&st
     settle(wire_lines(&more), initiator, responder)
 }
 
-fn both(events: [&str; 1]) -> Told {
+pub(crate) fn both(events: [&str; 1]) -> Told {
     let events = || events.map(str::to_owned).to_vec();
     Told { initiator: events(), responder: events() }
 }
@@ -148,7 +148,7 @@ fn either_side_can_give_up_at_each_step_and_both_learn_of_it() {
         let aborter = if alice_aborts { &mut alice } else { &mut bob };
         let abort = aborter.ask("smp-abort");
         assert!(!says(&abort, "err ") && !wire_lines(&abort).is_empty(), "{context}: {abort:?}");
-        let mut told = Told { initiator: Vec::new(), responder: Vec::new() };
+        let mut told = Told::default();
         if alice_aborts {
             told.initiator.extend(smp_events(&abort));
             to_bob.extend(wire_lines(&abort));
