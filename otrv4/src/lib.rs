@@ -68,6 +68,7 @@
 //! | versions | `v4`, `channel` | data messages of version 4; what those of all versions share |
 //! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal, whom we know |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |
+//! | | [`libotr`] | the key files of Pidgin, irssi and Profanity |
 //!
 //! Imports go down only, which a test checks.
 
@@ -79,6 +80,7 @@ pub(crate) mod dake;
 #[cfg(test)]
 mod floors;
 pub mod keys;
+pub mod libotr;
 pub mod prekey;
 pub mod prekey_profile;
 pub mod prekey_server;
