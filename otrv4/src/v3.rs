@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 use crate::channel::{Content, ExtraKey, Flags, MAX_EXTRA_KEYS, Sealing, Times};
 use crate::dake::Ssid;
 use crate::keys::FingerprintV3;
+use crate::smp::Smp;
+use crate::smp::modp::Modp1536;
 use crate::wire::{
     Header, MessageType, Reader, Tlv, Version, WireError, Writer, read_plaintext, tlv_type_v3,
     write_plaintext,
@@ -39,6 +41,10 @@ pub(crate) struct Channel {
     pub(crate) ssid: Ssid,
     pub(crate) fingerprint: FingerprintV3,
     pub(crate) times: Times,
+    /// The verification that is under way.
+    pub(crate) smp: Smp<Modp1536>,
+    /// What they asked for it, empty if they asked nothing; none in a run of ours.
+    pub(crate) smp_question: Option<String>,
 }
 
 impl Channel {
@@ -46,7 +52,8 @@ impl Channel {
     pub(crate) fn new(established: Established, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let Established { version, ssid, fingerprint, our_key, their_keyid, their_key } = established;
         let keys = Keys::new(our_key, (their_keyid, their_key), rng);
-        Self { version, keys, ssid, fingerprint, times: Times::new(now) }
+        let (times, smp) = (Times::new(now), Smp::default());
+        Self { version, keys, ssid, fingerprint, times, smp, smp_question: None }
     }
 
     /// Seals text and TLVs into the bytes of the next data message; with it come the keys that TLVs of type 8 among
@@ -119,12 +126,14 @@ impl Channel {
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
-        let Self { version, keys, ssid, fingerprint, times } = self;
+        let Self { version, keys, ssid, fingerprint, times, smp, smp_question } = self;
         messages::save_version(*version, w);
         keys.save(w);
         ssid.save(w);
         w.bytes(fingerprint.as_bytes());
         times.save(w);
+        smp.save(w);
+        w.option(smp_question.as_ref(), |w, question| _ = w.data(question.as_bytes()));
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -134,6 +143,8 @@ impl Channel {
             ssid: Ssid::load(r)?,
             fingerprint: FingerprintV3::from_bytes(r.array("fingerprint")?),
             times: Times::load(r)?,
+            smp: Smp::load(r)?,
+            smp_question: r.option(|r| r.text("SMP question"))?,
         })
     }
 

@@ -469,6 +469,7 @@ fn a_channel_is_renewed_by_the_first_message_under_a_new_key_of_ours() {
 #[test]
 fn a_saved_channel_goes_on_and_what_is_damaged_is_refused_without_a_panic() {
     let (mut alice, mut bob) = alice_and_bob(Version::V3);
+    bob.smp_question = Some("What?".into());
     for _ in 0..3 {
         turn(&mut alice, &mut bob);
         let message = say(&mut alice, "before");
@@ -478,6 +479,7 @@ fn a_saved_channel_goes_on_and_what_is_damaged_is_refused_without_a_panic() {
     }
     let bytes = saved(&bob);
     assert_eq!(saved(&loaded(&bytes)), bytes);
+    assert_eq!(bob.smp_question.as_deref(), Some("What?"));
     assert!((0..bytes.len()).all(|length| Channel::load(&mut Reader::new(&bytes[..length])).is_err()));
     for at in 0..bytes.len() {
         let mut damaged = bytes.clone();
