@@ -314,6 +314,7 @@ impl VerifiedClientProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::dsa::DsaKey;
     use crate::keys::{ForgingKey, ForgingSecret};
     use crate::vectors::{array, bytes, of_kind, rng};
 
@@ -386,12 +387,12 @@ mod tests {
     fn a_profile_with_a_dsa_key_lists_version_3_and_carries_the_transitional_signature_over_fields_1_to_6() {
         let vector = &of_kind("dsa")[0];
         let (public_key, x) = (bytes(&vector.inputs["dsa_public"]), bytes(&vector.inputs["dsa_x"]));
-        let key = DsaPublic::read(&mut Reader::new(&public_key)).unwrap();
+        let key = DsaKey::load(&mut Reader::new(&[public_key.as_slice(), &x].concat())).unwrap();
         let own = Own::new();
         let mut seen = Vec::new();
         let mut sign = |input: &[u8]| {
             seen = input.to_vec();
-            key.sign_with_nonce_1(&x, input)
+            key.sign_with_nonce(input, &[7; 20])
         };
         let profile = own.profile(Some(DsaSigner { public_key: &public_key, sign: &mut sign }));
         assert_eq!(profile.versions(), Versions::V34);
@@ -401,7 +402,7 @@ mod tests {
             Ok(&profile)
         );
         let fields = &profile.as_bytes()[4..profile.as_bytes().len() - SIGNATURE_LEN];
-        let signature = key.sign_with_nonce_1(&x, &seen);
+        let signature = key.sign_with_nonce(&seen, &[7; 20]);
         assert_eq!(fields, [seen.as_slice(), &[0, 7], &signature].concat());
         assert!(seen.ends_with(&public_key));
 
@@ -467,12 +468,13 @@ mod tests {
     fn the_transitional_signature_leaves_itself_out_wherever_it_stands() {
         let vector = &of_kind("dsa")[0];
         let (public_key, x) = (bytes(&vector.inputs["dsa_public"]), bytes(&vector.inputs["dsa_x"]));
-        let key = DsaPublic::read(&mut Reader::new(&public_key)).unwrap();
+        let key = DsaKey::load(&mut Reader::new(&[public_key.as_slice(), &x].concat())).unwrap();
         let own = Own::new();
         let plain = own.profile(None);
         let first = &plain.as_bytes()[4..plain.as_bytes().len() - SIGNATURE_LEN];
         let dsa_key = [&[0, 6], public_key.as_slice()].concat();
-        let signature = [&[0, 7], key.sign_with_nonce_1(&x, &[first, &dsa_key].concat()).as_slice()].concat();
+        let signature =
+            [&[0, 7], key.sign_with_nonce(&[first, &dsa_key].concat(), &[7; 20]).as_slice()].concat();
         let verdict = |fields: &[&[u8]]| {
             let profile = own.signed(7, &fields.concat());
             read_whole(&profile).unwrap().verify(tag(0x100), Timestamp::from_unix(0)).map(|_| ())

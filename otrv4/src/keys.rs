@@ -6,6 +6,7 @@ mod fingerprint;
 
 use rand_core::CryptoRng;
 
+pub use crate::crypto::dsa::{DsaKey, DsaParts};
 pub use crate::crypto::ed448::Point;
 use crate::crypto::ed448::SigningKey;
 use crate::crypto::secret::Secret;

@@ -5,8 +5,10 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::Point;
+use super::{DsaKey, Point};
+use crate::crypto::dsa::DsaPublic;
 use crate::crypto::kdf::{Usage, hwc};
+use crate::crypto::legacy::sha1;
 use crate::wire::WireError;
 
 /// What people compare to know whom they talk to: `HWC(usage_fingerprint || byte(H) || byte(F), 56)` over the points
@@ -24,6 +26,20 @@ impl FingerprintOf<56> {
     /// The fingerprint of a long-term key `H` and a forging key `F`.
     pub fn of(identity_key: &Point, forging_key: &Point) -> Self {
         Self(hwc(Usage::Fingerprint, &[identity_key.as_bytes(), forging_key.as_bytes()]))
+    }
+}
+
+impl DsaPublic {
+    /// The SHA-1 of PUBKEY without its type, two bytes of zero.
+    pub(crate) fn fingerprint(&self) -> FingerprintV3 {
+        FingerprintOf(sha1(&[self.bytes().get(2..).unwrap_or_default()]))
+    }
+}
+
+impl DsaKey {
+    /// The fingerprint of the public key.
+    pub fn fingerprint(&self) -> FingerprintV3 {
+        self.public().fingerprint()
     }
 }
 
@@ -82,7 +98,7 @@ impl<const N: usize> FromStr for FingerprintOf<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectors::{array, of_kind};
+    use crate::vectors::{array, bytes, of_kind, v3_file};
 
     #[test]
     fn fingerprints_are_as_recorded() {
@@ -92,6 +108,16 @@ mod tests {
             let fingerprint = Fingerprint::of(&h, &f);
             assert_eq!(fingerprint.to_string(), v.outputs["fingerprint"].as_str().unwrap(), "{}", v.name);
             assert_ne!(fingerprint, Fingerprint::of(&f, &h), "the order of the keys counts");
+        }
+    }
+
+    #[test]
+    fn fingerprints_of_recorded_dsa_keys_are_as_recorded() {
+        for name in ["A", "B"] {
+            let recorded = &v3_file()["keys"][name];
+            let [p, q, g, y, x] = ["p", "q", "g", "y", "x"].map(|name| bytes(&recorded[name]));
+            let key = DsaKey::from_parts(&p, &q, &g, &y, &x).unwrap();
+            assert_eq!(key.fingerprint().to_string(), recorded["fingerprint"].as_str().unwrap());
         }
     }
 
