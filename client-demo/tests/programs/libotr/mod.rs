@@ -106,7 +106,7 @@ impl Pair {
     fn assert_secure(&mut self, said: &[String]) {
         let mut secure: Vec<&str> =
             said.iter().filter_map(|line| line.strip_prefix("event secure ")).collect();
-        let ssid = field(secure.first().unwrap_or_else(|| panic!("nobody is secure: {said:?}")), "ssid");
+        let ssid = field(secure.first().expect("an encrypted conversation"), "ssid");
         assert_eq!(ssid.len(), 16);
         let shown = |tag: &str, fingerprint: &str| {
             let tag = if self.version == Version::Two { "00000000" } else { tag };
