@@ -50,6 +50,21 @@ impl Account {
         self.raise(contact, key, Verification::ByHand, now)
     }
 
+    /// Our user brings what another client of theirs knows: the key is known from now on, and verified at least so.
+    /// Nothing changes if it is already. Save afterwards. Whether there was room for it, as in
+    /// [`Self::verify_by_hand`].
+    pub fn bring(
+        &mut self,
+        contact: &str,
+        key: ContactKey,
+        verification: Verification,
+        now: Timestamp,
+    ) -> bool {
+        let known = self.contact(contact).and_then(|contact| contact.key(key));
+        known.is_some_and(|known| known.verification >= verification)
+            || self.raise(contact, key, verification, now)
+    }
+
     /// Our user takes back that the key is verified, in whatever way. Whether it was known. Save afterwards.
     pub fn distrust(&mut self, contact: &str, key: ContactKey) -> bool {
         self.contacts.get_mut(contact).is_some_and(|contact| contact.distrust(key))
@@ -224,6 +239,25 @@ mod tests {
         alice.meet(BOB, v4(1), NOW);
         alice.smp_succeeded(BOB, v4(1), Unverified, NOW);
         assert_eq!(known(&alice, v4(1)).verified_at, None);
+    }
+
+    #[test]
+    fn what_another_client_knows_is_known_once_and_lowers_nothing() {
+        let mut alice = alice();
+        assert!(alice.bring(BOB, v3(1), Smp, NOW));
+        assert!(alice.bring(BOB, v3(2), Unverified, NOW));
+        assert_eq!(known(&alice, v3(1)).verified_at, Some(NOW));
+        assert_eq!((known(&alice, v3(2)).verification, known(&alice, v3(2)).verified_at), (Unverified, None));
+        assert!(known(&alice, v3(2)).changed());
+        let before = alice.contacts.clone();
+        for lower in [Unverified, TheirSmp, Smp] {
+            assert!(alice.bring(BOB, v3(1), lower, NOW.plus(9)));
+            assert!(alice.bring(BOB, v3(2), Unverified, NOW.plus(9)));
+            assert_eq!(alice.contacts, before, "{lower:?}");
+        }
+        assert!(alice.bring(BOB, v3(1), ByHand, NOW.plus(9)));
+        assert_eq!(known(&alice, v3(1)).verified_at, Some(NOW.plus(9)));
+        assert!(!alice.meet(BOB, v3(1), NOW).new);
     }
 
     #[test]
