@@ -56,6 +56,11 @@ impl Channel {
         Self { version, keys, ssid, fingerprint, times, smp, smp_question: None }
     }
 
+    /// 2 or 3.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
     /// Seals text and TLVs into the bytes of the next data message; with it come the keys that TLVs of type 8 among
     /// them stand for, in version 3. Nothing is drawn.
     pub(crate) fn seal(

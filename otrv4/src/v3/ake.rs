@@ -193,10 +193,6 @@ impl SentDhKey {
         &self.message
     }
 
-    pub(crate) fn version(&self) -> Version {
-        self.version
-    }
-
     /// "Forget the old D-H Commit message, and use this new one instead": the key and the message stay the same.
     pub(crate) fn with_commit(self, commit: DhCommit) -> Self {
         Self { commit, ..self }
@@ -278,10 +274,6 @@ impl SentRevealSignature {
     /// The Reveal Signature message.
     pub(crate) fn message(&self) -> &[u8] {
         &self.message
-    }
-
-    pub(crate) fn version(&self) -> Version {
-        self.version
     }
 
     /// Whether it is the answer to that D-H Key message, which has come again: then it is sent again.

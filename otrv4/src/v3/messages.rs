@@ -187,7 +187,8 @@ mod tests {
     #[test]
     fn messages_that_are_cut_short_or_go_on_are_refused() {
         for session in sessions() {
-            let kinds: [(_, fn(&mut Reader<'_>) -> bool); 4] = [
+            type IsRead = fn(&mut Reader<'_>) -> bool;
+            let kinds: [(_, IsRead); 4] = [
                 ("dh_commit", |r| DhCommit::read(r).is_ok()),
                 ("dh_key", |r| DhKey::read(r).is_ok()),
                 ("reveal_sig", |r| RevealSignature::read(r).is_ok()),
