@@ -12,6 +12,7 @@
 
 mod expression;
 mod lines;
+mod printing;
 mod private_keys;
 
 use core::fmt;

@@ -7,7 +7,6 @@
 use zeroize::Zeroizing;
 
 use super::{Fault, FileError, MAX_FILE, line_of};
-use crate::wire::Writer;
 
 /// What is left of a file, from the front.
 pub(super) struct Expressions<'a> {
@@ -249,45 +248,6 @@ impl Value {
     }
 }
 
-/// A text as libgcrypt prints it: bare if it is a word; in quotation marks; or in hex digits, if a byte is none that it
-/// takes for text.
-pub(super) fn write_text(w: &mut Writer, text: &[u8]) {
-    let first = text.first().copied().unwrap_or_default();
-    let odd = |byte: &u8| *byte < b' ' || (0x7f..=0xa0).contains(byte);
-    if first >= 0x80 || text.iter().any(odd) {
-        write_hex(w, text);
-    } else if text.iter().all(|byte| is_word(*byte)) && !first.is_ascii_digit() && !text.is_empty() {
-        w.bytes(text);
-    } else {
-        w.byte(b'"');
-        for byte in text {
-            if matches!(byte, b'"' | b'\'' | b'\\') {
-                w.byte(b'\\');
-            }
-            w.byte(*byte);
-        }
-        w.byte(b'"');
-    }
-}
-
-/// A number above zero, big-endian, in hex digits; with a zero in front where the first bit would make it negative.
-pub(super) fn write_number(w: &mut Writer, number: &[u8]) {
-    let zero: &[u8] = if number.first().is_some_and(|first| *first >= 0x80) { &[0] } else { &[] };
-    let mut padded = Writer::new();
-    padded.bytes(zero).bytes(number);
-    write_hex(w, padded.as_slice());
-}
-
-fn write_hex(w: &mut Writer, bytes: &[u8]) {
-    // 7 more for the letters; without a branch.
-    let digit = |nibble: u8| nibble + b'0' + 7 * u8::from(nibble > 9);
-    w.byte(b'#');
-    for byte in bytes {
-        w.byte(digit(byte >> 4)).byte(digit(byte & 0xf));
-    }
-    w.byte(b'#');
-}
-
 fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|nibble| u8::try_from(nibble).ok())
 }
@@ -297,7 +257,7 @@ const fn is_blank(byte: u8) -> bool {
 }
 
 /// Whether it may stand in a bare word.
-const fn is_word(byte: u8) -> bool {
+pub(super) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'/' | b'_' | b':' | b'*' | b'+' | b'=')
 }
 
@@ -309,8 +269,6 @@ const MAX_DEPTH: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// The only value of the list `(name …)`.
@@ -324,12 +282,6 @@ mod tests {
         let value = read(&mut c).map_err(|error| error.fault)?;
         c.end().map_err(|error| error.fault)?;
         Ok(value.to_vec())
-    }
-
-    fn written(text: &[u8]) -> Vec<u8> {
-        let mut w = Writer::new();
-        write_text(&mut w, text);
-        w.finish()
     }
 
     /// What libgcrypt 1.10.1 makes of each.
@@ -436,47 +388,5 @@ mod tests {
         let error = c.only_value().expect_err("a question mark");
         assert_eq!(error, FileError { line: 5, fault: Fault::Expected("a parenthesis") });
         assert_eq!(error.to_string(), "line 5: a parenthesis is expected here");
-    }
-
-    /// What libgcrypt 1.10.1 prints.
-    #[test]
-    fn texts_are_written_as_libgcrypt_writes_them() {
-        for bare in ["alice", "prpl-jabber", "IRC", "a1", "-a", "+a", "a/b:c_d*e+f=g.h"] {
-            assert_eq!(written(bare.as_bytes()), bare.as_bytes());
-        }
-        for quoted in
-            ["alice@example.org", "1abc", "zoë", "a b", "a{b", "a~b", "a#b", "a(b", "a|b", "a%b", ""]
-        {
-            assert_eq!(written(quoted.as_bytes()), format!("\"{quoted}\"").as_bytes());
-        }
-        assert_eq!(written(b"a\xa1"), b"\"a\xa1\"");
-        assert_eq!(written(br#"a"b\c'd"#), br#""a\"b\\c\'d""#);
-        for (text, hex) in
-            [("éz", "C3A97A"), ("À", "C380"), ("aÀ", "61C380"), ("a\x01b", "610162"), ("a\x7f", "617F")]
-        {
-            assert_eq!(written(text.as_bytes()), format!("#{hex}#").as_bytes());
-        }
-    }
-
-    #[test]
-    fn a_number_is_never_negative() {
-        for (number, expected) in
-            [([0x7f, 0xff], "#7FFF#"), ([0x80, 0x0a], "#00800A#"), ([1, 0x9f], "#019F#")]
-        {
-            let mut w = Writer::new();
-            write_number(&mut w, &number);
-            assert_eq!(w.as_slice(), expected.as_bytes());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read_again(text in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let whole = [b"(name ".as_slice(), &written(&text), b")"].concat();
-            let mut c = Expressions::new(&whole).expect("short");
-            c.open("name").expect("it is");
-            let read = c.only_value().expect("a value");
-            prop_assert_eq!(&*read, &text);
-        }
     }
 }

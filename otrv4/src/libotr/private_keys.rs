@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::expression::{Expressions, write_number, write_text};
+use super::expression::Expressions;
+use super::printing::{write_number, write_text};
 use super::{AccountName, Fault, FileError};
 use crate::keys::DsaKey;
 use crate::wire::Writer;
