@@ -28,6 +28,11 @@ impl LastText {
         self.at.plus(RECENT)
     }
 
+    /// Whether it is: also if the clock says that it has not been written yet.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.next_deadline() <= now || self.at > now
+    }
+
     pub(super) fn save(&self, w: &mut Writer) {
         let Self { to, key, text, at, unreadable } = self;
         to.write(w);
@@ -60,7 +65,7 @@ impl Session {
 
     /// An error message has come: it may be about our last text.
     pub(super) fn note_unreadable(&mut self, now: Timestamp, out: &mut Outputs) {
-        if let Some(last) = self.last_text.as_mut().filter(|last| last.at <= now && !last.unreadable) {
+        if let Some(last) = self.last_text.as_mut().filter(|last| !last.is_over(now) && !last.unreadable) {
             last.unreadable = true;
             out.save();
         }
@@ -74,7 +79,7 @@ impl Session {
     /// Sends our last text again if they have complained, and only to the key that it went to.
     pub(super) fn resend(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         let key = self.instances.get(&tag).and_then(Instance::peek).map(Channel::key);
-        let same = |last: &mut LastText| last.unreadable && last.to == tag && Some(last.key) == key;
+        let same = |last: &mut LastText| last.unreadable && Some(last.key) == key;
         let Some(last) = self.last_text.take_if(same) else { return };
         let text = Zeroizing::new(format!("{RESENT}{}", last.text.as_str()));
         if self.send_sealed(cx, tag, &text, out).is_ok() {

@@ -168,7 +168,7 @@ impl Session {
         self.in_time(cx, |session, cx, out| {
             let tag = session.one_encrypted(to)?;
             let kind = session.instances.get(&tag).and_then(Instance::peek).and_then(Channel::extra_key_type);
-            let kind = kind.ok_or(Refused::Version)?;
+            let kind = kind.ok_or(Refused::NoExtraKeys)?;
             let record =
                 |(context, data): &([u8; 4], &[u8])| Tlv { kind, value: [context.as_slice(), data].concat() };
             let records: Vec<Tlv> = uses.iter().map(record).collect();
