@@ -295,9 +295,9 @@ fn the_higher_hash_wins_and_our_own_message_does_not() {
     let [first, second] =
         commits.each_ref().map(|sent| read(sent.message(), DhCommit::read).expect("a commit"));
     let first_is_higher = first.hashed_gx > second.hashed_gx;
-    assert_eq!(commits[0].wins_over(&second), first_is_higher);
-    assert_eq!(commits[1].wins_over(&first), !first_is_higher);
-    assert!(commits[0].wins_over(&first));
+    assert_eq!(commits[0].wins_over(&second), Ok(first_is_higher));
+    assert_eq!(commits[1].wins_over(&first), Ok(!first_is_higher));
+    assert_eq!(commits[0].wins_over(&first), Err(Reject::OwnMessage));
 }
 
 #[test]
