@@ -130,9 +130,10 @@ impl Session {
             return;
         }
         self.error_at = Some(cx.now);
-        match self.has_channel_of(Version::V4) || !self.policy.knows_clear_text() {
-            true => self.send_identity(cx, None, out),
-            false => self.send_query(cx, out),
+        match (self.refreshes_v4() || !self.policy.knows_clear_text(), self.refreshes_old(cx.account)) {
+            (true, _) => self.send_identity(cx, None, out),
+            (false, Some(version)) => self.send_commit(cx, version, out),
+            (false, None) => self.send_query(cx, out),
         }
     }
 
@@ -236,7 +237,7 @@ impl Session {
             return Err(Reject::Policy);
         }
         let identity = identity.verify(self.us(cx.account), cx.now)?;
-        self.admit(cx.account, tag, ContactKey::V4(identity.fingerprint()))?;
+        self.admit(cx, tag, ContactKey::V4(identity.fingerprint()), out)?;
         let crossing = self.identity.as_mut().filter(|open| open.waits_for(tag));
         if let Some(open) = crossing {
             out.save();
@@ -266,7 +267,7 @@ impl Session {
         let open = self.identity.as_ref().filter(|open| open.waits_for(tag)).ok_or(Reject::Unexpected)?;
         let auth_r = AuthR::read(header, r)?;
         let (established, auth_i) = open.sent.receive(self.us(cx.account), auth_r, cx.now, cx.rng)?;
-        self.admit(cx.account, tag, ContactKey::V4(established.their_profile.fingerprint()))?;
+        self.admit(cx, tag, ContactKey::V4(established.their_profile.fingerprint()), out)?;
         self.complete_start(tag, cx.now);
         self.send_message(cx, Some(tag), &auth_i, out);
         // What we answered before is older than this: whoever completes it has made the one that counts since.
@@ -287,7 +288,7 @@ impl Session {
         let tag = header.sender;
         let instance = self.instances.get(&tag).filter(|instance| instance.awaits_auth_i());
         let (at, key) = instance.ok_or(Reject::Unexpected)?.completed_by(&AuthI::read(r)?)?;
-        self.admit(cx.account, tag, key)?;
+        self.admit(cx, tag, key, out)?;
         let answer = self.instances.get_mut(&tag).and_then(|instance| instance.take_answer(at));
         let established = answer.ok_or(Reject::Unexpected)?.complete();
         self.complete_start(tag, cx.now);
@@ -324,7 +325,7 @@ impl Session {
         if before.is_some_and(|instance| instance.has(&established.ssid)) {
             return Err(Reject::Replayed);
         }
-        self.admit(cx.account, tag, ContactKey::V4(established.their_profile.fingerprint()))?;
+        self.admit(cx, tag, ContactKey::V4(established.their_profile.fingerprint()), out)?;
         cx.account.forget_prekey(id);
         if cx.account.publication_due(cx.now) {
             out.event(Event::PublicationDue);
