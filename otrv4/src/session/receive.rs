@@ -29,24 +29,27 @@ impl Session {
     pub fn receive(&mut self, cx: &mut Context<'_>, line: &str) -> Vec<Output> {
         let mut out = Outputs::default();
         self.catch_up(cx, &mut out);
-        match classify(line) {
-            Line::Plain(text) => self.receive_plain(text.into(), &mut out),
-            // Without clear text there are no tags and queries: "such messages should be handled by the application".
-            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => {
-                self.receive_plain(text, &mut out)
-            }
-            Line::Query(_) if !self.policy.knows_clear_text() => self.receive_plain(line.into(), &mut out),
-            Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, &mut out),
-            Line::Query(versions) => self.receive_query(cx, versions, &mut out),
-            Line::Error { code, text } => self.receive_error(cx, code, text, &mut out),
-            Line::Fragment(Ok(fragment)) => self.receive_fragment(cx, &fragment, &mut out),
-            Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, &mut out),
-            Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
-        }
+        self.receive_line(cx, classify(line), line, &mut out);
         // "If you have not sent a message to this correspondent in some (configurable) time, send a heartbeat".
         self.send_heartbeats(cx, &mut out);
         self.settle_queue(&mut out);
         out.finish()
+    }
+
+    /// The line, and what was read of it.
+    fn receive_line(&mut self, cx: &mut Context<'_>, read: Line<'_>, line: &str, out: &mut Outputs) {
+        match read {
+            Line::Plain(text) => self.receive_plain(text.into(), out),
+            // Without clear text there are no tags and queries: "such messages should be handled by the application".
+            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => self.receive_plain(text, out),
+            Line::Query(_) if !self.policy.knows_clear_text() => self.receive_plain(line.into(), out),
+            Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, out),
+            Line::Query(versions) => self.receive_query(cx, versions, out),
+            Line::Error { code, text } => self.receive_error(cx, code, text, out),
+            Line::Fragment(Ok(fragment)) => self.receive_fragment(cx, &fragment, out),
+            Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, out),
+            Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
+        }
     }
 
     /// "Receiving plaintext without the whitespace tag": shown, with a warning where it is not expected; it ends and
@@ -154,7 +157,9 @@ impl Session {
         match self.assembler.add(fragment, cx.now) {
             Ok(None) => out.save(),
             Ok(Some(whole)) => match classify(&whole) {
-                Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, out),
+                read @ (Line::Encoded(Ok(_)) | Line::Query(_) | Line::Tagged { .. }) => {
+                    self.receive_line(cx, read, &whole, out);
+                }
                 _ => out.reject(from, WireError::Illegal("content of fragments").into()),
             },
             Err(reason) => out.reject(from, reason.into()),
