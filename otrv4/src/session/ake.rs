@@ -11,6 +11,7 @@
 //! | D-H Key | AWAITING_DHKEY | sends Reveal Signature: AWAITING_SIG |
 //! | | AWAITING_DHKEY, and another client has answered that Commit | sends a Commit to this one |
 //! | | AWAITING_SIG, and it is the one that we have answered | sends the same Reveal Signature |
+//! | | AWAITING_SIG, and a later Commit is open | sends Reveal Signature for that one |
 //! | Reveal Signature | AWAITING_REVEALSIG | sends Signature; the channel is replaced |
 //! | Signature | AWAITING_SIG | the channel is replaced |
 //!
@@ -140,8 +141,9 @@ impl Session {
             |open: &OpenCommit| open.version == version && open.sent.is_some() && !open.is_over(cx.now);
         let open = self.commit.take().filter(again);
         let open = open.unwrap_or_else(|| OpenCommit::new(version, cx.account.tag(), cx.now, cx.rng));
-        // AUTHSTATE_AWAITING_DHKEY with each client, whatever it was.
-        self.instances.values_mut().for_each(Instance::forget_ake);
+        // AUTHSTATE_AWAITING_DHKEY with each client, whatever it was. But who has our Reveal Signature message may be
+        // in the conversation by now, and writing: that one is completed until it is answered. spec-notes/SN-040
+        self.instances.values_mut().for_each(Instance::forget_early_ake);
         out.save();
         if let Some(sent) = &open.sent {
             self.send_message(cx, None, sent.message(), out);
@@ -211,8 +213,10 @@ impl Session {
         }
         let ours = match self.instances.get(&tag).and_then(Instance::ake) {
             Some(Ake::AwaitingDhKey(sent)) => Some((&**sent, Some(tag))),
-            Some(_) => None,
-            None => self.commit.as_ref().and_then(|open| open.sent.as_ref()).map(|sent| (sent, None)),
+            Some(Ake::AwaitingRevealSig(_)) => None,
+            Some(Ake::AwaitingSig(_)) | None => {
+                self.commit.as_ref().and_then(|open| open.sent.as_ref()).map(|sent| (sent, None))
+            }
         };
         if let Some((sent, receiver)) = ours.filter(|(sent, _)| sent.version() == version)
             && sent.wins_over(&commit)?
@@ -248,16 +252,17 @@ impl Session {
         let (tag, tags) = (header.sender, (cx.account.tag(), header.sender));
         let dh_key = DhKey::read(r)?;
         let key = cx.account.v3_key().ok_or(Reject::Version)?;
+        let later = self.commit.as_ref().is_some_and(|open| open.check(tag, header.version).is_ok());
         let next = match self.instances.get(&tag).and_then(Instance::ake) {
-            Some(Ake::AwaitingSig(sent)) if sent.answers(&dh_key) => {
+            Some(Ake::AwaitingSig(sent)) if sent.answers(&dh_key) && !later => {
                 self.send_message(cx, Some(tag), sent.message(), out);
                 return Ok(());
             }
             Some(Ake::AwaitingDhKey(sent)) => {
                 Ake::AwaitingSig(Box::new(sent.receive(tags, key, &dh_key, cx.rng)?))
             }
-            Some(_) => return Err(Reject::Unexpected),
-            None => {
+            Some(Ake::AwaitingRevealSig(_)) => return Err(Reject::Unexpected),
+            Some(Ake::AwaitingSig(_)) | None => {
                 let open = self.commit.as_ref().ok_or(Reject::Unexpected)?;
                 open.check(tag, header.version)?;
                 match &open.sent {
@@ -320,7 +325,7 @@ impl Session {
         };
         let established = sent.receive(&Signature::read(r)?)?;
         self.admit(cx, tag, ContactKey::V3(established.fingerprint), out)?;
-        if let Some(open) = &mut self.commit {
+        if let Some(open) = self.commit.as_mut().filter(|open| open.answered.contains(&tag)) {
             open.complete(cx.now);
         }
         self.complete_ake(cx, tag, established, out);

@@ -91,7 +91,12 @@ impl Instance {
         self.ake = None;
     }
 
-    /// The same; gives what it was, and until when it could go on.
+    /// The same, unless it is AUTHSTATE_AWAITING_SIG.
+    pub(crate) fn forget_early_ake(&mut self) {
+        self.ake.take_if(|(ake, _)| !matches!(ake, Ake::AwaitingSig(_)));
+    }
+
+    /// AUTHSTATE_NONE; gives what it was, and until when it could go on.
     pub(crate) fn take_ake(&mut self) -> Option<(Ake, Timestamp)> {
         self.ake.take()
     }

@@ -153,6 +153,56 @@ fn a_commit_while_the_signature_is_awaited_gets_a_new_key() {
 }
 
 #[test]
+fn a_query_that_overtakes_the_signature_costs_nothing_that_was_written_meanwhile() {
+    for policy in BOTH {
+        let (mut alice, mut bob) = alice_and_bob_with_v3(policy());
+        alice.act(|session, cx| session.start(cx));
+        let query = next(&mut alice);
+        let commit = next(bob.receive(&query));
+        let dh_key = next(alice.receive(&commit));
+        let reveal_signature = next(bob.receive(&dh_key));
+        let signature = next(alice.receive(&reveal_signature));
+        let text = alice.line("already here");
+
+        let second_commit = next(bob.receive(&query));
+        assert_ne!(commit, second_commit);
+        assert!(bob.receive(&signature).channels().len() == 1);
+        assert_eq!(bob.receive(&text).heard(), ["already here"]);
+        let before = bob.channels()[0].3;
+        assert_they_talk(&mut alice, &mut bob);
+
+        // The second handshake goes on, and a third Signature message is nobody's.
+        alice.receive(&second_commit);
+        deliver(&mut alice, &mut bob);
+        assert_ne!(bob.channels()[0].3.bytes(), before.bytes());
+        assert_they_talk(&mut alice, &mut bob);
+        assert_eq!(rejected(bob.receive(&signature)), [Reject::Unexpected]);
+    }
+}
+
+#[test]
+fn a_signature_that_comes_after_the_answer_to_a_later_commit_is_ignored() {
+    for policy in BOTH {
+        let (mut alice, mut bob) = alice_and_bob_with_v3(policy());
+        alice.act(|session, cx| session.start(cx));
+        let query = next(&mut alice);
+        let commit = next(bob.receive(&query));
+        let dh_key = next(alice.receive(&commit));
+        let reveal_signature = next(bob.receive(&dh_key));
+        let late = next(alice.receive(&reveal_signature));
+        let commit = next(bob.receive(&query));
+        let dh_key = next(alice.receive(&commit));
+        bob.receive(&dh_key);
+        assert_eq!(kinds(&bob), [MessageType::RevealSignature]);
+        bob.told();
+        assert_eq!(rejected(bob.receive(&late)), [Reject::Forged]);
+        assert!(bob.channels().is_empty());
+        deliver(&mut alice, &mut bob);
+        assert_they_talk(&mut alice, &mut bob);
+    }
+}
+
+#[test]
 fn the_same_d_h_key_again_gets_the_same_reveal_signature_and_another_one_nothing() {
     for policy in BOTH {
         let (mut alice, mut bob) = alice_and_bob_with_v3(policy());
