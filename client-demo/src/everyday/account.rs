@@ -105,11 +105,20 @@ pub(crate) fn contacts(place: &Place) -> Result<(), EverydayError> {
     Ok(())
 }
 
+/// Our key of version 3, which people with irssi, Pidgin or Profanity see.
+pub(super) fn say_v3_key(account: &Account) -> io::Result<()> {
+    match account.v3_key() {
+        Some(key) => say(format_args!("  {} in versions 3 and 2", key.fingerprint().groups())),
+        None => Ok(()),
+    }
+}
+
 /// `fingerprint`: ours, and a contact's.
 pub(crate) fn fingerprint(place: &Place, contact: Option<&str>) -> Result<(), EverydayError> {
     let desk = Desk::open(place)?;
     say(format_args!("{} (you)", harmless::name(desk.account.id())))?;
     say(format_args!("  {}", desk.account.fingerprint().groups()))?;
+    say_v3_key(&desk.account)?;
     if let Some(name) = contact {
         say(format_args!("{}", harmless::name(name)))?;
         match desk.state.contacts.get(name) {
