@@ -1,7 +1,7 @@
 //! Conversations with libotr, the library of today's OTR clients, in versions 3 and 2; this one is with itself, and shows
 //! what is known of it. Spec: "Off-the-Record Messaging Protocol version 3" of its authors.
 
-mod peer;
+pub(crate) mod peer;
 
 use tempfile::tempdir;
 
