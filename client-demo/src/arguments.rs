@@ -6,10 +6,10 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use otrv4::account::ContactKey;
 use otrv4::keys::{Fingerprint, FingerprintV3, ForgingSecret};
-use otrv4::wire::{InstanceTag, Versions};
+use otrv4::wire::InstanceTag;
 
 use crate::everyday::{Choice, LibotrClient, Place, Which};
-use crate::keep::{SETTINGS, Setting, versions};
+use crate::keep::{Chosen, SETTINGS, Setting, versions};
 use crate::network::Network;
 use crate::pipe::words::tag;
 
@@ -316,9 +316,9 @@ pub(crate) struct PipeArguments {
     /// The correspondent's account id
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     pub(crate) contact: String,
-    /// Versions of OTR to speak: 3, 4 or 34; only version 4 is there yet, and of 34 the 4
+    /// Versions of OTR to speak: the digits of those from 2 to 4, such as 3, 34 or 234
     #[arg(long, default_value = "34", value_parser = versions)]
-    pub(crate) versions: Versions,
+    pub(crate) versions: Chosen,
     /// Longest line on the network, in characters; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) mtu: usize,

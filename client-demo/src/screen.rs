@@ -29,12 +29,17 @@ pub(crate) fn words(account: &Account, session: &Session, event: &Event) -> Stri
         Event::Plaintext { text, warn: true } => {
             message(&format!("{contact} (NOT ENCRYPTED: anyone may have written this)"), text)
         }
-        Event::Secure { with, mode, fingerprint, verification, ssid, .. } => format!(
-            "* {contact}: encrypted conversation with client {with}, {}\n  fingerprint {}\n  {}\n  session id  {ssid}",
+        Event::Secure { with, version, mode, fingerprint, verification, ssid } => format!(
+            "* {contact}: encrypted conversation with client {with}, version {}, {}\n  fingerprint {}\n  {}\n  session id  {ssid}",
+            version.number(),
             how(*mode),
             fingerprint.groups(),
             verified(*verification)
         ),
+        Event::OldVersion { version, .. } => loud(&format!(
+            "{contact}: THIS IS VERSION {} OF OTR, old and weak. Ask them for a client with version 3 or 4",
+            version.number()
+        )),
         Event::NewFingerprint { .. } => loud(&format!(
             "{contact}: THE FIRST CONVERSATION with them. Nobody has verified yet whose fingerprint this is\n  {}",
             compare(&name)
@@ -94,6 +99,9 @@ pub(crate) fn words(account: &Account, session: &Session, event: &Event) -> Stri
         Event::Ended { .. } => format!("* {contact}: conversation ended"),
         Event::NotDone { reason } => format!("* {contact}: not done: {reason}"),
         Event::Queued => format!("* {contact}: the text waits until the conversation is encrypted"),
+        Event::Resent { .. } => {
+            format!("* {contact}: could not read the last text; it was sent again, to the same key")
+        }
         Event::NotSent { text } => {
             message(&format!("* {contact}: NOT SENT, no encrypted conversation came about"), text)
         }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use otrv4::keys::ForgingSecret;
-use otrv4::primitives::{DhPower, RingSigner};
+use otrv4::primitives::{DhPower, RingSigner, V3Keys};
 use otrv4::{Account, ContactKey, Context, Lifetimes, Output, Policy, PrekeyEnsemble, Session, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -161,6 +161,22 @@ fn smp(c: &mut Criterion) {
     });
 }
 
+/// Version 3 without sessions and lines: what the key exchange and the keys cost.
+fn version_3(c: &mut Criterion) {
+    let (mut random, text) = (rng(), "x".repeat(100));
+    let keys = V3Keys::new(&mut random);
+    c.bench_function("OTRv3 AKE, both sides", |b| b.iter(|| keys.exchange(&mut random)));
+    c.bench_function("OTRv3 data, 100 bytes, same keys", |b| {
+        let mut channels = keys.exchange(&mut random);
+        channels.say(&text, &mut random);
+        b.iter(|| channels.say(&text, &mut random));
+    });
+    c.bench_function("OTRv3 data, each message a rotation", |b| {
+        let mut channels = keys.exchange(&mut random);
+        b.iter(|| channels.say_and_swap(&text, &mut random));
+    });
+}
+
 fn primitives(c: &mut Criterion) {
     let signer = RingSigner::new(&mut rng());
     let mut random = rng();
@@ -176,6 +192,6 @@ fn primitives(c: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(30);
-    targets = key_exchanges, data_messages, smp, primitives
+    targets = key_exchanges, data_messages, smp, version_3, primitives
 }
 criterion_main!(benches);

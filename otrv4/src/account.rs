@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 
 use crate::client_profile::VerifiedClientProfile;
 use crate::dake::offline::Published;
-use crate::keys::{Fingerprint, ForgingKey, ForgingSecret, LongTermKey, SharedPrekey};
+use crate::keys::{DsaKey, Fingerprint, ForgingKey, ForgingSecret, LongTermKey, SharedPrekey};
 use crate::prekey::{PrekeyEnsemble, PrekeySecret};
 use crate::prekey_profile::VerifiedPrekeyProfile;
 use crate::wire::{InstanceTag, Reader, Writer};
@@ -42,6 +42,8 @@ pub struct Account {
     tag: InstanceTag,
     key: LongTermKey,
     forging: ForgingKey,
+    /// The long-term key of versions 2 and 3; without it they are not spoken.
+    v3_key: Option<DsaKey>,
     lifetimes: Lifetimes,
     /// Oldest first; the last one is the one we show. Never empty.
     client_profiles: Vec<VerifiedClientProfile>,
@@ -77,6 +79,7 @@ impl Account {
             tag: InstanceTag::random(rng),
             key: LongTermKey::generate(rng),
             forging: ForgingKey::generate(forging, rng),
+            v3_key: None,
             lifetimes: lifetimes.sane(),
             client_profiles: Vec::new(),
             prekey_profiles: Vec::new(),
@@ -86,7 +89,7 @@ impl Account {
             look: Look::Never,
             contacts: BTreeMap::new(),
         };
-        account.make_client_profile(now);
+        account.make_client_profile(rng, now);
         account
     }
 
@@ -103,6 +106,20 @@ impl Account {
     /// What the people we talk to compare.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.key.public(), self.forging.public())
+    }
+
+    /// The key of versions 2 and 3, if the account has one.
+    pub fn v3_key(&self) -> Option<&DsaKey> {
+        self.v3_key.as_ref()
+    }
+
+    /// Gives the account a key of versions 2 and 3, new or brought from another program, or takes it away. The profile that
+    /// we show is made anew: it names the versions and, with a key, carries that and its transitional signature. Save and
+    /// publish afterwards. Conversations of version 3 that run keep the key that they began with, but an SMP in them will
+    /// fail.
+    pub fn set_v3_key(&mut self, key: Option<DsaKey>, rng: &mut dyn CryptoRng, now: Timestamp) {
+        self.v3_key = key;
+        self.make_client_profile(rng, now);
     }
 
     /// The Client Profile that we show.
@@ -202,7 +219,7 @@ impl Account {
     pub(crate) fn of_tag(mut self, tag: InstanceTag, now: Timestamp) -> Self {
         self.tag = tag;
         self.client_profiles.clear();
-        self.make_client_profile(now);
+        self.make_client_profile(&mut crate::vectors::rng(), now);
         self
     }
 
@@ -228,6 +245,7 @@ impl Account {
             id: id.into(),
             tag,
             forging: ForgingKey::load(&mut Reader::new(forging.as_slice())).expect("a kept key"),
+            v3_key: None,
             // However far ahead the recorded profiles expire.
             lifetimes: Lifetimes { profile: i64::MAX, overlap: 0, renew_ahead: 0 },
             client_profiles: vec![

@@ -1,5 +1,5 @@
 //! What the channels of all versions have in common: what a message is sealed with, and what an opened one said.
-//! Spec: otrv4.md "Data Message"; OTRv3 "Data Message". Used by [`crate::v4`] and [`crate::session`].
+//! Spec: otrv4.md "Data Message"; OTRv3 "Data Message". Used by [`crate::v4`], [`crate::v3`] and [`crate::session`].
 
 mod extra_key;
 mod times;

@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 8] = [
     &["reject"],
     &["keys", "client_profile", "prekey_profile", "prekey"],
     &["ratchet", "dake", "smp", "prekey_server"],
-    &["channel", "v4"],
+    &["channel", "v3", "v4"],
     &["account", "refused", "session"],
     &["libotr"],
 ];

@@ -65,7 +65,7 @@
 //! | crypto | `crypto` | SHAKE-256 by usage, Ed448, DH-3072, the ring signature |
 //! | identity | [`keys`], [`client_profile`], [`prekey_profile`], [`prekey`] | long-lived keys, fingerprints, profiles, prekey messages |
 //! | engines | `dake`, `ratchet`, `smp` | DAKEZ and XZDH; the Double Ratchet; SMP |
-//! | versions | `v4`, `channel` | data messages of version 4; what those of all versions share |
+//! | versions | `v4`, `v3`, `channel` | data messages of version 4; key exchange and data messages of versions 3 and 2; what all share |
 //! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal, whom we know |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |
 //! | | [`libotr`] | the key files of Pidgin, irssi and Profanity |
@@ -92,6 +92,7 @@ mod reject;
 pub mod session;
 pub(crate) mod smp;
 mod time;
+pub(crate) mod v3;
 pub(crate) mod v4;
 #[cfg(test)]
 mod vectors;

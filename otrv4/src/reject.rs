@@ -22,8 +22,14 @@ pub enum Reject {
     #[error("another prekey server than the one chosen")]
     WrongServer,
     /// No version that both sides allow.
-    #[error("no common protocol version")]
+    #[error("no version of the protocol that both sides speak and our policy allows")]
     Version,
+    /// Only version 1 is offered, which nobody should speak any more.
+    #[error("OTR version 1 is broken and not spoken here")]
+    Version1,
+    /// An older version than the one that is spoken with this client, or that the correspondent is known to speak.
+    #[error("the correspondent speaks a newer version; the policy does not allow to fall back to this one")]
+    Downgrade,
     /// The message fits no step that is under way: a handshake that is over, or a conversation that we do not have.
     #[error("nothing that is under way expects this message")]
     Unexpected,

@@ -5,6 +5,8 @@ mod extra_key;
 #[cfg(test)]
 mod tests;
 
+use zeroize::Zeroizing;
+
 use crate::channel::{Content, ExtraKey, Flags, Sealing, Times};
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
@@ -17,7 +19,6 @@ use crate::wire::{
 };
 use crate::{Reject, Timestamp};
 use extra_key::extra_keys;
-use zeroize::Zeroizing;
 
 /// An encrypted conversation with one client of the correspondent.
 #[derive(Debug)]

@@ -1,8 +1,11 @@
 //! People and a network for tests of whole conversations. Everything is a value: a test decides what arrives, when,
 //! and in which order.
 
-use otrv4::keys::ForgingSecret;
-use otrv4::wire::InstanceTag;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::wire::{InstanceTag, Version};
 use otrv4::{
     Account, ContactKey, Context, Event, Fingerprint, Lifetimes, Output, Policy, PrekeyEnsemble, Protection,
     Refused, Session, Ssid, Timestamp,
@@ -55,6 +58,15 @@ impl Person {
     pub fn with(mut self, policy: Policy) -> Self {
         self.policy = policy;
         *self.session.policy() = policy;
+        self
+    }
+
+    /// The same client with a key of version 3. It is a different one each time, of a few.
+    #[must_use]
+    pub fn with_v3(mut self) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let key = dsa_key(NEXT.fetch_add(1, Ordering::Relaxed));
+        self.account.set_v3_key(Some(key), &mut rng(), self.now);
         self
     }
 
@@ -168,6 +180,22 @@ impl Person {
         secure.collect()
     }
 
+    /// The running conversations of all versions: with whom, in which version, whose keys, and which.
+    pub fn channels(&self) -> Vec<(InstanceTag, Version, ContactKey, Ssid)> {
+        let secure = self.session.instances().filter_map(|instance| match instance.protection {
+            Protection::Encrypted { version, fingerprint, ssid, .. } => {
+                Some((instance.tag, version, fingerprint, ssid))
+            }
+            Protection::None | Protection::Finished => None,
+        });
+        secure.collect()
+    }
+
+    /// The fingerprint of its key of version 3.
+    pub fn v3_fingerprint(&self) -> ContactKey {
+        ContactKey::V3(self.account.v3_key().expect("a key of version 3").fingerprint())
+    }
+
     /// When `tick` has something to do.
     pub fn deadline(&self) -> Timestamp {
         self.session.next_deadline(&self.account)
@@ -177,6 +205,14 @@ impl Person {
     pub fn state(&self) -> Vec<u8> {
         self.session.save().to_vec()
     }
+}
+
+/// One of a few keys of version 3. Finding the primes of one takes a while, so each is made once.
+pub fn dsa_key(which: usize) -> DsaKey {
+    static KEYS: [OnceLock<DsaKey>; 4] = [const { OnceLock::new() }; 4];
+    let key = KEYS[which % KEYS.len()].get_or_init(|| DsaKey::generate(&mut rng()));
+    let parts = key.parts();
+    DsaKey::from_parts(&parts.p, &parts.q, &parts.g, &parts.y, &parts.x).expect("the parts of a key")
 }
 
 /// Alice and Bob, one client each.
@@ -203,6 +239,26 @@ pub fn talking() -> (Person, Person) {
     alice.act(|session, cx| session.start(cx));
     deliver(&mut alice, &mut bob);
     assert_same_conversation(&alice, &bob);
+    alice.told();
+    bob.told();
+    (alice, bob)
+}
+
+/// Alice and Bob, one client each, with keys of version 3 and a policy for both.
+pub fn alice_and_bob_with_v3(policy: Policy) -> (Person, Person) {
+    let (alice, bob) = alice_and_bob();
+    (alice.with_v3().with(policy), bob.with_v3().with(policy))
+}
+
+/// Both with a running conversation in the newest version that the policy allows, events cleared.
+pub fn talking_with(policy: Policy) -> (Person, Person) {
+    let (mut alice, mut bob) = alice_and_bob_with_v3(policy);
+    alice.act(|session, cx| session.start(cx));
+    deliver(&mut alice, &mut bob);
+    assert_eq!((alice.channels().len(), bob.channels().len()), (1, 1), "one conversation each");
+    let (of_alice, of_bob) = (alice.channels()[0], bob.channels()[0]);
+    assert_eq!(of_alice.1, of_bob.1);
+    assert_eq!(of_alice.3.bytes(), of_bob.3.bytes());
     alice.told();
     bob.told();
     (alice, bob)

@@ -80,7 +80,7 @@ fn send_whitespace_tag() {
         assert_eq!(kind(&line), sent);
         // "If Alice receives a plaintext message from Bob, she should stop sending him a whitespace tag."
         bob.receive(&line).say("hello yourself");
-        bob.take().iter().for_each(|line| _ = alice.receive(line.trim_end()));
+        bob.take().iter().for_each(|line| _ = alice.receive(line.trim()));
         alice.say("again");
         assert_eq!(kinds(&mut alice), ["plain"]);
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use otrv4::keys::ForgingSecret;
+use otrv4::keys::{DsaKey, ForgingSecret};
 use otrv4::session::SmpProgress;
 use otrv4::{Account, KnownKey, Lifetimes, Protection};
 
@@ -23,7 +23,8 @@ pub(crate) fn init(place: &Place, id: &str, forging: Option<ForgingSecret>) -> R
         None => ask_forging()?,
     };
     let passphrase = passphrase::new(place.passphrase_file.as_deref())?;
-    let account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
+    let mut account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
+    account.set_v3_key(Some(DsaKey::generate(&mut system::rng())), &mut system::rng(), system::now());
     Home::create(&place.home, Some(passphrase), &State::new(&account))?;
     say(format_args!("Made the account {id} in {}.", place.home.display()))?;
     say(format_args!("  fingerprint {}", account.fingerprint().groups()))?;
@@ -39,6 +40,9 @@ pub(crate) fn status(place: &Place, network: Option<&Network>) -> Result<(), Eve
     say(format_args!("account      {}", harmless::name(account.id())))?;
     say(format_args!("client       {}", account.tag()))?;
     say(format_args!("fingerprint  {}", account.fingerprint().groups()))?;
+    if let Some(key) = account.v3_key() {
+        say(format_args!("version 3    {}", key.fingerprint().groups()))?;
+    }
     let seconds = account.client_profile().expires().unix() - system::now().unix();
     say(format_args!("profile      {}", validity(seconds)))?;
     say(format_args!("prekeys      {} made and not used, as far as is known here", account.prekeys()))?;

@@ -26,7 +26,7 @@ use age::secrecy::{ExposeSecret, SecretString};
 use age::x25519;
 use zeroize::Zeroizing;
 
-pub(crate) use settings::{SETTINGS, Setting, Settings, versions};
+pub(crate) use settings::{Chosen, SETTINGS, Setting, Settings, versions};
 pub(crate) use state::{Bytes, Contact, Pinned, State};
 
 /// A home folder that this process has opened and locked.

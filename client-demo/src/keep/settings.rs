@@ -110,13 +110,32 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "versions",
-        values: "4|34",
-        means: "Versions of OTR to speak; only version 4 is there yet",
-        write: |policy, value| {
-            policy.versions = versions(value)?;
-            Ok(())
+        values: "3|4|34",
+        means: "Versions of OTR to speak; version 2 has a setting of its own",
+        write: |policy, value| match versions(value)? {
+            Chosen { allow_v2: true, .. } => {
+                Err("give 3, 4 or 34; version 2 is allowed with --allow-v2 yes".to_owned())
+            }
+            Chosen { versions, .. } => {
+                policy.versions = versions;
+                Ok(())
+            }
         },
         read: |policy| policy.versions.to_digits(),
+    },
+    Setting {
+        name: "allow-v2",
+        values: YES_NO,
+        means: "Version 2, too, with somebody whose client has nothing newer (Profanity, WeeChat)",
+        write: |policy, value| set(&mut policy.allow_v2, value),
+        read: |policy| word(policy.allow_v2),
+    },
+    Setting {
+        name: "allow-fallback",
+        values: YES_NO,
+        means: "An older version also with somebody who is known to speak version 4",
+        write: |policy, value| set(&mut policy.allow_fallback, value),
+        read: |policy| word(policy.allow_fallback),
     },
     Setting {
         name: "require-encryption",
@@ -222,13 +241,25 @@ pub(crate) const SETTINGS: &[Setting] = &[
 ];
 
 /// What of the wished versions is there.
-pub(crate) fn versions(digits: &str) -> Result<Versions, String> {
+pub(crate) fn versions(digits: &str) -> Result<Chosen, String> {
     if digits.is_empty() || digits.chars().any(|digit| !matches!(digit, '2'..='4')) {
-        return Err("give 3, 4 or 34".to_owned());
+        return Err("give the digits of versions from 2 to 4, such as 4, 34 or 234".to_owned());
     }
-    match digits.contains('4') {
-        true => Ok(Versions::V4),
-        false => Err("only version 4 is available in this version of the client: give 4 or 34".to_owned()),
+    let newer: String = digits.chars().filter(|digit| *digit != '2').collect();
+    Ok(Chosen { versions: Versions::from_digits(newer), allow_v2: digits.contains('2') })
+}
+
+/// Versions as a person names them: in a policy, version 2 stands apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) versions: Versions,
+    pub(crate) allow_v2: bool,
+}
+
+impl Chosen {
+    /// Whether any of them needs the key of version 3.
+    pub(crate) const fn needs_v3_key(self) -> bool {
+        self.allow_v2 || self.versions.contains(3)
     }
 }
 
@@ -331,8 +362,9 @@ mod tests {
         for (name, value) in [
             ("mode", "v3"),
             ("mode", ""),
-            ("versions", "3"),
             ("versions", "44x"),
+            ("versions", "23"),
+            ("versions", ""),
             ("require-encryption", "true"),
             ("padding", "0"),
             ("padding", "65536"),

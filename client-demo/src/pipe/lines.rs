@@ -29,6 +29,8 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         Event::Secure { with, version, fingerprint, ssid, .. } => {
             format!("event secure {with} v{} fingerprint={fingerprint} ssid={ssid}", *version as u16)
         }
+        Event::OldVersion { with, version } => format!("event old-version {with} v{}", version.number()),
+        Event::Resent { with } => format!("event resent {with}"),
         Event::NewFingerprint { fingerprint, .. } => format!("event fingerprint new {fingerprint}"),
         Event::ChangedFingerprint { fingerprint, .. } => format!("event fingerprint changed {fingerprint}"),
         Event::SharedFingerprint { fingerprint, contact, .. } => {

@@ -16,17 +16,17 @@ use std::path::PathBuf;
 use age::secrecy::SecretString;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use otrv4::keys::ForgingSecret;
+use otrv4::keys::{DsaKey, ForgingSecret};
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::session::SmpProgress;
-use otrv4::wire::{InstanceTag, Padding, Reader, Versions, WireError, Writer};
+use otrv4::wire::{InstanceTag, Padding, Reader, WireError, Writer};
 use otrv4::{
     Account, Context, Event, InstanceView, Lifetimes, LoadError, Output, Policy, Protection, Refused,
     Session, Timestamp,
 };
 use zeroize::Zeroizing;
 
-use crate::keep::KeepError;
+use crate::keep::{Chosen, KeepError};
 use crate::perform::perform;
 use crate::system;
 use command::{BadCommand, Command};
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// The correspondent's account id.
     pub(crate) contact: String,
     /// What we speak.
-    pub(crate) versions: Versions,
+    pub(crate) versions: Chosen,
     /// Longest line on the network.
     pub(crate) mtu: Option<usize>,
     /// Where to keep things; in memory only, without.
@@ -116,14 +116,15 @@ impl Pipe {
     fn open(options: Options) -> Result<Self, PipeError> {
         let Options { account: id, contact, versions, mtu, home, passphrase, now } = options;
         // Without padding: who drives us sees how long a text really is.
-        let policy = Policy { versions, padding: Padding::Off, ..Policy::default() };
+        let Chosen { versions: newer, allow_v2 } = versions;
+        let policy = Policy { versions: newer, allow_v2, padding: Padding::Off, ..Policy::default() };
         let clock = now.unwrap_or_else(system::now);
         let new =
             || Account::new(&id, ForgingSecret::Destroy, Lifetimes::default(), &mut system::rng(), clock);
         let mut session = Session::new(&contact, policy);
         // Before there is a home: what is refused makes none.
         session.set_max_line(mtu)?;
-        let (account, keeper) = match home {
+        let (mut account, keeper) = match home {
             None => (new(), None),
             Some(folder) => {
                 let (account, keeper) = Keeper::open(&folder, &contact, passphrase, new)?;
@@ -132,6 +133,9 @@ impl Pipe {
         };
         if account.id() != id {
             return Err(PipeError::OtherAccount(account.id().to_owned()));
+        }
+        if versions.needs_v3_key() && account.v3_key().is_none() {
+            account.set_v3_key(Some(DsaKey::generate(&mut system::rng())), &mut system::rng(), clock);
         }
         if let Some(bytes) = keeper.as_ref().and_then(Keeper::session) {
             session = Session::load(bytes, policy)?;
@@ -149,6 +153,12 @@ impl Pipe {
         );
         self.outside.greet(ready);
         self.answer(Ok(()), output)
+    }
+
+    /// The fingerprints of our keys.
+    fn keys(&self) -> String {
+        let v3 = self.account.v3_key().map(|key| format!(" v3-fingerprint={}", key.fingerprint()));
+        format!("fingerprint={}{}", self.account.fingerprint(), v3.unwrap_or_default())
     }
 
     /// Does what one line asks for; what there is to say about it is in `outside`.
@@ -252,6 +262,7 @@ impl Pipe {
             let word = if self.session.is_starting() { "starting" } else { "plaintext" };
             states.push(word.to_owned());
         }
+        states.push(format!("keys {}", self.keys()));
         states.into_iter().for_each(|words| self.outside.say(format!("event state {words}")));
     }
 

@@ -25,11 +25,14 @@ pub(crate) fn unescape(line: &str) -> Result<String, BadEscape> {
     Ok(text)
 }
 
-/// An instance tag of 8 hex digits.
+/// An instance tag of 8 hex digits; all zeros for the client of somebody who speaks version 2.
 pub(crate) fn tag(hex: &str) -> Option<InstanceTag> {
     let mut bytes = [0; 4];
     hex::decode_to_slice(hex, &mut bytes).ok()?;
-    InstanceTag::new(u32::from_be_bytes(bytes))
+    match u32::from_be_bytes(bytes) {
+        0 => Some(InstanceTag::V2),
+        tag => InstanceTag::new(tag),
+    }
 }
 
 /// A `\` that is followed by neither `\` nor `n`.

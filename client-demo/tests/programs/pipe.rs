@@ -37,7 +37,7 @@ fn a_conversation_starts_from_either_side_and_in_each_way() {
 fn a_tagged_text_is_read_as_clear_text() {
     let (mut alice, mut bob) = pair();
     let offer = wire_lines(&alice.ask("whitespace shall we?"));
-    assert!(offer[0].starts_with("shall we?") && offer[0].len() > "shall we?".len());
+    assert!(offer[0].ends_with("shall we?") && offer[0].len() > "shall we?".len());
     assert!(says(&bob.receive(&offer[0]), "event cleartext shall we?"));
 }
 
@@ -383,6 +383,31 @@ fn the_home_of_one_account_is_not_that_of_another() {
     let other = try_to(&["pipe", "--account", "carol", "--contact", "bob", "--home", home]);
     assert!(!other.status.success() && other.stdout.is_empty());
     assert!(String::from_utf8_lossy(&other.stderr).contains("alice"));
-    let v3 = try_to(&["pipe", "--account", "alice", "--contact", "bob", "--versions", "3"]);
-    assert!(!v3.status.success() && v3.stdout.is_empty());
+    let v1 = try_to(&["pipe", "--account", "alice", "--contact", "bob", "--versions", "1"]);
+    assert!(!v1.status.success() && v1.stdout.is_empty());
+}
+
+#[test]
+fn older_versions_are_spoken_when_they_are_asked_for_and_the_state_names_both_keys() {
+    for (versions, version) in [("3", "v3"), ("2", "v2"), ("234", "v4")] {
+        let mut alice = Pipe::start("alice", "bob", &["--versions", versions]);
+        let mut bob = Pipe::start("bob", "alice", &["--versions", versions]);
+        let state = alice.ask("state");
+        let keys = state.iter().find(|line| line.starts_with("event state keys ")).expect("both keys");
+        assert_eq!(field(keys, "fingerprint"), alice.fingerprint());
+        let v3_key = field(keys, "v3-fingerprint").to_owned();
+        assert_eq!(v3_key.len(), 40);
+        let offer = wire_lines(&alice.ask("query"));
+        let said = carry(offer, &mut alice, &mut bob);
+        assert!(said.iter().any(|line| line.contains(&format!(" {version} fingerprint="))), "{said:?}");
+        if version != "v4" {
+            assert!(said.iter().any(|line| line.contains(&v3_key)), "{said:?}");
+        }
+        assert_eq!(
+            said.iter().any(|line| line.starts_with("event old-version 00000000 v2")),
+            version == "v2"
+        );
+        say(&mut alice, &mut bob, "hello");
+        say(&mut bob, &mut alice, "hello yourself");
+    }
 }

@@ -155,7 +155,7 @@ fn a_policy_is_shown_set_for_everybody_and_for_one_and_reset() {
     assert_eq!(line(&shown, "mode"), ["mode", "compatible"]);
     let shown = world.done("alice", &["policy", "--reset"]);
     assert_eq!(line(&shown, "heartbeat"), ["heartbeat", "1m"]);
-    for bad in [["--padding", "0"], ["--mode", "v3"], ["--require-encryption", "maybe"], ["--versions", "3"]]
+    for bad in [["--padding", "0"], ["--mode", "v3"], ["--require-encryption", "maybe"], ["--versions", "24"]]
     {
         world.refused("alice", &["policy", bad[0], bad[1]]);
     }

@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 
 use super::{Account, DAY};
 use crate::Timestamp;
-use crate::client_profile::{ClientProfile, VerifiedClientProfile};
+use crate::client_profile::{ClientProfile, DsaSigner, VerifiedClientProfile};
 use crate::keys::SharedPrekey;
 use crate::prekey_profile::PrekeyProfile;
 
@@ -86,7 +86,7 @@ impl Account {
         let due = |expires| lifetimes.is_renewal_due(expires, now);
         let mut changed = self.look.pass(now);
         if due(self.client_profile().expires()) {
-            self.make_client_profile(now);
+            self.make_client_profile(rng, now);
             changed = true;
         }
         if self.prekey_profile().is_some_and(|profile| due(profile.expires())) {
@@ -120,9 +120,17 @@ impl Account {
         expiries.into_iter().flatten().any(|expires| self.lifetimes.is_renewal_due(expires, now))
     }
 
-    pub(super) fn make_client_profile(&mut self, now: Timestamp) {
+    pub(super) fn make_client_profile(&mut self, rng: &mut dyn CryptoRng, now: Timestamp) {
         let expires = now.plus(self.lifetimes.profile);
-        let profile = ClientProfile::sign(&self.key, self.forging.public(), self.tag, expires, None);
+        let (key, forging, tag) = (&self.key, self.forging.public(), self.tag);
+        let profile = match &self.v3_key {
+            None => ClientProfile::sign(key, forging, tag, expires, None),
+            Some(dsa) => {
+                let mut sign = |fields: &[u8]| dsa.sign(fields, rng);
+                let signer = DsaSigner { public_key: dsa.public().bytes(), sign: &mut sign };
+                ClientProfile::sign(key, forging, tag, expires, Some(signer))
+            }
+        };
         self.client_profiles.push(profile);
         self.profiles_published = false;
     }

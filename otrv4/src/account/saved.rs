@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::publishing::Look;
 use super::{Account, Contact, Lifetimes};
 use crate::dake::{load_profile, save_profile};
-use crate::keys::{ForgingKey, LongTermKey, SharedPrekey};
+use crate::keys::{DsaKey, ForgingKey, LongTermKey, SharedPrekey};
 use crate::prekey::PrekeySecret;
 use crate::prekey_profile::PrekeyProfile;
 use crate::wire::{InstanceTag, Reader, Writer};
@@ -19,6 +19,7 @@ impl Account {
             tag,
             key,
             forging,
+            v3_key,
             lifetimes: Lifetimes { profile, overlap, renew_ahead },
             client_profiles,
             prekey_profiles,
@@ -33,6 +34,7 @@ impl Account {
         tag.write(&mut w);
         key.save(&mut w);
         forging.save(&mut w);
+        w.option(v3_key.as_ref(), |w, key| key.save(w));
         [profile, overlap, renew_ahead].into_iter().for_each(|seconds| _ = w.bytes(&seconds.to_be_bytes()));
         w.list(client_profiles, |w, profile| save_profile(profile, w));
         w.list(prekey_profiles, |w, (shared, profile)| {
@@ -56,6 +58,7 @@ impl Account {
         }
         let (id, tag) = (r.text("account id")?, InstanceTag::read(&mut r)?);
         let (key, forging) = (LongTermKey::load(&mut r)?, ForgingKey::load(&mut r)?);
+        let v3_key = r.option(DsaKey::load)?;
         let mut seconds = || r.array("lifetime").map(i64::from_be_bytes);
         let lifetimes =
             Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? }.sane();
@@ -80,6 +83,7 @@ impl Account {
             tag,
             key,
             forging,
+            v3_key,
             lifetimes,
             client_profiles,
             prekey_profiles,
@@ -92,4 +96,4 @@ impl Account {
     }
 }
 
-const SAVED_VERSION: u8 = 2;
+const SAVED_VERSION: u8 = 3;

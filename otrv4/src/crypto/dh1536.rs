@@ -1,13 +1,17 @@
 //! The 1536-bit Diffie-Hellman group of versions 2 and 3 (RFC 3526), with generator 2.
 //! Spec: OTRv3 "Encoded messages", "The data message", "Version 3 protocol". Used by `v3` and by SMP.
 
+mod powers;
+
 use core::fmt;
 use std::sync::LazyLock;
 
+use crypto_bigint::modular::ConstMontyForm;
 use crypto_bigint::{U1536, Uint, nlimbs};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+pub(crate) use self::powers::{Dh1536Scalar, Dh1536Secret};
 use super::modp::{Comb, DhPublicOf, minimal_bytes, read_exponent};
 use super::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
@@ -76,6 +80,9 @@ fn exponent(secret: &Secret<40>) -> Zeroizing<Exponent> {
     Zeroizing::new(Exponent::from_be_slice_truncated(secret.as_bytes(), Exponent::BITS))
 }
 
+/// A number modulo p, in Montgomery form.
+type Element = ConstMontyForm<Modulus, { U1536::LIMBS }>;
+
 /// A secret exponent of a key.
 type Exponent = Uint<{ nlimbs(320) }>;
 
@@ -93,8 +100,6 @@ crypto_bigint::const_monty_params!(
 
 #[cfg(test)]
 mod tests {
-    use crypto_bigint::modular::ConstMontyParams;
-
     use super::*;
     use crate::vectors::{self, Recorded, array, bytes, v3_file};
 
@@ -123,12 +128,12 @@ mod tests {
 
     #[test]
     fn the_modulus_is_the_recorded_one() {
-        assert_eq!(Modulus::PARAMS.modulus().as_ref(), &U1536::from_be_slice(&bytes(&v3_file()["dh_prime"])));
+        assert_eq!(Element::MODULUS.as_ref(), &U1536::from_be_slice(&bytes(&v3_file()["dh_prime"])));
     }
 
     #[test]
     fn numbers_outside_the_group_are_refused() {
-        let p = *Modulus::PARAMS.modulus().as_ref();
+        let p = *Element::MODULUS.as_ref();
         let judged = |n: &U1536| {
             let mut w = Writer::new();
             w.mpi(n.to_be_bytes().as_ref());

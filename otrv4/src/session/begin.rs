@@ -2,18 +2,20 @@
 //! Spec: otrv4.md "User requests to start an OTR Conversation", "Starting a conversation interactively", "Sending a
 //! Data Message to an offline participant". Used by applications through [`Session`].
 
+use super::channel::Channel;
 use super::output::{EndedBy, Event, Output, Outputs};
 use super::start::{HANDSHAKE_TIMEOUT, OpenIdentity};
 use super::{Context, MAX_INSTANCES, Session};
+use crate::account::ContactKey;
 use crate::dake::interactive::SentIdentity;
 use crate::dake::offline;
 use crate::prekey::{self, PrekeyEnsemble, VerifiedEnsemble};
-use crate::wire::{InstanceTag, Tlv, query_message, tlv_type};
+use crate::wire::{InstanceTag, Tlv, Version, query_message, tlv_type};
 use crate::{Refused, Timestamp};
 
 impl Session {
-    /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake.
-    /// In the modes that know no query messages it begins with an Identity message.
+    /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake; if
+    /// that is one of version 3 and the other side can do better, it moves to version 4. In the modes that know no query messages it begins with an Identity message.
     /// If the policy does not allow it, that is told as [`Event::NotDone`].
     pub fn start(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
         self.in_time_or_told(cx, Self::begin)
@@ -48,18 +50,18 @@ impl Session {
         if !self.policy.allows_offline() {
             return Err(Refused::OnlyInteractive);
         }
-        let chosen = prekey::choose(ensembles, cx.now, self.policy.allowed_versions());
+        let chosen = prekey::choose(ensembles, cx.now, self.allowed_versions(cx.account));
         let chosen = self.those_with_room(self.those_verified(cx, chosen)?)?;
         let (mut reached, mut tags, mut keys) = (false, Vec::new(), Vec::new());
         for ensemble in &chosen {
-            let (tag, key) = (ensemble.message().owner(), ensemble.profile().fingerprint());
+            let (tag, key) = (ensemble.message().owner(), ContactKey::V4(ensemble.profile().fingerprint()));
             // Refused if it is our own key, or if a place was promised that nobody gives up.
             let admitted = self.admit(cx.account, tag, key);
             let started = admitted.and_then(|()| offline::start(self.us(cx.account), ensemble, cx.rng));
             let Ok((established, message)) = started else { continue };
             self.leave(cx, tag, out);
             self.send_message(cx, Some(tag), &message, out);
-            self.establish(cx, tag, established, out);
+            self.establish(cx, tag, Channel::v4(established, cx.now), out);
             reached = true;
             if self.may_turn_to(cx.account, key) {
                 tags.push(tag);
@@ -75,17 +77,17 @@ impl Session {
     }
 
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, out: &mut Outputs) -> Result<(), Refused> {
-        if self.has_channel() || !self.policy.knows_clear_text() {
+        if self.has_channel_of(Version::V4) || !self.policy.knows_clear_text() {
             return self.begin_by_identity(cx, out);
         }
-        self.check_start(cx)?;
+        self.check_start(cx, !self.allowed_versions(cx.account).is_empty())?;
         self.ask(cx.now, out);
         self.send_query(cx, out);
         Ok(())
     }
 
     fn begin_by_identity(&mut self, cx: &mut Context<'_>, out: &mut Outputs) -> Result<(), Refused> {
-        self.check_start(cx)?;
+        self.check_start(cx, self.policy.allows_4())?;
         if !self.selected.iter().any(|tag| self.is_encrypted(*tag)) {
             self.ask(cx.now, out);
         }
@@ -93,8 +95,8 @@ impl Session {
         Ok(())
     }
 
-    fn check_start(&self, cx: &Context<'_>) -> Result<(), Refused> {
-        match (self.policy.allows_4(), self.may_show_our_key(cx.account)) {
+    fn check_start(&self, cx: &Context<'_>, allowed: bool) -> Result<(), Refused> {
+        match (allowed, self.may_show_our_key(cx.account)) {
             (false, _) => Err(Refused::Version),
             (true, false) => Err(Refused::NotVerified),
             (true, true) => Ok(()),
@@ -103,7 +105,7 @@ impl Session {
 
     pub(super) fn send_query(&mut self, cx: &Context<'_>, out: &mut Outputs) {
         self.offer(cx.now, out);
-        out.send(query_message(self.policy.allowed_versions()));
+        out.send(query_message(self.allowed_versions(cx.account)));
     }
 
     /// An Identity message that comes soon answers us.
@@ -143,8 +145,9 @@ impl Session {
         chosen: Vec<VerifiedEnsemble>,
     ) -> Result<Vec<VerifiedEnsemble>, Refused> {
         let some = !chosen.is_empty();
-        let allowed =
-            |ensemble: &VerifiedEnsemble| self.may_talk_to(cx.account, ensemble.profile().fingerprint());
+        let allowed = |ensemble: &VerifiedEnsemble| {
+            self.may_talk_to(cx.account, ensemble.profile().fingerprint().into())
+        };
         let verified: Vec<_> = chosen.into_iter().filter(allowed).collect();
         if some && verified.is_empty() { Err(Refused::NotVerified) } else { Ok(verified) }
     }
@@ -158,7 +161,7 @@ impl Session {
         let mut free = MAX_INSTANCES.saturating_sub(kept);
         let fits = |ensemble: &VerifiedEnsemble| match self.instances.get(&ensemble.message().owner()) {
             Some(instance) if !instance.is_evictable() => {
-                instance.key().is_none_or(|key| key == ensemble.profile().fingerprint())
+                instance.key().is_none_or(|key| key == ensemble.profile().fingerprint().into())
             }
             _ => {
                 let fits = free > 0;
@@ -183,6 +186,7 @@ impl Session {
         let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
         let message = channel.seal_revealing_opened(&[disconnected], cx.sealing(tag, padding));
         self.send_message(cx, Some(tag), &message, out);
+        self.reveal_owing(cx, tag, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Us });
     }
 }

@@ -1,13 +1,13 @@
 //! Data messages: opened, kept for their handshake, or reported; what they say is shown, and what their records ask for is
 //! done. Spec: otrv4.md "Receiving a Data Message", "TLV Record Types". Used by [`super::receive`].
 
+use super::channel::DataMessage;
 use super::early::{Keep, Kept};
 use super::instance::{Instance, OpenedBy};
 use super::output::{EndedBy, Event, Outputs};
 use super::{Context, Session};
 use crate::Reject;
 use crate::channel::Content;
-use crate::v4::DataMessage;
 use crate::wire::{ErrorCode, Header, InstanceTag, Reader, error_message, tlv_type};
 
 impl Session {
@@ -15,17 +15,18 @@ impl Session {
     pub(super) fn receive_data(
         &mut self,
         cx: &mut Context<'_>,
-        tag: InstanceTag,
+        header: &Header,
         r: &mut Reader<'_>,
         out: &mut Outputs,
     ) {
-        let whole = r.whole();
-        let message = match DataMessage::read(r) {
+        let (tag, whole) = (header.sender, r.whole());
+        let message = match DataMessage::read(header, r) {
             Ok(message) => message,
             Err(reason) => return self.report_unreadable(whole, tag, reason.into(), out),
         };
         let instance = self.instances.get_mut(&tag);
-        let opened = instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message, cx.now));
+        let opened =
+            instance.map_or(Err(Reject::Unexpected), |instance| instance.open(&message, cx.now, cx.rng));
         match opened {
             Ok((content, by)) => self.show(cx, tag, content, by, out),
             Err(_) if self.may_be_early(cx, tag, &message) => self.keep_early(cx, tag, &message, whole, out),
@@ -43,7 +44,7 @@ impl Session {
     ) {
         let Keep::New { pushed_out } = self.early.keep(tag, whole, cx.now) else { return };
         out.save();
-        if !message.ignore_unreadable {
+        if !message.ignore_unreadable() {
             out.event(Event::Held { from: tag });
         }
         for Kept { from, message, .. } in pushed_out {
@@ -56,7 +57,7 @@ impl Session {
     fn may_be_early(&self, cx: &Context<'_>, tag: InstanceTag, message: &DataMessage<'_>) -> bool {
         let instance = self.instances.get(&tag);
         let known = instance.is_some_and(|instance| instance.knows(message));
-        let handshake = instance.is_some_and(Instance::is_answering);
+        let handshake = instance.is_some_and(Instance::awaits_auth_i);
         message.is_of_first_ratchet()
             && !known
             && (handshake || (cx.account.prekeys() > 0 && self.policy.allows_offline()))
@@ -76,7 +77,8 @@ impl Session {
         let current = matches!(by, OpenedBy::Current);
         let disconnected = tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
         if let Some(channel) = self.instances.get_mut(&tag).and_then(Instance::channel).filter(|_| current) {
-            channel.times.hear(text.is_some(), cx.now);
+            channel.hear(text.is_some(), cx.now);
+            self.note_read(tag);
         }
         if let Some(text) = text {
             if self.selected.len() > 1 && self.selected.contains(&tag) && !disconnected {
@@ -112,6 +114,7 @@ impl Session {
         instance.forget_if_complete();
         self.note_end(tag);
         self.send_message(cx, Some(tag), &message, out);
+        self.reveal_owing(cx, tag, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Them });
     }
 
@@ -142,9 +145,10 @@ impl Session {
         out: &mut Outputs,
     ) -> Result<(), Kept> {
         let mut r = Reader::new(&kept.message);
-        let opened = Header::read(&mut r).and_then(|_| DataMessage::read(&mut r)).map(|message| {
+        let read = Header::read(&mut r).and_then(|header| DataMessage::read(&header, &mut r));
+        let opened = read.map(|message| {
             let instance = self.instances.get_mut(&tag)?;
-            instance.open(&message, cx.now).ok()
+            instance.open(&message, cx.now, cx.rng).ok()
         });
         match opened {
             Ok(Some((content, by))) => {
@@ -165,8 +169,8 @@ impl Session {
         out: &mut Outputs,
     ) {
         let mut r = Reader::new(message);
-        let read = Header::read(&mut r).and_then(|_| DataMessage::read(&mut r));
-        if read.is_ok_and(|message| message.ignore_unreadable) {
+        let read = Header::read(&mut r).and_then(|header| DataMessage::read(&header, &mut r));
+        if read.is_ok_and(|message| message.ignore_unreadable()) {
             return;
         }
         let encrypted = self.is_encrypted(from);

@@ -2,12 +2,14 @@
 //! Spec: otrv4.md "Session Expiration", "Deletion of Stored Message Keys", "Client Profile Expiration and Renewal". Used
 //! by applications through [`Session::tick`], and before everything that they ask for.
 
+use super::ake::OpenCommit;
+use super::channel::Channel;
 use super::instance::Expired;
 use super::output::{EndedBy, Event, Output, Outputs, SmpEnd};
+use super::resend::LastText;
 use super::start::OpenIdentity;
 use super::{Context, Session};
 use crate::account::Account;
-use crate::v4::Channel;
 use crate::wire::{InstanceTag, Tlv, tlv_type};
 use crate::{Refused, Reject, Timestamp};
 
@@ -25,7 +27,9 @@ impl Session {
         let instances = self.instances.values().filter_map(|instance| instance.next_deadline(&self.policy));
         let identity = self.identity.as_ref().map(OpenIdentity::next_deadline);
         let (fragments, early) = (self.assembler.next_deadline(), self.early.next_deadline());
-        let others = [fragments, early, self.asked_until, self.offered_until, identity];
+        let commit = self.commit.as_ref().map(OpenCommit::next_deadline);
+        let last_text = self.last_text.as_ref().map(LastText::next_deadline);
+        let others = [fragments, early, self.asked_until, self.offered_until, identity, commit, last_text];
         instances.chain(others.into_iter().flatten()).fold(account.next_deadline(), Timestamp::min)
     }
 
@@ -96,13 +100,14 @@ impl Session {
         if expired.changed {
             out.save();
         }
-        if let Some(channel) = expired.session {
+        if let Some(mut channel) = expired.session {
             out.save();
-            self.tell_smp_end(cx, tag, &channel.smp, SmpEnd::Conversation, out);
+            self.tell_smp_end(cx, tag, channel.take_smp(), SmpEnd::Conversation, out);
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
             let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
             self.note_end(tag);
             self.send_message(cx, Some(tag), &message, out);
+            self.reveal_owing(cx, tag, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Expiry });
         }
         if let Some(channel) = expired.unrevealed.filter(|channel| channel.has_to_reveal()) {
@@ -113,7 +118,7 @@ impl Session {
 
     pub(super) fn send_heartbeats(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
         let after = self.policy.heartbeat_after;
-        let due = |channel: &Channel| channel.times.heartbeat_at(after).is_some_and(|at| at <= cx.now);
+        let due = |channel: &Channel| channel.times().heartbeat_at(after).is_some_and(|at| at <= cx.now);
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
         let due: Vec<InstanceTag> = running.filter(|(_, channel)| due(channel)).map(|(tag, _)| tag).collect();
         for tag in due {
@@ -124,6 +129,12 @@ impl Session {
     fn expire_start(&mut self, cx: &mut Context<'_>, out: &mut Outputs) {
         if self.identity.as_ref().is_some_and(|open| open.is_over(cx.now)) {
             self.identity = None;
+            out.save();
+        }
+        if self.commit.take_if(|open| open.is_over(cx.now)).is_some() {
+            out.save();
+        }
+        if self.last_text.take_if(|last| last.next_deadline() <= cx.now).is_some() {
             out.save();
         }
         if self.asked_until.is_some_and(|until| until <= cx.now) {

@@ -6,13 +6,18 @@
 //! | here | the session, and what can be asked about it |
 //! | `begin`, `send`, `smp` | what the user asks for: start, send, verify, end |
 //! | `receive`, `data` | what comes from the network: the transition table; data messages |
+//! | `ake` | the handshake of versions 3 and 2 |
+//! | `channel` | what protects messages, in one version or another |
+//! | `resend` | the last text once more, when they could not read it |
 //! | `due` | what time brings |
 //! | `partners` | whom we talk to |
 //! | `instance` | the state with one client of the correspondent |
 //! | `start`, `early` | our open Identity message; data that overtook its handshake |
 //! | `output`, `policy` | what is to be done and told; what is allowed |
 
+mod ake;
 mod begin;
+mod channel;
 mod data;
 mod due;
 mod early;
@@ -23,6 +28,7 @@ mod policy;
 mod receive;
 #[cfg(test)]
 mod replay;
+mod resend;
 mod saved;
 mod send;
 mod smp;
@@ -35,16 +41,17 @@ use rand_core::CryptoRng;
 
 use crate::account::{Account, ContactKey};
 use crate::channel::Sealing;
-use crate::dake::{Established, Mode, Ssid, Us};
-use crate::keys::Fingerprint;
-use crate::v4::Channel;
-use crate::wire::{Assembler, InstanceTag, Padding, Version, armour, cut};
+use crate::dake::{Mode, Ssid, Us};
+use crate::wire::{Assembler, InstanceTag, Padding, Reader, Version, Versions, armour, cut, cut_v2, cut_v3};
 use crate::{Refused, Timestamp};
+use ake::OpenCommit;
+use channel::Channel;
 use early::Early;
 use instance::{Instance, State};
 use output::Outputs;
 pub use output::{EndedBy, Event, Output, SmpEnd};
 pub use policy::{Expiry, OperationMode, Policy};
+use resend::LastText;
 pub use send::MAX_TEXT;
 pub use smp::SmpProgress;
 use start::OpenIdentity;
@@ -78,8 +85,12 @@ pub struct Session {
     selected: Vec<InstanceTag>,
     /// The keys of those whom our text goes to, or went to; none until somebody is there. Nobody with another key
     /// gets it unless our user says so. spec-notes/SN-031
-    partners: Vec<Fingerprint>,
+    partners: Vec<ContactKey>,
     identity: Option<OpenIdentity>,
+    /// Our open D-H Commit, of version 3 or 2.
+    commit: Option<OpenCommit>,
+    /// The last text that went out in version 3 or 2, for a while: they may not be able to read it.
+    last_text: Option<LastText>,
     /// Our user has asked for a conversation; until when typed text waits for it.
     asked_until: Option<Timestamp>,
     /// Texts of our user that wait for a conversation.
@@ -147,6 +158,8 @@ impl Session {
             selected: Vec::new(),
             partners: Vec::new(),
             identity: None,
+            commit: None,
+            last_text: None,
             asked_until: None,
             queue: VecDeque::new(),
             ended: false,
@@ -184,9 +197,8 @@ impl Session {
     pub fn select(&mut self, cx: &mut Context<'_>, tag: InstanceTag) -> Result<Vec<Output>, Refused> {
         self.in_time(cx, |session, cx, out| {
             let channel = session.instances.get(&tag).and_then(Instance::peek);
-            let fingerprint =
-                channel.map(|channel| channel.fingerprint).ok_or(Refused::NoSuchInstance(tag))?;
-            session.turn_to(vec![tag], vec![fingerprint]);
+            let key = channel.map(Channel::key).ok_or(Refused::NoSuchInstance(tag))?;
+            session.turn_to(vec![tag], vec![key]);
             out.save();
             session.send_queue(cx, out);
             Ok(())
@@ -206,16 +218,16 @@ impl Session {
             protection: match &instance.state {
                 State::Start => Protection::None,
                 State::Encrypted(channel) => Protection::Encrypted {
-                    version: Version::V4,
-                    mode: channel.mode,
-                    fingerprint: ContactKey::V4(channel.fingerprint),
-                    ssid: channel.ssid,
+                    version: channel.version(),
+                    mode: channel.mode(),
+                    fingerprint: channel.key(),
+                    ssid: channel.ssid(),
                 },
                 State::Finished(_) => Protection::Finished,
             },
             handshake: instance.is_answering(),
-            heard_at: instance.peek().and_then(|channel| channel.times.heard_at()),
-            smp: instance.peek().map_or(SmpProgress::None, |channel| SmpProgress::of(&channel.smp)),
+            heard_at: instance.peek().and_then(|channel| channel.times().heard_at()),
+            smp: instance.peek().map_or(SmpProgress::None, Channel::smp_progress),
             selected: self.selected.contains(tag),
         })
     }
@@ -224,7 +236,8 @@ impl Session {
     /// and a handshake runs.
     pub fn is_starting(&self) -> bool {
         let answering = self.instances.values().any(Instance::is_answering);
-        let open = self.identity.as_ref().is_some_and(OpenIdentity::is_unanswered);
+        let open = self.identity.as_ref().is_some_and(OpenIdentity::is_unanswered)
+            || self.commit.as_ref().is_some_and(OpenCommit::is_unanswered);
         self.asked_until.is_some() || (self.partners.is_empty() && (answering || open))
     }
 
@@ -234,13 +247,22 @@ impl Session {
             account: account.id(),
             key: account.key(),
             profile: account.client_profile(),
-            versions: self.policy.allowed_versions(),
+            versions: self.allowed_versions(account),
             correspondent: &self.correspondent,
         }
     }
 
+    /// What we offer: of the versions that the policy allows those that the account has a key for.
+    fn allowed_versions(&self, account: &Account) -> Versions {
+        self.policy.allowed_versions(account.v3_key().is_some())
+    }
+
     fn is_encrypted(&self, tag: InstanceTag) -> bool {
         matches!(self.instances.get(&tag).map(|instance| &instance.state), Some(State::Encrypted(_)))
+    }
+
+    fn has_channel_of(&self, version: Version) -> bool {
+        self.instances.values().filter_map(Instance::peek).any(|channel| channel.version() == version)
     }
 
     fn has_channel(&self) -> bool {
@@ -249,31 +271,37 @@ impl Session {
 
     /// Puts a completed key exchange to use: its channel, what overtook it, and what waited for it. Our text goes to
     /// this client from now on only if our user has asked, or nobody was there before, or it has the same key.
-    fn establish(
-        &mut self,
-        cx: &mut Context<'_>,
-        tag: InstanceTag,
-        established: Established,
-        out: &mut Outputs,
-    ) {
+    fn establish(&mut self, cx: &mut Context<'_>, tag: InstanceTag, channel: Channel, out: &mut Outputs) {
         self.interrupt_smp(cx, tag, out);
-        let channel = Channel::new(established, cx.now);
-        let (fingerprint, mode) = (channel.fingerprint, channel.mode);
+        let (key, mode) = (channel.key(), channel.mode());
         out.save();
         self.tell_secure(cx, tag, &channel, out);
         let read_old_until = self.read_old_until(cx.now);
         self.instances.entry(tag).or_default().establish(channel, read_old_until);
+        self.reveal_owing(cx, tag, out);
         self.was_interactive |= mode == Mode::Interactive;
-        let may = self.may_turn_to(cx.account, fingerprint);
+        let may = self.may_turn_to(cx.account, key);
         if may && (self.asked_until.is_some() || self.partners.is_empty()) {
-            self.turn_to(vec![tag], vec![fingerprint]);
-        } else if self.partners.contains(&fingerprint) {
+            self.turn_to(vec![tag], vec![key]);
+        } else if self.partners.contains(&key) {
             if self.ended || !self.selected.contains(&tag) {
                 self.selected = vec![tag];
             }
             (self.ended, self.asked_until) = (false, None);
+        } else {
+            // Under the same tag there may have been another key, in another version.
+            self.selected.retain(|selected| *selected != tag);
         }
         self.open_early(cx, tag, out);
+    }
+
+    /// Last messages of channels that were forgotten, with MAC keys that no other channel can reveal.
+    fn reveal_owing(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+        let owing = self.instances.get_mut(&tag).map(Instance::take_owing).unwrap_or_default();
+        for channel in owing {
+            let message = channel.seal_last(&[], cx.sealing(tag, self.policy.padding));
+            self.send_message(cx, Some(tag), &message, out);
+        }
     }
 
     /// Until when a channel that was replaced or ended can still read what was on its way.
@@ -292,7 +320,11 @@ impl Session {
     fn send_message(&self, cx: &mut Context<'_>, to: Option<InstanceTag>, message: &[u8], out: &mut Outputs) {
         let line = armour(message);
         let pieces = match self.max_line {
-            Some(max) if line.len() > max => cut(&line, max, cx.rng.next_u32(), cx.account.tag(), to).ok(),
+            Some(max) if line.len() > max => match Reader::new(message).short("protocol version") {
+                Ok(2) => cut_v2(&line, max).ok(),
+                Ok(3) => cut_v3(&line, max, cx.account.tag(), to).ok(),
+                _ => cut(&line, max, cx.rng.next_u32(), cx.account.tag(), to).ok(),
+            },
             _ => None,
         };
         pieces.unwrap_or_else(|| vec![line]).into_iter().for_each(|piece| out.send(piece));

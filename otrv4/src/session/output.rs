@@ -54,6 +54,14 @@ pub enum Event {
         /// Names this conversation, the same on both sides.
         ssid: Ssid,
     },
+    /// The conversation that has just begun is of a version that is only for those who have nothing else: its SHA-1 is
+    /// weak, and anybody on the way may have kept both sides from a newer one.
+    OldVersion {
+        /// The client at the other end.
+        with: InstanceTag,
+        /// Which: 2.
+        version: Version,
+    },
     /// The first conversation with somebody: nobody has verified yet whose fingerprint this is.
     NewFingerprint {
         /// The client at the other end.
@@ -136,6 +144,11 @@ pub enum Event {
     },
     /// Our text waits until the conversation is encrypted.
     Queued,
+    /// The other side could not read our last text; it was sent again, in a conversation with the same key.
+    Resent {
+        /// The client at the other end.
+        with: InstanceTag,
+    },
     /// Our text waited for an encrypted conversation that did not come about.
     NotSent {
         /// The text, to be sent again or not.
@@ -213,6 +226,9 @@ impl fmt::Debug for Event {
                 .field("verification", verification)
                 .field("ssid", ssid)
                 .finish(),
+            Self::OldVersion { with, version } => {
+                f.debug_struct("OldVersion").field("with", with).field("version", version).finish()
+            }
             Self::NewFingerprint { with, fingerprint } => f
                 .debug_struct("NewFingerprint")
                 .field("with", with)
@@ -255,6 +271,7 @@ impl fmt::Debug for Event {
             Self::PublicationDue => f.write_str("PublicationDue"),
             Self::Ended { with, by } => f.debug_struct("Ended").field("with", with).field("by", by).finish(),
             Self::Queued => f.write_str("Queued"),
+            Self::Resent { with } => f.debug_struct("Resent").field("with", with).finish(),
             Self::NotSent { text: t } => f.debug_struct("NotSent").field("text", &text(t)).finish(),
             Self::NotDone { reason } => f.debug_struct("NotDone").field("reason", reason).finish(),
             Self::Held { from } => f.debug_struct("Held").field("from", from).finish(),

@@ -2,45 +2,59 @@
 //! Spec: otrv4.md "Public keys, Shared Prekeys, Forging keys and Fingerprints"; the policy `OTRNG_REQUIRE_AUTHENTICATED`.
 //! spec-notes/SN-031, spec-notes/SN-038. Used by [`Session`].
 
+use super::channel::Channel;
 use super::instance::Instance;
 use super::output::{Event, Outputs};
 use super::{Context, MAX_INSTANCES, Session};
 use crate::Reject;
-use crate::account::{Account, ContactKey, KnownKey};
-use crate::keys::Fingerprint;
-use crate::v4::Channel;
+use crate::account::{Account, ContactKey, KnownKey, Verification};
 use crate::wire::{InstanceTag, Version};
 
 impl Session {
     /// The client that text had best go to, of those with an encrypted conversation: one whose key our user has verified
-    /// before others, then those that text went to, then those whose key is not a changed one, then whoever was heard last.
+    /// before others, then those that text went to, then those whose key is not a changed one, then one with a newer version,
+    /// then whoever was heard last.
     /// For [`Self::select`].
     pub fn best_instance(&self, account: &Account) -> Option<InstanceTag> {
         let known = account.contact(&self.correspondent);
         let rank = |(_, channel): &(InstanceTag, &Channel)| {
-            let key = known.and_then(|contact| contact.key(ContactKey::V4(channel.fingerprint)));
+            let key = known.and_then(|contact| contact.key(channel.key()));
             let verified = key.is_some_and(|key| key.verification.is_verified());
             let changed = key.is_none_or(KnownKey::changed);
-            (verified, self.partners.contains(&channel.fingerprint), !changed, channel.times.heard_at())
+            let (partner, heard_at) = (self.partners.contains(&channel.key()), channel.times().heard_at());
+            (verified, partner, !changed, channel.version(), heard_at)
         };
         let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
         running.max_by_key(rank).map(|(tag, _)| tag)
     }
 
     /// Whether a handshake with this client may go on: it has the key it had before, and there is room for it, which
-    /// may be that of one with nothing to lose. spec-notes/SN-031
+    /// may be that of one with nothing to lose. spec-notes/SN-031 A running conversation of another version has another key
+    /// of necessity: it gives way if our user has asked for a new one, or to a verified key. spec-notes/SN-039
     pub(super) fn admit(
         &mut self,
         account: &Account,
         tag: InstanceTag,
-        fingerprint: Fingerprint,
+        key: ContactKey,
     ) -> Result<(), Reject> {
-        if !self.may_talk_to(account, fingerprint) {
+        if !self.may_talk_to(account, key) {
             return Err(Reject::NotVerified);
         }
-        if self.instances.get(&tag).and_then(Instance::key).is_some_and(|before| before != fingerprint) {
-            return Err(Reject::OtherKey);
+        let before = self.instances.get(&tag).and_then(Instance::key).filter(|before| *before != key);
+        let wanted = self.asked_until.is_some() || self.verification(account, key).is_verified();
+        match before {
+            None => {}
+            // The tag of version 2 is nobody's: another client may have it when the conversation of one has ended.
+            Some(_) if tag == InstanceTag::V2 && !self.is_encrypted(tag) => {}
+            Some(before) if before.version() == key.version() => return Err(Reject::OtherKey),
+            Some(_) if self.is_encrypted(tag) && !wanted => return Err(Reject::OtherKey),
+            Some(_) => {}
         }
+        self.make_room(tag)
+    }
+
+    /// Makes room for one more client, unless there is some.
+    pub(super) fn make_room(&mut self, tag: InstanceTag) -> Result<(), Reject> {
         if self.instances.contains_key(&tag) || self.instances.len() < MAX_INSTANCES {
             return Ok(());
         }
@@ -50,15 +64,14 @@ impl Session {
     }
 
     /// Our text goes there from now on.
-    pub(super) fn turn_to(&mut self, selected: Vec<InstanceTag>, partners: Vec<Fingerprint>) {
+    pub(super) fn turn_to(&mut self, selected: Vec<InstanceTag>, partners: Vec<ContactKey>) {
         (self.selected, self.partners, self.ended, self.asked_until) = (selected, partners, false, None);
     }
 
     /// Whether text may go to that key without our user choosing it: none of the correspondent's keys is verified, or this
     /// one is.
-    pub(super) fn may_turn_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
-        let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
-        verification.is_verified() || !self.knows_verified(account)
+    pub(super) fn may_turn_to(&self, account: &Account, key: ContactKey) -> bool {
+        self.verification(account, key).is_verified() || !self.knows_verified(account)
     }
 
     /// Whether a key of the correspondent is verified.
@@ -73,9 +86,12 @@ impl Session {
     }
 
     /// Whether the policy allows conversations with that key.
-    pub(super) fn may_talk_to(&self, account: &Account, fingerprint: Fingerprint) -> bool {
-        let verification = account.verification(&self.correspondent, ContactKey::V4(fingerprint));
-        !self.policy.require_authenticated || verification.is_verified()
+    pub(super) fn may_talk_to(&self, account: &Account, key: ContactKey) -> bool {
+        !self.policy.require_authenticated || self.verification(account, key).is_verified()
+    }
+
+    fn verification(&self, account: &Account, key: ContactKey) -> Verification {
+        account.verification(&self.correspondent, key)
     }
 
     /// Tells that a conversation is encrypted, and what is new about the key at the other end.
@@ -86,11 +102,14 @@ impl Session {
         channel: &Channel,
         out: &mut Outputs,
     ) {
-        let fingerprint = ContactKey::V4(channel.fingerprint);
+        let fingerprint = channel.key();
         let meeting = cx.account.meet(&self.correspondent, fingerprint, cx.now);
         let verification = cx.account.verification(&self.correspondent, fingerprint);
-        let (mode, ssid) = (channel.mode, channel.ssid);
-        out.event(Event::Secure { with, version: Version::V4, mode, fingerprint, verification, ssid });
+        let (version, mode, ssid) = (channel.version(), channel.mode(), channel.ssid());
+        out.event(Event::Secure { with, version, mode, fingerprint, verification, ssid });
+        if version == Version::V2 {
+            out.event(Event::OldVersion { with, version });
+        }
         if meeting.new {
             out.event(match meeting.changed {
                 true => Event::ChangedFingerprint { with, fingerprint },

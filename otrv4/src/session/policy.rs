@@ -21,8 +21,15 @@ use crate::wire::{Padding, Versions};
 pub struct Policy {
     /// Which of the three modes of the text this is.
     pub operation: OperationMode,
-    /// The versions that we speak with them; in other modes than [`OperationMode::V3Compatible`] version 4 alone.
+    /// The versions that we speak with them; in other modes than [`OperationMode::V3Compatible`] version 4 alone. Version 3
+    /// needs a key of its own, too: [`crate::Account::set_v3_key`]. Version 2 is not among them but in [`Self::allow_v2`].
     pub versions: Versions,
+    /// Speak version 2 with them, too, if nothing newer is possible: for clients that were written before 2012 or have not
+    /// changed since.
+    pub allow_v2: bool,
+    /// Speak an older version than 4 with them although they are known to speak version 4, such as when they sit at a client
+    /// that cannot. Without it nobody on the way can bring a conversation down. spec-notes/SN-039
+    pub allow_fallback: bool,
     /// Never send clear text: what is typed before a conversation is encrypted waits for it.
     pub require_encryption: bool,
     /// Say in clear text, by an invisible tag, that we would rather encrypt.
@@ -34,7 +41,7 @@ pub struct Policy {
     pub start_on_error: bool,
     /// No offline conversations: none is started, and none that they start is taken.
     pub require_interactive: bool,
-    /// Answer an Identity message that nobody here has asked for.
+    /// Answer an Identity message, or a D-H Commit message of an older version, that nobody here has asked for.
     pub start_on_identity: bool,
     /// Only talk to keys that our user has verified: by hand or by SMP. A new contact has to be verified by hand first.
     pub require_authenticated: bool,
@@ -98,7 +105,9 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             operation: OperationMode::V3Compatible,
-            versions: Versions::V4,
+            versions: Versions::V34,
+            allow_v2: false,
+            allow_fallback: false,
             require_encryption: false,
             send_whitespace_tag: false,
             start_on_whitespace_tag: true,
@@ -124,9 +133,12 @@ impl Policy {
         Self { operation: OperationMode::InteractiveOnly, require_interactive: true, ..Self::standalone() }
     }
 
-    /// What we offer: of the allowed versions those that this library speaks.
-    pub(crate) fn allowed_versions(&self) -> Versions {
-        if self.allows_4() { Versions::V4 } else { Versions::EMPTY }
+    /// What we offer, with a key of version 3 or without.
+    pub(crate) fn allowed_versions(&self, v3_key: bool) -> Versions {
+        let old = v3_key && self.operation == OperationMode::V3Compatible;
+        let all = [(2, old && self.allow_v2), (3, old && self.versions.contains(3)), (4, self.allows_4())];
+        let allowed = all.into_iter().filter(|(_, allowed)| *allowed);
+        allowed.fold(Versions::EMPTY, |versions, (version, _)| versions.with(version))
     }
 
     pub(crate) fn allows_4(&self) -> bool {

@@ -4,15 +4,18 @@
 //! | message | needs | does |
 //! |---|---|---|
 //! | query, whitespace tag | version 4 offered and allowed | sends Identity |
+//! | | an older one offered and allowed | see [`super::ake`], as for its handshake messages |
 //! | Identity | a valid profile | sends Auth-R; the channel goes on |
 //! | Auth-R | our open Identity | sends Auth-I; the channel is replaced |
 //! | Auth-I | our Auth-R | the channel is replaced |
 //! | Non-Interactive-Auth | an unused prekey of ours | the prekey is forgotten, the channel replaced |
 //! | data | a channel | shown; or kept, if its handshake may still come |
 
+use super::channel::Channel;
 use super::instance::Instance;
 use super::output::{Event, Output, Outputs};
-use super::{Context, Session, start};
+use super::{Context, Session, SmpProgress, start};
+use crate::account::{Account, ContactKey};
 use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::wire::{
@@ -63,19 +66,41 @@ impl Session {
         if self.policy.start_on_whitespace_tag
             && !self.has_channel()
             && !self.ended
-            && self.offers_4(versions)
             && self.may_show_our_key(cx.account)
         {
-            self.send_identity(cx, None, out);
+            match self.best_version(cx.account, versions) {
+                Ok(version) => self.answer_offer(cx, version, out),
+                Err(reason) => out.reject(None, reason),
+            }
         }
     }
 
     /// "Receiving a Query Message". One without a version that we speak gets no answer.
     fn receive_query(&mut self, cx: &mut Context<'_>, versions: Versions, out: &mut Outputs) {
-        match (self.offers_4(versions), self.may_show_our_key(cx.account)) {
-            (true, true) => self.send_identity(cx, None, out),
-            (true, false) => out.reject(None, Reject::NotVerified),
-            (false, _) => out.reject(None, Reject::Version),
+        match (self.best_version(cx.account, versions), self.may_show_our_key(cx.account)) {
+            (Ok(version), true) => self.answer_offer(cx, version, out),
+            (Ok(_), false) => out.reject(None, Reject::NotVerified),
+            (Err(reason), _) => out.reject(None, reason),
+        }
+    }
+
+    fn answer_offer(&mut self, cx: &mut Context<'_>, version: Version, out: &mut Outputs) {
+        match version {
+            Version::V4 => self.send_identity(cx, None, out),
+            Version::V3 | Version::V2 => self.send_commit(cx, version, out),
+        }
+    }
+
+    /// The newest version that is offered and that we may speak.
+    fn best_version(&self, account: &Account, offered: Versions) -> Result<Version, Reject> {
+        let allowed = self.allowed_versions(account);
+        let both =
+            |version: &Version| offered.contains(version.number()) && allowed.contains(version.number());
+        match [Version::V4, Version::V3, Version::V2].into_iter().find(both) {
+            Some(Version::V4) => Ok(Version::V4),
+            Some(version) => self.may_fall_back(account, version, InstanceTag::V2).map(|()| version),
+            None if offered == Versions::EMPTY.with(1) => Err(Reject::Version1),
+            None => Err(Reject::Version),
         }
     }
 
@@ -89,32 +114,33 @@ impl Session {
         out: &mut Outputs,
     ) {
         out.event(Event::TheirError { code, text: text.into() });
+        self.note_unreadable(cx.now, out);
         let recently = self.error_at.is_some_and(|at| at.plus(ERROR_START_PAUSE) > cx.now && at <= cx.now);
-        let allowed = self.policy.allows_4() && self.may_show_our_key(cx.account);
+        let allowed = !self.allowed_versions(cx.account).is_empty() && self.may_show_our_key(cx.account);
         // A new handshake would end a verification, for which people need longer than a minute.
-        let verifying =
-            self.instances.values().filter_map(Instance::peek).any(|channel| channel.smp.is_running());
+        let verifying = self
+            .instances
+            .values()
+            .filter_map(Instance::peek)
+            .any(|channel| channel.smp_progress() != SmpProgress::None);
         if !self.policy.start_on_error || !allowed || recently || self.ended || verifying {
             return;
         }
         self.error_at = Some(cx.now);
-        match self.has_channel() || !self.policy.knows_clear_text() {
+        match self.has_channel_of(Version::V4) || !self.policy.knows_clear_text() {
             true => self.send_identity(cx, None, out),
             false => self.send_query(cx, out),
         }
-    }
-
-    fn offers_4(&self, versions: Versions) -> bool {
-        versions.contains(4) && self.policy.allows_4()
     }
 
     fn expects_no_clear_text(&self) -> bool {
         self.has_channel() || self.ended || !self.policy.may_send_clear_text()
     }
 
-    /// Whether an Identity message of that client answers something of ours, or the policy takes any.
-    fn may_start_with(&self, tag: InstanceTag) -> bool {
-        let open = self.identity.as_ref().is_some_and(|open| open.receiver.is_none_or(|to| to == tag));
+    /// Whether an Identity or D-H Commit message of that client answers something of ours, or the policy takes any.
+    pub(super) fn may_start_with(&self, tag: InstanceTag) -> bool {
+        let open = self.identity.as_ref().is_some_and(|open| open.receiver.is_none_or(|to| to == tag))
+            || self.commit.is_some();
         self.policy.start_on_identity || self.offered_until.is_some() || open || self.is_encrypted(tag)
     }
 
@@ -152,11 +178,9 @@ impl Session {
         r: &mut Reader<'_>,
         out: &mut Outputs,
     ) -> Result<(), Reject> {
-        // No other version replaces or touches a conversation of version 4. spec-notes/SN-020
         // What the policy takes away stops handshakes; a conversation that runs goes on until it is ended.
-        if header.version != Version::V4
-            || (!self.policy.allows_4() && header.message_type != MessageType::Data)
-        {
+        let allowed = self.allowed_versions(cx.account).contains(header.version.number());
+        if !allowed && header.message_type != MessageType::Data {
             return Err(Reject::Version);
         }
         if header.sender == cx.account.tag() {
@@ -164,8 +188,10 @@ impl Session {
         }
         match header.receiver {
             Some(tag) if tag == cx.account.tag() => {}
-            // "The exception here is the Identity Message where the receiver's instance tag may be 0".
-            None if header.message_type == MessageType::Identity => {}
+            // "The exception here is the Identity Message where the receiver's instance tag may be 0", "the D-H Commit
+            // Message"; version 2 has no tags.
+            None if matches!(header.message_type, MessageType::Identity | MessageType::DhCommit) => {}
+            None if header.version == Version::V2 => {}
             _ => return Err(Reject::NotForUs),
         }
         match header.message_type {
@@ -174,10 +200,13 @@ impl Session {
             MessageType::AuthI => self.receive_auth_i(cx, header, r, out),
             MessageType::NonInteractiveAuth => self.receive_non_interactive_auth(cx, header, r, out),
             MessageType::Data => {
-                self.receive_data(cx, header.sender, r, out);
+                self.receive_data(cx, header, r, out);
                 Ok(())
             }
-            _ => Err(Reject::Unexpected),
+            MessageType::DhCommit
+            | MessageType::DhKey
+            | MessageType::RevealSignature
+            | MessageType::Signature => self.receive_ake(cx, header, r, out),
         }
     }
 
@@ -202,7 +231,7 @@ impl Session {
             return Err(Reject::Policy);
         }
         let identity = identity.verify(self.us(cx.account), cx.now)?;
-        self.admit(cx.account, tag, identity.fingerprint())?;
+        self.admit(cx.account, tag, ContactKey::V4(identity.fingerprint()))?;
         let crossing = self.identity.as_mut().filter(|open| open.waits_for(tag));
         if let Some(open) = crossing {
             out.save();
@@ -232,12 +261,12 @@ impl Session {
         let open = self.identity.as_ref().filter(|open| open.waits_for(tag)).ok_or(Reject::Unexpected)?;
         let auth_r = AuthR::read(header, r)?;
         let (established, auth_i) = open.sent.receive(self.us(cx.account), auth_r, cx.now, cx.rng)?;
-        self.admit(cx.account, tag, established.their_profile.fingerprint())?;
+        self.admit(cx.account, tag, ContactKey::V4(established.their_profile.fingerprint()))?;
         self.complete_start(tag, cx.now);
         self.send_message(cx, Some(tag), &auth_i, out);
         // What we answered before is older than this: whoever completes it has made the one that counts since.
         self.instances.entry(tag).or_default().forget_answers();
-        self.establish(cx, tag, established, out);
+        self.establish(cx, tag, Channel::v4(established, cx.now), out);
         self.send_queue(cx, out);
         Ok(())
     }
@@ -251,13 +280,13 @@ impl Session {
         out: &mut Outputs,
     ) -> Result<(), Reject> {
         let tag = header.sender;
-        let instance = self.instances.get(&tag).filter(|instance| instance.is_answering());
+        let instance = self.instances.get(&tag).filter(|instance| instance.awaits_auth_i());
         let (at, key) = instance.ok_or(Reject::Unexpected)?.completed_by(&AuthI::read(r)?)?;
         self.admit(cx.account, tag, key)?;
         let answer = self.instances.get_mut(&tag).and_then(|instance| instance.take_answer(at));
         let established = answer.ok_or(Reject::Unexpected)?.complete();
         self.complete_start(tag, cx.now);
-        self.establish(cx, tag, established, out);
+        self.establish(cx, tag, Channel::v4(established, cx.now), out);
         self.send_queue(cx, out);
         Ok(())
     }
@@ -290,13 +319,13 @@ impl Session {
         if before.is_some_and(|instance| instance.has(&established.ssid)) {
             return Err(Reject::Replayed);
         }
-        self.admit(cx.account, tag, established.their_profile.fingerprint())?;
+        self.admit(cx.account, tag, ContactKey::V4(established.their_profile.fingerprint()))?;
         cx.account.forget_prekey(id);
         if cx.account.publication_due(cx.now) {
             out.event(Event::PublicationDue);
         }
         let replaces = self.is_encrypted(tag);
-        self.establish(cx, tag, established, out);
+        self.establish(cx, tag, Channel::v4(established, cx.now), out);
         self.send_queue(cx, out);
         if replaces {
             // It may be older than the channel that it replaces, if it was long on its way: a new handshake brings

@@ -2,11 +2,13 @@
 
 use zeroize::Zeroizing;
 
+use super::ake::OpenCommit;
 use super::early::Early;
 use super::instance::Instance;
+use super::resend::LastText;
 use super::start::OpenIdentity;
 use super::{Policy, Session};
-use crate::keys::Fingerprint;
+use crate::account::ContactKey;
 use crate::wire::{Assembler, InstanceTag, Reader, Writer};
 use crate::{LoadError, Timestamp};
 
@@ -22,6 +24,8 @@ impl Session {
             selected,
             partners,
             identity,
+            commit,
+            last_text,
             asked_until,
             queue,
             ended,
@@ -39,8 +43,10 @@ impl Session {
             instance.save(w);
         });
         w.list(selected, |w, tag| tag.write(w));
-        w.list(partners, |w, key| _ = w.bytes(key.as_bytes()));
+        w.list(partners, |w, key| key.save(w));
         w.option(identity.as_ref(), |w, open| open.save(w));
+        w.option(commit.as_ref(), |w, open| open.save(w));
+        w.option(last_text.as_ref(), |w, last| last.save(w));
         w.option(*asked_until, |w, until| until.save(w));
         w.list(queue, |w, text| _ = w.data(text.as_bytes()));
         w.byte((*ended).into()).byte((*tag_refused).into()).byte((*was_interactive).into());
@@ -63,8 +69,10 @@ impl Session {
             session.instances.insert(InstanceTag::load(&mut r)?, Instance::load(&mut r)?);
         }
         session.selected = r.list(InstanceTag::load)?;
-        session.partners = r.list(|r| r.array("fingerprint").map(Fingerprint::from_bytes))?;
+        session.partners = r.list(ContactKey::load)?;
         session.identity = r.option(OpenIdentity::load)?;
+        session.commit = r.option(OpenCommit::load)?;
+        session.last_text = r.option(LastText::load)?;
         session.asked_until = r.option(Timestamp::load)?;
         session.queue = r.list(|r| r.text("queued text"))?.into();
         (session.ended, session.tag_refused) = (r.byte("ended")? != 0, r.byte("tag refused")? != 0);
@@ -78,4 +86,4 @@ impl Session {
     }
 }
 
-const SAVED_VERSION: u8 = 2;
+const SAVED_VERSION: u8 = 3;

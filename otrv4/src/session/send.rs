@@ -2,6 +2,7 @@
 //! Spec: otrv4.md "Sending a Data Message", "User requests to end an OTRv4 Conversation". Used by applications through
 //! [`Session`].
 
+use super::channel::Channel;
 use super::instance::Instance;
 use super::output::{EndedBy, Event, Output, Outputs};
 use super::{Context, Session};
@@ -63,7 +64,8 @@ impl Session {
             self.begin(cx, out)?;
             return self.enqueue(text, out);
         }
-        match self.policy.send_whitespace_tag && self.policy.allows_4() && !self.tag_refused {
+        let offers = !self.allowed_versions(cx.account).is_empty();
+        match self.policy.send_whitespace_tag && offers && !self.tag_refused {
             true => self.send_with_tag(cx, text, out),
             false => out.send(text.into()),
         }
@@ -73,7 +75,8 @@ impl Session {
     /// Sends a text in clear with the invisible tag that offers an encrypted conversation; where clear text is out of
     /// the question, as [`Self::send`].
     pub fn send_tagged(&mut self, cx: &mut Context<'_>, text: &str) -> Result<Vec<Output>, Refused> {
-        let clear = self.policy.may_send_clear_text() && self.policy.allows_4();
+        let offers = !self.allowed_versions(cx.account).is_empty();
+        let clear = self.policy.may_send_clear_text() && offers;
         if self.has_channel() || self.ended || self.is_starting() || !clear {
             return self.send(cx, None, text);
         }
@@ -92,7 +95,8 @@ impl Session {
             out.save();
             session.selected.clear();
             session.partners.clear();
-            (session.identity, session.asked_until, session.offered_until) = (None, None, None);
+            (session.identity, session.commit, session.last_text) = (None, None, None);
+            (session.asked_until, session.offered_until) = (None, None);
             session.ended = false;
             Ok(())
         })
@@ -161,13 +165,13 @@ impl Session {
         if uses.iter().any(|(_, data)| data.len() > MAX_KEY_DATA) {
             return Err(Refused::TooLong);
         }
-        let record = |(context, data): &([u8; 4], &[u8])| Tlv {
-            kind: tlv_type::EXTRA_KEY,
-            value: [context.as_slice(), data].concat(),
-        };
-        let records: Vec<Tlv> = uses.iter().map(record).collect();
         self.in_time(cx, |session, cx, out| {
             let tag = session.one_encrypted(to)?;
+            let kind = session.instances.get(&tag).and_then(Instance::peek).and_then(Channel::extra_key_type);
+            let kind = kind.ok_or(Refused::Version)?;
+            let record =
+                |(context, data): &([u8; 4], &[u8])| Tlv { kind, value: [context.as_slice(), data].concat() };
+            let records: Vec<Tlv> = uses.iter().map(record).collect();
             for key in session.send_quiet(cx, tag, &records, out) {
                 out.event(Event::ExtraKey { with: tag, key });
             }
@@ -209,7 +213,7 @@ impl Session {
         keys
     }
 
-    fn send_sealed(
+    pub(super) fn send_sealed(
         &mut self,
         cx: &mut Context<'_>,
         tag: InstanceTag,
@@ -223,6 +227,7 @@ impl Session {
         let (message, _) = sealed.map_err(Refused::Text)?;
         out.save();
         self.send_message(cx, Some(tag), &message, out);
+        self.remember(cx, tag, text);
         Ok(())
     }
 
@@ -256,7 +261,8 @@ impl Session {
 
     fn send_with_tag(&mut self, cx: &Context<'_>, text: &str, out: &mut Outputs) {
         self.offer(cx.now, out);
-        out.send(format!("{text}{}", whitespace_tag(self.policy.allowed_versions())));
+        // In front: IRC servers cut blanks off at the end of a line.
+        out.send(format!("{}{text}", whitespace_tag(self.allowed_versions(cx.account))));
     }
 }
 

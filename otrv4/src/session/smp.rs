@@ -4,16 +4,15 @@
 //! One run at a time with each client. Whatever does not fit ends the run on both sides: who gets a message out of turn
 //! answers with an abort, and an abort is answered by nothing.
 
+use super::channel::{Channel, MAX_QUESTION, SmpStep, abort};
+use super::instance::Instance;
 use super::output::{Event, Output, Outputs, SmpEnd};
 use super::send::check_text;
 use super::{Context, Session};
 use crate::Refused;
-use crate::account::{Contact, ContactKey, Verification};
-use crate::crypto::ed448::SecretScalar;
-use crate::smp::ed448::{self, Ed448};
-use crate::smp::{Smp, SmpError};
-use crate::v4::Channel;
-use crate::wire::{InstanceTag, Reader, Tlv, WireError, Writer, tlv_type};
+use crate::account::{Contact, Verification};
+use crate::smp::{Group, Smp, SmpError};
+use crate::wire::{InstanceTag, Tlv};
 
 impl Session {
     /// Asks the correspondent to prove that they know a secret, with a question for it or, if both know which secret is
@@ -32,16 +31,13 @@ impl Session {
         }
         self.in_time(cx, |session, cx, out| {
             let tag = session.one_encrypted(to)?;
-            let x = session.smp_secret(cx, tag, Initiator::We, secret)?;
             if session.take_smp(cx, tag, SmpEnd::Us, out) {
                 // A message of its own: others refuse a message with two records of SMP.
                 session.send_quiet(cx, tag, &[abort()], out);
             }
-            let (smp, body) = Smp::start(x, cx.rng);
-            let mut w = Writer::new();
-            w.data(question.as_bytes()).bytes(&body);
-            session.set_smp(tag, smp, None);
-            session.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_1, value: w.finish() }], out);
+            let channel = session.channel_mut(tag).ok_or(Refused::NotEncrypted)?;
+            let begun = channel.smp_start(cx.account, question, secret, cx.rng);
+            session.send_quiet(cx, tag, &[begun.ok_or(Refused::Version)?], out);
             Ok(())
         })
     }
@@ -60,19 +56,16 @@ impl Session {
             if session.smp_question(from) != Some(question) {
                 return Err(Refused::NoSmp);
             }
-            let y = session.smp_secret(cx, from, Initiator::They, secret)?;
-            let answered = session.channel(from).and_then(|channel| channel.smp.answer(y, cx.rng).ok());
-            let (smp, body) = answered.ok_or(Refused::NoSmp)?;
-            session.set_smp(from, smp, Some(question.into()));
-            session.send_quiet(cx, from, &[Tlv { kind: tlv_type::SMP_2, value: body }], out);
+            let channel = session.channel_mut(from).ok_or(Refused::NotEncrypted)?;
+            let answer = channel.smp_answer(cx.account, secret, cx.rng).map_err(|_| Refused::NoSmp)?;
+            session.send_quiet(cx, from, &[answer], out);
             Ok(())
         })
     }
 
     /// What that client has asked and our user has still to answer; empty if it has asked for a secret that both know.
     pub fn smp_question(&self, from: InstanceTag) -> Option<&str> {
-        let channel = self.channel(from).filter(|channel| channel.smp.is_asked())?;
-        channel.smp_question.as_deref()
+        self.instances.get(&from)?.peek()?.smp_question()
     }
 
     /// Gives up a run, or declines one: that with the client named, or the only one. "In all cases, send a type 6 TLV".
@@ -82,9 +75,11 @@ impl Session {
         to: Option<InstanceTag>,
     ) -> Result<Vec<Output>, Refused> {
         self.in_time(cx, |session, cx, out| {
-            let is_running =
-                |tag: &InstanceTag| session.channel(*tag).is_some_and(|channel| channel.smp.is_running());
-            let mut running = session.instances.keys().copied().filter(is_running);
+            let is_running = |instance: &Instance| {
+                instance.peek().is_some_and(|channel| channel.smp_progress() != SmpProgress::None)
+            };
+            let running = session.instances.iter().filter(|(_, instance)| is_running(instance));
+            let mut running = running.map(|(tag, _)| *tag);
             let tag = match (to, running.next(), running.next()) {
                 (None, Some(tag), None) => tag,
                 (None, Some(_), Some(_)) => return Err(Refused::WhichInstance),
@@ -105,7 +100,8 @@ impl Session {
         tlvs: &[Tlv],
         out: &mut Outputs,
     ) {
-        let mut ours = tlvs.iter().filter(|tlv| (tlv_type::SMP_1..=tlv_type::SMP_ABORT).contains(&tlv.kind));
+        let Some(channel) = self.channel_mut(tag) else { return };
+        let mut ours = tlvs.iter().filter(|tlv| channel.is_smp(tlv));
         let step = match (ours.next(), ours.next()) {
             (None, _) => Ok(()),
             (Some(tlv), None) => self.receive_smp_record(cx, tag, tlv, out),
@@ -124,82 +120,36 @@ impl Session {
         tlv: &Tlv,
         out: &mut Outputs,
     ) -> Result<(), SmpError> {
-        match tlv.kind {
-            tlv_type::SMP_1 => self.receive_smp_1(tag, &tlv.value, out),
-            tlv_type::SMP_2 => self.receive_smp_2(cx, tag, &tlv.value, out),
-            tlv_type::SMP_3 => self.receive_smp_3(cx, tag, &tlv.value, out),
-            tlv_type::SMP_4 => self.receive_smp_4(cx, tag, &tlv.value, out),
-            _ => {
-                self.take_smp(cx, tag, SmpEnd::Them, out);
-                Ok(())
+        let channel = self.channel_mut(tag).ok_or(SmpError::Unexpected)?;
+        match channel.smp_receive(tlv, cx.rng)? {
+            // The answer waits for our user.
+            SmpStep::Asked(question) => out.event(Event::SmpAsked { from: tag, question }),
+            SmpStep::Reply(reply) => _ = self.send_quiet(cx, tag, &[reply], out),
+            SmpStep::Concluded { equal, question, reply } => {
+                if let Some(reply) = reply {
+                    self.send_quiet(cx, tag, &[reply], out);
+                }
+                self.conclude_smp(cx, tag, equal, question, out);
             }
+            SmpStep::Aborted => _ = self.take_smp(cx, tag, SmpEnd::Them, out),
         }
-    }
-
-    /// "Receiving a SMP Message 1": the answer waits for our user.
-    fn receive_smp_1(&mut self, tag: InstanceTag, value: &[u8], out: &mut Outputs) -> Result<(), SmpError> {
-        let mut r = Reader::new(value);
-        let question = r.text("SMP question")?;
-        if question.len() > MAX_QUESTION || question.contains('\0') {
-            return Err(WireError::Illegal("SMP question").into());
-        }
-        let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
-        let smp = channel.smp.receive_1(r.ahead())?;
-        self.set_smp(tag, smp, Some(question.clone()));
-        out.event(Event::SmpAsked { from: tag, question });
         Ok(())
     }
 
-    fn receive_smp_2(
+    /// What a run says about the key at the other end is noted.
+    fn conclude_smp(
         &mut self,
         cx: &mut Context<'_>,
         tag: InstanceTag,
-        value: &[u8],
+        equal: bool,
+        question: Option<String>,
         out: &mut Outputs,
-    ) -> Result<(), SmpError> {
-        let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
-        let (smp, body) = channel.smp.receive_2(value, cx.rng)?;
-        self.set_smp(tag, smp, None);
-        self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_3, value: body }], out);
-        Ok(())
-    }
-
-    fn receive_smp_3(
-        &mut self,
-        cx: &mut Context<'_>,
-        tag: InstanceTag,
-        value: &[u8],
-        out: &mut Outputs,
-    ) -> Result<(), SmpError> {
-        let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
-        let (equal, body) = channel.smp.receive_3(value, cx.rng)?;
-        self.send_quiet(cx, tag, &[Tlv { kind: tlv_type::SMP_4, value: body }], out);
-        self.conclude_smp(cx, tag, equal, out);
-        Ok(())
-    }
-
-    fn receive_smp_4(
-        &mut self,
-        cx: &mut Context<'_>,
-        tag: InstanceTag,
-        value: &[u8],
-        out: &mut Outputs,
-    ) -> Result<(), SmpError> {
-        let channel = self.channel(tag).ok_or(SmpError::Unexpected)?;
-        let equal = channel.smp.receive_4(value)?;
-        self.conclude_smp(cx, tag, equal, out);
-        Ok(())
-    }
-
-    /// The run is over: EXPECT1, and what it says about the key at the other end is noted.
-    fn conclude_smp(&mut self, cx: &mut Context<'_>, tag: InstanceTag, equal: bool, out: &mut Outputs) {
-        let Some(channel) = self.channel_mut(tag) else { return };
-        let (question, key) = (channel.smp_question.take(), ContactKey::V4(channel.fingerprint));
-        channel.smp = Smp::default();
+    ) {
         if !equal {
             let failed = self.count_failure(cx);
             return out.event(Event::SmpFailed { with: tag, failed });
         }
+        let Some(key) = self.channel_mut(tag).map(|channel| channel.key()) else { return };
         // Who chooses the question may choose one to which he knows the answer.
         let proven = match question.as_deref() {
             None | Some("") => Verification::Smp,
@@ -217,26 +167,23 @@ impl Session {
 
     /// Back to EXPECT1, whatever was under way; whether something was.
     fn take_smp(&mut self, cx: &mut Context<'_>, tag: InstanceTag, why: SmpEnd, out: &mut Outputs) -> bool {
-        let Some(channel) = self.channel_mut(tag) else { return false };
-        channel.smp_question = None;
-        let smp = std::mem::take(&mut channel.smp);
-        self.tell_smp_end(cx, tag, &smp, why, out)
+        let run = self.channel_mut(tag).and_then(Channel::take_smp);
+        self.tell_smp_end(cx, tag, run, why, out)
     }
 
-    /// Tells that a run has ended without a result, if it was one.
+    /// Tells that a run, if there was one, has ended without a result; whether there was one. `run` says whether message 3
+    /// was sent in it.
     pub(super) fn tell_smp_end(
         &self,
         cx: &mut Context<'_>,
         tag: InstanceTag,
-        smp: &Smp<Ed448>,
+        run: Option<bool>,
         why: SmpEnd,
         out: &mut Outputs,
     ) -> bool {
-        if SmpProgress::of(smp) == SmpProgress::None {
-            return false;
-        }
+        let Some(has_sent_3) = run else { return false };
         // Who has message 3 knows the result, and may keep it to himself: it counts as a guess.
-        let failed = smp.has_sent_3().then(|| self.count_failure(cx));
+        let failed = has_sent_3.then(|| self.count_failure(cx));
         out.save();
         out.event(Event::SmpAborted { with: tag, why, failed });
         true
@@ -245,33 +192,6 @@ impl Session {
     fn count_failure(&self, cx: &mut Context<'_>) -> u32 {
         cx.account.smp_failed(&self.correspondent);
         cx.account.contact(&self.correspondent).map_or(0, Contact::failed_smp)
-    }
-
-    /// `x` or `y`, by who began.
-    fn smp_secret(
-        &self,
-        cx: &Context<'_>,
-        tag: InstanceTag,
-        initiator: Initiator,
-        secret: &str,
-    ) -> Result<SecretScalar, Refused> {
-        let channel = self.channel(tag).ok_or(Refused::NotEncrypted)?;
-        let (ours, theirs) = (cx.account.fingerprint(), channel.fingerprint);
-        let (initiator, responder) = match initiator {
-            Initiator::We => (ours, theirs),
-            Initiator::They => (theirs, ours),
-        };
-        Ok(ed448::secret(&initiator, &responder, &channel.ssid.bytes(), secret.as_bytes()))
-    }
-
-    fn set_smp(&mut self, tag: InstanceTag, smp: Smp<Ed448>, question: Option<String>) {
-        if let Some(channel) = self.channel_mut(tag) {
-            (channel.smp, channel.smp_question) = (smp, question);
-        }
-    }
-
-    fn channel(&self, tag: InstanceTag) -> Option<&Channel> {
-        self.instances.get(&tag)?.peek()
     }
 
     fn channel_mut(&mut self, tag: InstanceTag) -> Option<&mut Channel> {
@@ -291,24 +211,13 @@ pub enum SmpProgress {
 }
 
 impl SmpProgress {
-    pub(super) fn of(smp: &Smp<Ed448>) -> Self {
+    pub(super) fn of<G: Group>(smp: &Smp<G>) -> Self {
         match (smp.is_asked(), smp.is_running()) {
             (true, _) => Self::Asked,
             (false, true) => Self::Waiting,
             (false, false) => Self::None,
         }
     }
-}
-
-/// Who began a run.
-enum Initiator {
-    We,
-    They,
-}
-
-/// "The associated length should be zero".
-fn abort() -> Tlv {
-    Tlv { kind: tlv_type::SMP_ABORT, value: Vec::new() }
 }
 
 /// A secret of blanks is none; blanks around one belong to it.
@@ -319,9 +228,6 @@ fn check_secret(secret: &str) -> Result<(), Refused> {
         _ => Err(Refused::TooLong),
     }
 }
-
-/// Longest question and longest secret, in bytes of UTF-8: more than anybody types.
-const MAX_QUESTION: usize = 4096;
 
 #[cfg(test)]
 mod tests;

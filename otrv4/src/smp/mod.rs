@@ -5,6 +5,7 @@
 //! Written once for the groups of both versions of OTR; the arithmetic of each is behind [`Group`].
 
 pub(crate) mod ed448;
+pub(crate) mod modp;
 mod parts;
 #[cfg(test)]
 mod replay;

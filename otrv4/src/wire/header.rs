@@ -62,6 +62,17 @@ pub enum Version {
     V4 = 4,
 }
 
+impl Version {
+    /// The number, for [`super::Versions`].
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V2 => 2,
+            Self::V3 => 3,
+            Self::V4 => 4,
+        }
+    }
+}
+
 /// The encoded messages of all versions; those of version 2 are those of version 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

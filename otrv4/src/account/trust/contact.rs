@@ -34,14 +34,14 @@ impl ContactKey {
     }
 
     /// The version as a byte, and 56 or 20 bytes.
-    fn save(self, w: &mut Writer) {
+    pub(crate) fn save(self, w: &mut Writer) {
         match self {
             Self::V4(fingerprint) => w.byte(4).bytes(fingerprint.as_bytes()),
             Self::V3(fingerprint) => w.byte(3).bytes(fingerprint.as_bytes()),
         };
     }
 
-    fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+    pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
         match r.byte("version of a key")? {
             4 => Ok(Self::V4(Fingerprint::from_bytes(r.array("fingerprint")?))),
             3 => Ok(Self::V3(FingerprintV3::from_bytes(r.array("fingerprint")?))),
@@ -57,6 +57,12 @@ impl fmt::Display for ContactKey {
             Self::V4(fingerprint) => fingerprint.fmt(f),
             Self::V3(fingerprint) => fingerprint.fmt(f),
         }
+    }
+}
+
+impl From<FingerprintV3> for ContactKey {
+    fn from(fingerprint: FingerprintV3) -> Self {
+        Self::V3(fingerprint)
     }
 }
 

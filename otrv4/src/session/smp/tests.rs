@@ -1,11 +1,14 @@
 //! What a peer who cheats gets: one abort, and nothing else.
 
+use rand_core::CryptoRng;
+
 use super::*;
 use crate::account::{Account, Lifetimes};
 use crate::keys::ForgingSecret;
 use crate::session::Policy;
+use crate::session::channel::DataMessage;
 use crate::vectors::rng;
-use crate::wire::read_plaintext;
+use crate::wire::{Reader, Writer, read_plaintext, tlv_type};
 use crate::{Output, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -56,14 +59,17 @@ impl Side {
         self.take()
     }
 
-    fn secret(&mut self, with: InstanceTag, initiator: Initiator) -> SecretScalar {
-        let mut rng = rng();
-        let cx = Context { account: &mut self.account, rng: &mut rng, now: NOW };
-        self.session.smp_secret(&cx, with, initiator, SECRET).expect("a conversation")
+    /// What our side of the conversation does with a record, or to make one.
+    fn channel<T>(
+        &mut self,
+        with: InstanceTag,
+        act: impl FnOnce(&mut Channel, &Account, &mut dyn CryptoRng) -> T,
+    ) -> T {
+        act(self.session.channel_mut(with).expect("a conversation"), &self.account, &mut rng())
     }
 
-    fn is_idle(&self, with: InstanceTag) -> bool {
-        SmpProgress::of(&self.session.channel(with).expect("a conversation").smp) == SmpProgress::None
+    fn is_idle(&mut self, with: InstanceTag) -> bool {
+        self.channel(with, |channel, _, _| channel.smp_progress()) == SmpProgress::None
     }
 }
 
@@ -93,32 +99,36 @@ struct Run {
 fn before_message(n: u16) -> Run {
     let (mut alice, mut bob) = talking();
     let (of_alice, of_bob) = (alice.account.tag(), bob.account.tag());
-    let (smp, body) = Smp::start(alice.secret(of_bob, Initiator::We), &mut rng());
-    alice.session.set_smp(of_bob, smp, None);
-    let mut w = Writer::new();
-    w.data(b"").bytes(&body);
-    let message_1 = (tlv_type::SMP_1, w.finish());
+    let message_1 =
+        alice.channel(of_bob, |channel, account, rng| channel.smp_start(account, "", SECRET, rng));
+    let message_1 = message_1.expect("keys for it");
     if n == 1 {
-        return Run { alice, bob, record: message_1, to_bob: true };
+        return Run { alice, bob, record: record(message_1), to_bob: true };
     }
-    bob.receive(alice.inject(of_bob, vec![message_1]));
-    let y = bob.secret(of_alice, Initiator::They);
-    let channel = bob.session.channel(of_alice).expect("a conversation");
-    let (smp, body) = channel.smp.answer(y, &mut rng()).expect("was asked");
-    bob.session.set_smp(of_alice, smp, Some(String::new()));
+    bob.receive(alice.inject(of_bob, vec![record(message_1)]));
+    let message_2 = bob.channel(of_alice, |channel, account, rng| channel.smp_answer(account, SECRET, rng));
+    let message_2 = message_2.expect("was asked");
     if n == 2 {
-        return Run { alice, bob, record: (tlv_type::SMP_2, body), to_bob: false };
+        return Run { alice, bob, record: record(message_2), to_bob: false };
     }
-    let channel = alice.session.channel(of_bob).expect("a conversation");
-    let (smp, body) = channel.smp.receive_2(&body, &mut rng()).expect("an honest answer");
-    alice.session.set_smp(of_bob, smp, None);
+    let Ok(SmpStep::Reply(message_3)) =
+        alice.channel(of_bob, |channel, _, rng| channel.smp_receive(&message_2, rng))
+    else {
+        panic!("an honest answer");
+    };
     if n == 3 {
-        return Run { alice, bob, record: (tlv_type::SMP_3, body), to_bob: true };
+        return Run { alice, bob, record: record(message_3), to_bob: true };
     }
-    let channel = bob.session.channel(of_alice).expect("a conversation");
-    let (equal, body) = channel.smp.receive_3(&body, &mut rng()).expect("an honest message");
-    assert!(equal);
-    Run { alice, bob, record: (tlv_type::SMP_4, body), to_bob: false }
+    let Ok(SmpStep::Concluded { equal: true, reply: Some(message_4), .. }) =
+        bob.channel(of_alice, |channel, _, rng| channel.smp_receive(&message_3, rng))
+    else {
+        panic!("an honest message, and the same secret");
+    };
+    Run { alice, bob, record: record(message_4), to_bob: false }
+}
+
+fn record(tlv: Tlv) -> (u16, Vec<u8>) {
+    (tlv.kind, tlv.value.clone())
 }
 
 /// Whoever gets these records in place of the next message of the run ends it with one abort.
@@ -142,13 +152,12 @@ fn assert_one_abort(run: Run, records: Vec<(u16, Vec<u8>)>, failed: Option<u32>,
 }
 
 /// Kind and length of the records in a line.
-fn opened_records(side: &Side, from: InstanceTag, line: &str) -> Vec<(u16, usize)> {
+fn opened_records(side: &mut Side, from: InstanceTag, line: &str) -> Vec<(u16, usize)> {
     let message = crate::wire::unarmour(line).expect("an encoded message");
     let mut r = Reader::new(&message);
-    crate::wire::Header::read(&mut r).expect("a header");
-    let message = crate::v4::DataMessage::read(&mut r).expect("a data message");
-    let (content, _) =
-        side.session.channel(from).expect("a conversation").try_open(&message).expect("theirs");
+    let header = crate::wire::Header::read(&mut r).expect("a header");
+    let message = DataMessage::read(&header, &mut r).expect("a data message");
+    let content = side.channel(from, |channel, _, rng| channel.open(&message, NOW, rng)).expect("theirs");
     assert_eq!(content.text, None);
     content.tlvs.iter().map(|tlv| (tlv.kind, tlv.value.len())).collect()
 }
