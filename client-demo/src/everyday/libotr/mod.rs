@@ -80,7 +80,10 @@ pub(crate) enum LibotrError {
         /// The fingerprint of the one in the files.
         theirs: String,
     },
-    #[error("this account has no key of version 3 yet, so there is nothing to export")]
+    #[error(
+        "this account has no key of version 3 yet, so there is nothing to export: the first use of a network or a \
+         server makes one"
+    )]
     NoKey,
     #[error(
         "{} cannot be written as the account's name or protocol into libotr's files: it is empty, too long, or has \

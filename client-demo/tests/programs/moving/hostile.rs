@@ -7,7 +7,7 @@ use crate::world::files;
 
 /// A number of Alice's key as it stands in the file.
 fn number(who: &str, name: &str) -> String {
-    recorded()["keys"][who][name].as_str().expect("hex").to_uppercase()
+    recorded(&format!("/keys/{who}/{name}")).to_uppercase()
 }
 
 #[test]
@@ -59,6 +59,8 @@ trait Replace {
 impl Replace for [u8] {
     fn replace(&self, from: &[u8], to: &[u8]) -> Vec<u8> {
         let at = self.windows(from.len()).position(|part| part == from).expect("it is there");
-        [&self[..at], to, &self[at + from.len()..]].concat()
+        let (before, rest) = self.split_at(at);
+        let (_, after) = rest.split_at(from.len());
+        [before, to, after].concat()
     }
 }

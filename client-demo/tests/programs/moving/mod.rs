@@ -12,9 +12,11 @@ use serde_json::Value;
 use crate::process::{client, run};
 use crate::world::{World, line_with};
 
-/// libotr's own files: A is alice@example.org, and knows B, who is bob@example.org.
-fn recorded() -> Value {
-    serde_json::from_str(include_str!("../../../../otrv4/vectors/otrv3.json")).expect("JSON")
+/// Of libotr's own files, A's and B's: A is alice@example.org, and knows B, who is bob@example.org.
+fn recorded(pointer: &str) -> String {
+    let all: Value =
+        serde_json::from_str(include_str!("../../../../otrv4/vectors/otrv3.json")).expect("JSON");
+    all.pointer(pointer).and_then(Value::as_str).expect("a text").to_owned()
 }
 
 /// What irssi 1.4.3 wrote for `/otr genkey lab`, and Profanity 0.13.1 for `/otr gen`.
@@ -24,12 +26,16 @@ const PROFANITY: &str = include_str!("profanity.key");
 const PIDGIN: [&str; 3] = ["otr.private_key", "otr.fingerprints", "otr.instance_tags"];
 
 fn keys_of(who: &str) -> String {
-    recorded()["keys"][who]["private_key_file"].as_str().expect("a file").to_owned()
+    recorded(&format!("/keys/{who}/private_key_file"))
 }
 
 /// As it is shown.
 fn key(who: &str) -> String {
-    groups(recorded()["keys"][who]["fingerprint"].as_str().expect("hex"))
+    groups(&fingerprint(who))
+}
+
+fn fingerprint(who: &str) -> String {
+    recorded(&format!("/keys/{who}/fingerprint"))
 }
 
 fn groups(hex: &str) -> String {
@@ -55,9 +61,9 @@ fn put(folder: &Path, files: &[(&str, &str)]) {
 
 /// Alice's recorded files, in a folder like Pidgin's.
 fn pidgins() -> (World, PathBuf) {
-    let file = |name: &str| recorded()["files"]["A"][name].as_str().expect("a file").to_owned();
-    let (fingerprints, tags) = (file(PIDGIN[1]), file(PIDGIN[2]));
-    world_with(&[(PIDGIN[0], &keys_of("A")), (PIDGIN[1], &fingerprints), (PIDGIN[2], &tags)])
+    let [keys, fingerprints, tags] = PIDGIN;
+    let file = |name: &str| recorded(&format!("/files/A/{name}"));
+    world_with(&[(keys, &keys_of("A")), (fingerprints, &file(fingerprints)), (tags, &file(tags))])
 }
 
 fn import<'a>(old: &'a Path, more: &[&'a str]) -> Vec<&'a str> {
@@ -88,6 +94,35 @@ fn pidgins_files_are_taken_over_and_a_second_time_changes_nothing() {
     assert!(again.contains(&format!("the same as before, {}", key("A"))), "{again}");
     assert!(again.contains("0 new, 0 now verified, 1 known before"), "{again}");
     assert_eq!(world.done("alice", &["trust"]), trust);
+}
+
+#[test]
+fn a_key_is_drawn_when_it_is_needed_and_then_takes_a_word_to_be_replaced() {
+    let (world, old) = pidgins();
+    let drawn = |who: &str| {
+        let status = world.done(who, &["status"]);
+        status.lines().find_map(|line| line.strip_prefix("version 3 ")).map(|key| key.trim().to_owned())
+    };
+    assert_eq!(drawn("alice"), None, "one may be brought");
+    assert!(world.refused("alice", &export(&world.path("new"), &[])).contains("nothing to export"));
+    world.init("bob");
+    world.done("bob", &["policy", "--mode", "standalone"]);
+    for who in ["alice", "bob"] {
+        world.done(who, &["receive"]);
+    }
+    assert_eq!(drawn("bob"), None, "his mode has no version 3");
+    let ours = drawn("alice").expect("somebody may ask for version 3 from now on");
+    let refused = world.refused("alice", &import(&old, &[]));
+    assert!(
+        refused.contains(&ours) && refused.contains(&key("A")) && refused.contains("--replace"),
+        "{refused}"
+    );
+    assert_eq!(drawn("alice"), Some(ours));
+    assert!(!world.done("alice", &["trust"]).contains(&key("B")), "nothing of it has been imported");
+    world.done("alice", &import(&old, &["--replace"]));
+    assert_eq!(drawn("alice"), Some(key("A")));
+    world.done("alice", &["receive"]);
+    assert_eq!(drawn("alice"), Some(key("A")), "it stays");
 }
 
 #[test]
@@ -247,7 +282,7 @@ fn files_that_are_there_are_kept_unless_they_may_be_lost() {
 fn each_client_gets_the_names_and_the_words_that_it_knows() {
     let (world, old) = pidgins();
     world.done("alice", &import(&old, &[]));
-    let bob = recorded()["keys"]["B"]["fingerprint"].as_str().expect("hex").to_owned();
+    let bob = fingerprint("B");
     world.done("alice", &["verify", "bob@example.org", "--by-hand", "--fingerprint", &bob]);
     for (client, files, account, word) in [
         ("pidgin", ["otr.private_key", "otr.fingerprints"], "alice@example.org/\tprpl-jabber", "verified"),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{export, groups, import, key, pidgins, recorded};
+use super::{export, fingerprint, groups, import, key, pidgins};
 use crate::libotr::peer::compiled;
 use crate::process::run;
 
@@ -20,7 +20,7 @@ fn libotr_reads_what_is_exported_and_its_additions_are_read_here() {
         lines
     };
     world.done("alice", &import(&old, &[]));
-    let bob = recorded()["keys"]["B"]["fingerprint"].as_str().expect("hex").to_owned();
+    let bob = fingerprint("B");
     world.done("alice", &["verify", "bob@example.org", "--by-hand", "--fingerprint", &bob]);
     world.done("alice", &["verify", "zoë", "--by-hand", "--fingerprint", &"ab".repeat(20)]);
     let tag = world.done("alice", &["status"]);
