@@ -13,7 +13,7 @@ use crate::keep::{Chosen, SETTINGS, Setting, versions};
 use crate::network::Network;
 use crate::pipe::words::tag;
 
-/// Talk off the record: OTR version 4 at work.
+/// Talk off the record: OTR version 4 at work, and 3 or 2 with older clients.
 ///
 /// `demo` tells the whole story and needs nothing else. The everyday commands keep an account in an encrypted home
 /// folder and put their lines into a folder that stands in for the messenger. `pipe` is for other programs.

@@ -96,6 +96,11 @@ pub(crate) fn words(account: &Account, session: &Session, event: &Event) -> Stri
         Event::Ended { with, by: EndedBy::Expiry } => format!(
             "* {contact}: the conversation has expired (client {with}): no answer for too long. Its keys are deleted"
         ),
+        Event::Ended { with, by: EndedBy::Room } => {
+            format!(
+                "* {contact}: client {with} had to make room for another one; nobody here has written to it"
+            )
+        }
         Event::Ended { .. } => format!("* {contact}: conversation ended"),
         Event::NotDone { reason } => format!("* {contact}: not done: {reason}"),
         Event::Queued => format!("* {contact}: the text waits until the conversation is encrypted"),

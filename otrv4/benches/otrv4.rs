@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use otrv4::keys::ForgingSecret;
-use otrv4::primitives::{DhPower, RingSigner, V3Keys};
+use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::primitives::{Dh1536Power, DhPower, RingSigner, V3Keys, dsa_sign, dsa_verify};
 use otrv4::{Account, ContactKey, Context, Lifetimes, Output, Policy, PrekeyEnsemble, Session, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -143,6 +143,10 @@ fn smp(c: &mut Criterion) {
         let mut random = rng();
         b.iter(|| assert!(otrv4::primitives::smp(&mut random)));
     });
+    c.bench_function("SMP of version 3, both sides", |b| {
+        let mut random = rng();
+        b.iter(|| assert!(otrv4::primitives::smp_v3(&mut random)));
+    });
     c.bench_function("SMP, both sides, in data messages", |b| {
         let (mut alice, mut bob) = alice_and_bob();
         dakez(&mut alice, &mut bob);
@@ -187,6 +191,15 @@ fn primitives(c: &mut Criterion) {
     c.bench_function("DH-3072, 2^x", |b| b.iter(|| DhPower::new(&mut random)));
     c.bench_function("DH-3072, B^x", |b| b.iter(|| dh.power()));
     c.bench_function("DH-3072, membership", |b| b.iter(|| assert!(dh.is_member())));
+    let dh = Dh1536Power::new(&mut random);
+    c.bench_function("DH-1536, 2^x", |b| b.iter(|| Dh1536Power::new(&mut random)));
+    c.bench_function("DH-1536, B^x", |b| b.iter(|| dh.power()));
+    c.bench_function("DH-1536, membership", |b| b.iter(|| assert!(dh.is_member())));
+    let key = DsaKey::generate(&mut random);
+    c.bench_function("DSA, a new key", |b| b.iter(|| DsaKey::generate(&mut random)));
+    c.bench_function("DSA, sign", |b| b.iter(|| dsa_sign(&key, &[7; 32], &mut random)));
+    let signature = dsa_sign(&key, &[7; 32], &mut random);
+    c.bench_function("DSA, verify", |b| b.iter(|| assert!(dsa_verify(&key, &[7; 32], &signature))));
 }
 
 criterion_group! {

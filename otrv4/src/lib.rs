@@ -1,4 +1,5 @@
-//! Off-the-Record Messaging, version 4: private conversations over any messenger, without a proof of who said what.
+//! Off-the-Record Messaging, version 4, and versions 3 and 2 for those who have nothing newer: private conversations over
+//! any messenger, without a proof of who said what.
 //!
 //! Two people who chat over XMPP, IRC or anything else that carries lines of text get: messages that nobody on the
 //! way can read or change; keys that change all the time, so that a stolen device tells little of the past and is
@@ -7,8 +8,10 @@
 //! with a *prekey server*, which nobody has to trust. Messages may arrive late, twice or in any order.
 //!
 //! The protocol is that of [otrv4.md](https://github.com/otrv4/otrv4), with Ed448, 3072-bit Diffie-Hellman,
-//! SHAKE-256 and ChaCha20; each open point of the text and how it is settled here has a note in `spec-notes/`. This
-//! implementation has not been audited.
+//! SHAKE-256 and ChaCha20; each open point of the text and how it is settled here has a note in `spec-notes/`. Versions
+//! 3 and 2, as libotr speaks them, need a key of their own ([`Account::set_v3_key`]), give less (their handshake signs; no
+//! offline start; old mathematics), and are chosen only where version 4 is not possible; [`Policy`] says with whom they are
+//! allowed. This implementation has not been audited.
 //!
 //! # How to use it
 //!
@@ -62,9 +65,9 @@
 //! | floor | modules | holds |
 //! |---|---|---|
 //! | wire | [`wire`] | data types, what a line is, fragments, TLVs |
-//! | crypto | `crypto` | SHAKE-256 by usage, Ed448, DH-3072, the ring signature |
+//! | crypto | `crypto` | SHAKE-256 by usage, Ed448, DH-3072, the ring signature; DSA, DH-1536, SHA-1, SHA-256, AES of older versions |
 //! | identity | [`keys`], [`client_profile`], [`prekey_profile`], [`prekey`] | long-lived keys, fingerprints, profiles, prekey messages |
-//! | engines | `dake`, `ratchet`, `smp` | DAKEZ and XZDH; the Double Ratchet; SMP |
+//! | engines | `dake`, `ratchet`, `smp` | DAKEZ and XZDH; the Double Ratchet; SMP over Ed448 and over DH-1536 |
 //! | versions | `v4`, `v3`, `channel` | data messages of version 4; key exchange and data messages of versions 3 and 2; what all share |
 //! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal, whom we know |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |

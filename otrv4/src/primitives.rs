@@ -4,13 +4,14 @@
 use rand_core::CryptoRng;
 
 use crate::channel::{Flags, Sealing};
+use crate::crypto::dh1536::{Dh1536KeyPair, Dh1536Public};
 use crate::crypto::dh3072::{DhKeyPair, DhPublic};
-use crate::crypto::dsa::DsaKey;
 use crate::crypto::ed448::{Point, SigningKey};
 use crate::crypto::ring::{self, RingSignature, RingUse};
-use crate::keys::Fingerprint;
+use crate::keys::{DsaKey, Fingerprint, FingerprintV3};
 use crate::smp::ed448::{self, Ed448};
-use crate::smp::{Smp, SmpError};
+use crate::smp::modp::{self, Modp1536};
+use crate::smp::{Group, Smp, SmpError};
 use crate::v3::ake::{SentCommit, SentDhKey};
 use crate::v3::messages::{DhCommit, DhKey, RevealSignature, Signature as SignatureMessage};
 use crate::v3::{Channel, DataMessage};
@@ -75,13 +76,56 @@ impl DhPower {
     }
 }
 
+/// The same in the group of versions 2 and 3.
+pub struct Dh1536Power {
+    ours: Dh1536KeyPair,
+    theirs: Dh1536Public,
+}
+
+impl Dh1536Power {
+    /// One fresh key pair (one `2^x`), combined with its own public key.
+    pub fn new(rng: &mut dyn CryptoRng) -> Self {
+        let ours = Dh1536KeyPair::generate(rng);
+        Self { theirs: ours.public().clone(), ours }
+    }
+
+    /// `B^x`
+    pub fn power(&self) -> usize {
+        self.ours.shared(&self.theirs).len()
+    }
+
+    /// Range and Legendre symbol.
+    pub fn is_member(&self) -> bool {
+        Dh1536Public::from_be_bytes(self.theirs.as_be_bytes()).is_ok()
+    }
+}
+
+/// Signs with a key of versions 2 and 3, without a hash: what is signed is a MAC.
+pub fn dsa_sign(key: &DsaKey, mac: &[u8; 32], rng: &mut dyn CryptoRng) -> [u8; 40] {
+    key.sign(mac, rng)
+}
+
+/// Verifies.
+pub fn dsa_verify(key: &DsaKey, mac: &[u8; 32], signature: &[u8; 40]) -> bool {
+    key.public().verify(mac, signature)
+}
+
 /// A whole run of SMP with equal secrets, both sides, without the data messages that carry it.
 pub fn smp(rng: &mut dyn CryptoRng) -> bool {
     let fingerprint = Fingerprint::from_bytes([7; 56]);
-    let secret = || ed448::secret(&fingerprint, &fingerprint, &[7; 8], b"secret");
-    let (alice, message_1) = Smp::<Ed448>::start(secret(), rng);
+    run::<Ed448>(|| ed448::secret(&fingerprint, &fingerprint, &[7; 8], b"secret"), rng)
+}
+
+/// The same in the group of versions 2 and 3.
+pub fn smp_v3(rng: &mut dyn CryptoRng) -> bool {
+    let fingerprint = FingerprintV3::from_bytes([7; 20]);
+    run::<Modp1536>(|| modp::secret(&fingerprint, &fingerprint, &[7; 8], b"secret"), rng)
+}
+
+fn run<G: Group>(secret: impl Fn() -> G::Secret, rng: &mut dyn CryptoRng) -> bool {
+    let (alice, message_1) = Smp::<G>::start(secret(), rng);
     let mut run = || {
-        let (bob, message_2) = Smp::<Ed448>::default().receive_1(&message_1)?.answer(secret(), rng)?;
+        let (bob, message_2) = Smp::<G>::default().receive_1(&message_1)?.answer(secret(), rng)?;
         let (alice, message_3) = alice.receive_2(&message_2, rng)?;
         let (bobs_result, message_4) = bob.receive_3(&message_3, rng)?;
         Ok::<_, SmpError>(bobs_result && alice.receive_4(&message_4)?)

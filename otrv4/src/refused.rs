@@ -29,9 +29,12 @@ pub enum Refused {
     /// None of the ensembles can be used: none there, expired, damaged, or of another version.
     #[error("the prekey server gave nothing that a conversation can be started from")]
     NoEnsemble,
-    /// The policy allows no version that this needs.
-    #[error("the policy does not allow OTR version 4 with this correspondent")]
+    /// The policy allows no version that this needs, or the account has no key for it.
+    #[error("no version of OTR that this needs is allowed with this correspondent, or its key is missing")]
     Version,
+    /// The conversation is one of version 2, which has no extra symmetric keys.
+    #[error("version 2 of OTR has no extra keys; this needs a conversation of version 3 or 4")]
+    NoExtraKeys,
     /// More prekeys at once than a server keeps.
     #[error("at most 1000 prekeys can be made at once")]
     TooManyPrekeys,

@@ -61,11 +61,13 @@ impl Person {
         self
     }
 
-    /// The same client with a key of version 3. It is a different one each time, of a few.
+    /// The same client with a key of version 3. It is a different one each time, of a few, and never one that the other
+    /// correspondent gets.
     #[must_use]
     pub fn with_v3(mut self) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let key = dsa_key(NEXT.fetch_add(1, Ordering::Relaxed));
+        let which = 2 * NEXT.fetch_add(1, Ordering::Relaxed);
+        let key = dsa_key(which + usize::from(self.account.id().starts_with("alice")));
         self.account.set_v3_key(Some(key), &mut rng(), self.now);
         self
     }

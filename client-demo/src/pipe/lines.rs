@@ -46,7 +46,9 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
             format!("event extra-key {} {}{data}", hex::encode(key.context), hex::encode(&*key.key))
         }
         // Who ended it by a command knows.
-        Event::Ended { with, by: EndedBy::Them | EndedBy::Expiry } => format!("event finished {with}"),
+        Event::Ended { with, by: EndedBy::Them | EndedBy::Expiry | EndedBy::Room } => {
+            format!("event finished {with}")
+        }
         Event::NotDone { reason } => format!("err {}", escape(&reason.to_string())),
         Event::Queued => "event queued".to_owned(),
         Event::NotSent { text } => format!("event not-sent {}", escape(text)),

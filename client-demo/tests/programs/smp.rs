@@ -9,16 +9,16 @@ use crate::process::{
 /// The result on both sides: what the one who began says, and what the other one says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    initiator: Vec<String>,
-    responder: Vec<String>,
+    pub(crate) initiator: Vec<String>,
+    pub(crate) responder: Vec<String>,
 }
 
 pub(crate) const SUCCESS: [&str; 1] = ["event smp-success"];
 pub(crate) const FAILURE: [&str; 1] = ["event smp-failure"];
-const ABORTED: [&str; 1] = ["event smp-aborted"];
+pub(crate) const ABORTED: [&str; 1] = ["event smp-aborted"];
 
 /// What an answer says about SMP.
-fn smp_events(answer: &[String]) -> Vec<String> {
+pub(crate) fn smp_events(answer: &[String]) -> Vec<String> {
     answer.iter().filter(|line| line.starts_with("event smp-")).cloned().collect()
 }
 
@@ -36,7 +36,7 @@ fn settle(mut to_responder: Vec<String>, initiator: &mut Pipe, responder: &mut P
 }
 
 /// `initiator` asks, and `responder` is asked.
-fn ask(initiator: &mut Pipe, responder: &mut Pipe, question: &str, secret: &str) {
+pub(crate) fn ask(initiator: &mut Pipe, responder: &mut Pipe, question: &str, secret: &str) {
     let asked = initiator.ask(&format!("smp-start {question}|{secret}"));
     assert!(smp_events(&asked).is_empty(), "{asked:?}");
     let asked = give(responder, &wire_lines(&asked));
@@ -107,7 +107,7 @@ fn a_client_in_the_middle_of_a_run_says_so() {
 
 /// How far a run is when somebody gives it up; the message of the last step is still on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
+pub(crate) enum Step {
     Started,
     Asked,
     Responded,
@@ -116,7 +116,7 @@ enum Step {
 }
 
 /// Runs up to there; what is on its way to the responder or, else, to the initiator.
-fn run_up_to(step: Step, alice: &mut Pipe, bob: &mut Pipe) -> (Vec<String>, Vec<String>) {
+pub(crate) fn run_up_to(step: Step, alice: &mut Pipe, bob: &mut Pipe) -> (Vec<String>, Vec<String>) {
     let one = wire_lines(&alice.ask("smp-start where?|here"));
     if step == Step::Started {
         return (one, Vec::new());

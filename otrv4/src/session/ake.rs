@@ -9,27 +9,32 @@
 //! | | AWAITING_REVEALSIG | sends the same D-H Key for the new Commit |
 //! | | another state | sends a new D-H Key: AWAITING_REVEALSIG |
 //! | D-H Key | AWAITING_DHKEY | sends Reveal Signature: AWAITING_SIG |
+//! | | AWAITING_DHKEY, and another client has answered that Commit | sends a Commit to this one |
 //! | | AWAITING_SIG, and it is the one that we have answered | sends the same Reveal Signature |
 //! | Reveal Signature | AWAITING_REVEALSIG | sends Signature; the channel is replaced |
 //! | Signature | AWAITING_SIG | the channel is replaced |
 //!
 //! What fails a check changes nothing, and the handshake goes on with the honest message.
 
+use rand_core::CryptoRng;
+
 use super::channel::Channel;
 use super::instance::Instance;
 use super::output::Outputs;
-use super::start::HANDSHAKE_TIMEOUT;
+use super::start::{HANDSHAKE_TIMEOUT, OTHER_CLIENTS};
 use super::{Context, MAX_INSTANCES, Session};
-use crate::account::{Account, ContactKey};
+use crate::account::{Account, ContactKey, KnownKey};
 use crate::v3::ake::{Established, SentCommit, SentDhKey, SentRevealSignature};
 use crate::v3::messages::{DhCommit, DhKey, RevealSignature, Signature};
 use crate::wire::{Header, InstanceTag, Reader, Version, WireError, Writer};
 use crate::{Reject, Timestamp};
 
-/// The authstate with one client, where it is not AUTHSTATE_NONE. AUTHSTATE_AWAITING_DHKEY is [`OpenCommit`], which all
-/// clients of the correspondent may answer.
+/// The authstate with one client, where it is not AUTHSTATE_NONE.
 #[derive(Debug)]
+#[expect(clippy::enum_variant_names, reason = "the names of the text")]
 pub(crate) enum Ake {
+    /// AUTHSTATE_AWAITING_DHKEY, after a Commit to this client alone; [`OpenCommit`] is one that all may answer.
+    AwaitingDhKey(Box<SentCommit>),
     /// AUTHSTATE_AWAITING_REVEALSIG
     AwaitingRevealSig(Box<SentDhKey>),
     /// AUTHSTATE_AWAITING_SIG
@@ -41,6 +46,7 @@ impl Ake {
         match self {
             Self::AwaitingRevealSig(sent) => sent.save(w.byte(0)),
             Self::AwaitingSig(sent) => sent.save(w.byte(1)),
+            Self::AwaitingDhKey(sent) => sent.save(w.byte(2)),
         }
     }
 
@@ -48,22 +54,33 @@ impl Ake {
         match r.byte("authstate")? {
             0 => Ok(Self::AwaitingRevealSig(Box::new(SentDhKey::load(r)?))),
             1 => Ok(Self::AwaitingSig(Box::new(SentRevealSignature::load(r)?))),
+            2 => Ok(Self::AwaitingDhKey(Box::new(SentCommit::load(r)?))),
             _ => Err(WireError::Illegal("authstate")),
         }
     }
 }
 
-/// Our D-H Commit message, and the clients whose answer is not waited for (any more).
+/// Our D-H Commit message to whoever may answer it. The first answer takes its key; every other client that answers gets a
+/// Commit of its own. With one key for several, the peer of one conversation could have messages of another sealed with
+/// the same keys, and whoever is on the way the same conversation made twice: tags are not authenticated. spec-notes/SN-040
 #[derive(Debug)]
 pub(crate) struct OpenCommit {
-    sent: SentCommit,
+    version: Version,
+    /// None when it has been answered.
+    sent: Option<SentCommit>,
     until: Timestamp,
-    closed: Vec<InstanceTag>,
+    /// The clients that have answered; they are not forgotten as long as it is open, so that none answers twice.
+    answered: Vec<InstanceTag>,
     /// A handshake that it began has completed.
     completed: bool,
 }
 
 impl OpenCommit {
+    fn new(version: Version, ours: InstanceTag, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let sent = Some(SentCommit::new(version, ours, None, rng));
+        Self { version, sent, until: now.plus(HANDSHAKE_TIMEOUT), answered: Vec::new(), completed: false }
+    }
+
     /// Whether nobody has a conversation of it yet.
     pub(crate) fn is_unanswered(&self) -> bool {
         !self.completed
@@ -77,31 +94,40 @@ impl OpenCommit {
         self.until
     }
 
-    fn waits_for(&self, tag: InstanceTag, version: Version) -> bool {
-        self.sent.version() == version && !self.closed.contains(&tag)
+    /// Whether that client may answer it.
+    fn check(&self, tag: InstanceTag, version: Version) -> Result<(), Reject> {
+        match self.answered.len() {
+            _ if self.version != version || self.answered.contains(&tag) => Err(Reject::Unexpected),
+            ..MAX_INSTANCES => Ok(()),
+            _ => Err(Reject::TooManyInstances),
+        }
     }
 
-    fn close(&mut self, tag: InstanceTag) {
-        self.closed.retain(|closed| *closed != tag);
-        if self.closed.len() >= MAX_INSTANCES {
-            self.closed.remove(0);
-        }
-        self.closed.push(tag);
+    /// There is a conversation; others that are online answer within [`OTHER_CLIENTS`].
+    fn complete(&mut self, now: Timestamp) {
+        self.completed = true;
+        self.until = self.until.min(now.plus(OTHER_CLIENTS));
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
-        let Self { sent, until, closed, completed } = self;
-        sent.save(w);
+        let Self { version, sent, until, answered, completed } = self;
+        w.byte(version.number());
+        w.option(sent.as_ref(), |w, sent| sent.save(w));
         until.save(w);
-        w.list(closed, |w, tag| tag.write(w));
+        w.list(answered, |w, tag| tag.write(w));
         w.byte((*completed).into());
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
         Ok(Self {
-            sent: SentCommit::load(r)?,
+            version: match r.byte("version")? {
+                2 => Version::V2,
+                3 => Version::V3,
+                _ => return Err(WireError::Illegal("version")),
+            },
+            sent: r.option(SentCommit::load)?,
             until: Timestamp::load(r)?,
-            closed: r.list(InstanceTag::load)?,
+            answered: r.list(InstanceTag::load)?,
             completed: r.byte("completed")? != 0,
         })
     }
@@ -110,19 +136,16 @@ impl OpenCommit {
 impl Session {
     /// Sends our D-H Commit to whoever may answer it; the one that is open again, if nobody has.
     pub(super) fn send_commit(&mut self, cx: &mut Context<'_>, version: Version, out: &mut Outputs) {
-        let again = |open: &OpenCommit| {
-            open.sent.version() == version && open.closed.is_empty() && !open.is_over(cx.now)
-        };
-        let open = self.commit.take().filter(again).unwrap_or_else(|| OpenCommit {
-            sent: SentCommit::new(version, cx.account.tag(), None, cx.rng),
-            until: cx.now.plus(HANDSHAKE_TIMEOUT),
-            closed: Vec::new(),
-            completed: false,
-        });
+        let again =
+            |open: &OpenCommit| open.version == version && open.sent.is_some() && !open.is_over(cx.now);
+        let open = self.commit.take().filter(again);
+        let open = open.unwrap_or_else(|| OpenCommit::new(version, cx.account.tag(), cx.now, cx.rng));
         // AUTHSTATE_AWAITING_DHKEY with each client, whatever it was.
         self.instances.values_mut().for_each(Instance::forget_ake);
         out.save();
-        self.send_message(cx, None, open.sent.message(), out);
+        if let Some(sent) = &open.sent {
+            self.send_message(cx, None, sent.message(), out);
+        }
         self.commit = Some(open);
     }
 
@@ -161,7 +184,11 @@ impl Session {
         // Version 2 has no tags: it would replace any of them.
         let any = version == Version::V2 && self.instances.values().filter_map(Instance::peek).any(newer);
         let known = account.contact(&self.correspondent).map_or(&[][..], |contact| contact.keys());
-        let speaks_4 = known.iter().any(|known| matches!(known.key, ContactKey::V4(_)));
+        // Where a key of version 3 is verified, one of version 4 that is not may be anybody's.
+        let verified_3 =
+            known.iter().any(|it| matches!(it.key, ContactKey::V3(_)) && it.verification.is_verified());
+        let counts = |it: &KnownKey| it.verification.is_verified() || !verified_3;
+        let speaks_4 = known.iter().any(|it| matches!(it.key, ContactKey::V4(_)) && counts(it));
         let falls_back = speaks_4 && self.policy.allows_4() && !self.policy.allow_fallback;
         if replaces || any || falls_back { Err(Reject::Downgrade) } else { Ok(()) }
     }
@@ -182,23 +209,31 @@ impl Session {
         if !self.may_show_our_key(cx.account) {
             return Err(Reject::NotVerified);
         }
-        self.make_room(tag)?;
-        out.save();
-        if let Some(open) = self.commit.as_mut().filter(|open| open.waits_for(tag, version)) {
-            if open.sent.wins_over(&commit) {
-                let message = open.sent.message().to_vec();
-                self.send_message(cx, None, &message, out);
-                return Ok(());
-            }
-            open.close(tag);
+        let ours = match self.instances.get(&tag).and_then(Instance::ake) {
+            Some(Ake::AwaitingDhKey(sent)) => Some((&**sent, Some(tag))),
+            Some(_) => None,
+            None => self.commit.as_ref().and_then(|open| open.sent.as_ref()).map(|sent| (sent, None)),
+        };
+        if let Some((sent, receiver)) = ours.filter(|(sent, _)| sent.version() == version)
+            && sent.wins_over(&commit)?
+        {
+            let message = sent.message().to_vec();
+            self.send_message(cx, receiver, &message, out);
+            return Ok(());
         }
+        self.make_room(cx, tag, out)?;
+        out.save();
         let tags = (cx.account.tag(), tag);
-        let sent = match self.instances.get_mut(&tag).and_then(Instance::take_ake) {
-            Some(Ake::AwaitingRevealSig(sent)) => sent.with_commit(commit),
-            Some(Ake::AwaitingSig(_)) | None => SentDhKey::new(version, tags, commit, cx.rng),
+        let (sent, until) = match self.instances.get_mut(&tag).and_then(Instance::take_ake) {
+            // The time stays: nobody keeps us waiting by Commits alone.
+            Some((Ake::AwaitingRevealSig(sent), until)) => (sent.with_commit(commit), until),
+            _ => {
+                let until = cx.now.plus(HANDSHAKE_TIMEOUT);
+                (SentDhKey::new(version, tags, commit, cx.rng), until)
+            }
         };
         self.send_message(cx, Some(tag), sent.message(), out);
-        self.await_answer(cx, tag, Ake::AwaitingRevealSig(Box::new(sent)));
+        self.instances.entry(tag).or_default().set_ake(Ake::AwaitingRevealSig(Box::new(sent)), until);
         Ok(())
     }
 
@@ -210,27 +245,44 @@ impl Session {
         r: &mut Reader<'_>,
         out: &mut Outputs,
     ) -> Result<(), Reject> {
-        let tag = header.sender;
+        let (tag, tags) = (header.sender, (cx.account.tag(), header.sender));
         let dh_key = DhKey::read(r)?;
-        match self.instances.get(&tag).and_then(Instance::ake) {
+        let key = cx.account.v3_key().ok_or(Reject::Version)?;
+        let next = match self.instances.get(&tag).and_then(Instance::ake) {
             Some(Ake::AwaitingSig(sent)) if sent.answers(&dh_key) => {
                 self.send_message(cx, Some(tag), sent.message(), out);
                 return Ok(());
             }
+            Some(Ake::AwaitingDhKey(sent)) => {
+                Ake::AwaitingSig(Box::new(sent.receive(tags, key, &dh_key, cx.rng)?))
+            }
             Some(_) => return Err(Reject::Unexpected),
-            None => {}
-        }
-        let open = self.commit.as_ref().filter(|open| open.waits_for(tag, header.version));
-        let open = open.ok_or(Reject::Unexpected)?;
-        let key = cx.account.v3_key().ok_or(Reject::Version)?;
-        let sent = open.sent.receive((cx.account.tag(), tag), key, &dh_key, cx.rng)?;
-        self.make_room(tag)?;
-        if let Some(open) = &mut self.commit {
-            open.close(tag);
+            None => {
+                let open = self.commit.as_ref().ok_or(Reject::Unexpected)?;
+                open.check(tag, header.version)?;
+                match &open.sent {
+                    Some(sent) => Ake::AwaitingSig(Box::new(sent.receive(tags, key, &dh_key, cx.rng)?)),
+                    None => {
+                        let sent = SentCommit::new(header.version, tags.0, Some(tag), cx.rng);
+                        Ake::AwaitingDhKey(Box::new(sent))
+                    }
+                }
+            }
+        };
+        self.make_room(cx, tag, out)?;
+        if let Some(open) = self.commit.as_mut().filter(|open| open.check(tag, header.version).is_ok()) {
+            open.answered.push(tag);
+            open.sent = None;
         }
         out.save();
-        self.send_message(cx, Some(tag), sent.message(), out);
-        self.await_answer(cx, tag, Ake::AwaitingSig(Box::new(sent)));
+        let message = match &next {
+            Ake::AwaitingDhKey(sent) => sent.message(),
+            Ake::AwaitingRevealSig(sent) => sent.message(),
+            Ake::AwaitingSig(sent) => sent.message(),
+        };
+        self.send_message(cx, Some(tag), message, out);
+        let until = cx.now.plus(HANDSHAKE_TIMEOUT);
+        self.instances.entry(tag).or_default().set_ake(next, until);
         Ok(())
     }
 
@@ -248,8 +300,7 @@ impl Session {
         };
         let key = cx.account.v3_key().ok_or(Reject::Version)?;
         let (established, signature) = sent.receive(key, &RevealSignature::read(r)?, cx.rng)?;
-        self.admit(cx.account, tag, ContactKey::V3(established.fingerprint))?;
-        self.check_is_new(&established)?;
+        self.admit(cx, tag, ContactKey::V3(established.fingerprint), out)?;
         self.send_message(cx, Some(tag), &signature, out);
         self.complete_ake(cx, tag, established, out);
         Ok(())
@@ -268,22 +319,12 @@ impl Session {
             return Err(Reject::Unexpected);
         };
         let established = sent.receive(&Signature::read(r)?)?;
-        self.admit(cx.account, tag, ContactKey::V3(established.fingerprint))?;
-        self.check_is_new(&established)?;
+        self.admit(cx, tag, ContactKey::V3(established.fingerprint), out)?;
         if let Some(open) = &mut self.commit {
-            open.completed = true;
+            open.complete(cx.now);
         }
         self.complete_ake(cx, tag, established, out);
         Ok(())
-    }
-
-    /// Tags are not authenticated: somebody on the way may have one client of theirs answer our Commit under two tags. Both
-    /// conversations would have the same keys, and their messages the same counters. spec-notes/SN-040
-    fn check_is_new(&self, established: &Established) -> Result<(), Reject> {
-        match self.instances.values().any(|instance| instance.has(&established.ssid)) {
-            true => Err(Reject::Replayed),
-            false => Ok(()),
-        }
     }
 
     /// AUTHSTATE_NONE and MSGSTATE_ENCRYPTED.
@@ -301,9 +342,5 @@ impl Session {
         self.establish(cx, tag, channel, out);
         self.resend(cx, tag, out);
         self.send_queue(cx, out);
-    }
-
-    fn await_answer(&mut self, cx: &Context<'_>, tag: InstanceTag, ake: Ake) {
-        self.instances.entry(tag).or_default().set_ake(ake, cx.now.plus(HANDSHAKE_TIMEOUT));
     }
 }

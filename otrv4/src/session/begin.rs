@@ -10,12 +10,12 @@ use crate::account::ContactKey;
 use crate::dake::interactive::SentIdentity;
 use crate::dake::offline;
 use crate::prekey::{self, PrekeyEnsemble, VerifiedEnsemble};
-use crate::wire::{InstanceTag, Tlv, Version, query_message, tlv_type};
+use crate::wire::{InstanceTag, Tlv, query_message, tlv_type};
 use crate::{Refused, Timestamp};
 
 impl Session {
-    /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake; if
-    /// that is one of version 3 and the other side can do better, it moves to version 4. In the modes that know no query messages it begins with an Identity message.
+    /// Offers an encrypted conversation by a query message; with one running, refreshes its keys by a new handshake of its
+    /// version. To move from version 3 to version 4, end it and start again. In the modes that know no query messages it begins with an Identity message.
     /// If the policy does not allow it, that is told as [`Event::NotDone`].
     pub fn start(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
         self.in_time_or_told(cx, Self::begin)
@@ -56,7 +56,7 @@ impl Session {
         for ensemble in &chosen {
             let (tag, key) = (ensemble.message().owner(), ContactKey::V4(ensemble.profile().fingerprint()));
             // Refused if it is our own key, or if a place was promised that nobody gives up.
-            let admitted = self.admit(cx.account, tag, key);
+            let admitted = self.admit(cx, tag, key, out);
             let started = admitted.and_then(|()| offline::start(self.us(cx.account), ensemble, cx.rng));
             let Ok((established, message)) = started else { continue };
             self.leave(cx, tag, out);
@@ -77,10 +77,14 @@ impl Session {
     }
 
     pub(super) fn begin(&mut self, cx: &mut Context<'_>, out: &mut Outputs) -> Result<(), Refused> {
-        if self.has_channel_of(Version::V4) || !self.policy.knows_clear_text() {
+        if self.refreshes_v4() || !self.policy.knows_clear_text() {
             return self.begin_by_identity(cx, out);
         }
         self.check_start(cx, !self.allowed_versions(cx.account).is_empty())?;
+        if let Some(version) = self.refreshes_old(cx.account) {
+            self.send_commit(cx, version, out);
+            return Ok(());
+        }
         self.ask(cx.now, out);
         self.send_query(cx, out);
         Ok(())

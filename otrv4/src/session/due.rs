@@ -134,7 +134,7 @@ impl Session {
         if self.commit.take_if(|open| open.is_over(cx.now)).is_some() {
             out.save();
         }
-        if self.last_text.take_if(|last| last.next_deadline() <= cx.now).is_some() {
+        if self.last_text.take_if(|last| last.is_over(cx.now)).is_some() {
             out.save();
         }
         if self.asked_until.is_some_and(|until| until <= cx.now) {

@@ -91,9 +91,9 @@ impl Instance {
         self.ake = None;
     }
 
-    /// The same; gives what it was.
-    pub(crate) fn take_ake(&mut self) -> Option<Ake> {
-        self.ake.take().map(|(ake, _)| ake)
+    /// The same; gives what it was, and until when it could go on.
+    pub(crate) fn take_ake(&mut self) -> Option<(Ake, Timestamp)> {
+        self.ake.take()
     }
 
     /// Whether there is nothing to remember.

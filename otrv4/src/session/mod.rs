@@ -261,8 +261,24 @@ impl Session {
         matches!(self.instances.get(&tag).map(|instance| &instance.state), Some(State::Encrypted(_)))
     }
 
-    fn has_channel_of(&self, version: Version) -> bool {
-        self.instances.values().filter_map(Instance::peek).any(|channel| channel.version() == version)
+    /// Whether fresh keys come by an Identity message: our text goes to version 4 alone, or would if it went anywhere.
+    fn refreshes_v4(&self) -> bool {
+        let running =
+            |tag: &InstanceTag| self.instances.get(tag).and_then(Instance::peek).map(Channel::version);
+        let selected: Vec<Version> = self.selected.iter().filter_map(running).collect();
+        let all: Vec<Version> = self.instances.keys().filter_map(running).collect();
+        let where_to = if selected.is_empty() { all } else { selected };
+        !where_to.is_empty() && where_to.iter().all(|version| *version == Version::V4)
+    }
+
+    /// The version of the D-H Commit message by which fresh keys come, if our text goes to an older version than 4. Not a query:
+    /// after one, libotr sends in clear what is typed at its end until the handshake is complete. spec-notes/SN-039
+    fn refreshes_old(&self, account: &Account) -> Option<Version> {
+        let running =
+            |tag: &InstanceTag| self.instances.get(tag).and_then(Instance::peek).map(Channel::version);
+        let newest = self.selected.iter().filter_map(running).max();
+        let allowed = self.allowed_versions(account);
+        newest.filter(|version| *version < Version::V4 && allowed.contains(version.number()))
     }
 
     fn has_channel(&self) -> bool {
@@ -313,7 +329,8 @@ impl Session {
     /// A conversation is over and not by our user's wish: text waits until they say how to go on. spec-notes/SN-032
     fn note_end(&mut self, tag: InstanceTag) {
         let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
-        self.ended |= self.selected.contains(&tag) && !others;
+        // Text may have had nobody to go to while there was somebody: a client that was not selected has ended it now.
+        self.ended |= (self.selected.contains(&tag) || !self.partners.is_empty()) && !others;
     }
 
     /// Armours a message, cuts it if the network wants it, and sends it.

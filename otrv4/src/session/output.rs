@@ -190,6 +190,9 @@ pub enum EndedBy {
     Them,
     /// The clock: no new keys for too long. See [`super::Expiry`].
     Expiry,
+    /// We, for another client of the correspondent: there were too many, and this one is not verified, nor did our user write
+    /// to it.
+    Room,
 }
 
 /// Why a verification ended without a result.

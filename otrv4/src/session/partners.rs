@@ -4,7 +4,7 @@
 
 use super::channel::Channel;
 use super::instance::Instance;
-use super::output::{Event, Outputs};
+use super::output::{EndedBy, Event, Outputs};
 use super::{Context, MAX_INSTANCES, Session};
 use crate::Reject;
 use crate::account::{Account, ContactKey, KnownKey, Verification};
@@ -33,15 +33,18 @@ impl Session {
     /// of necessity: it gives way if our user has asked for a new one, or to a verified key. spec-notes/SN-039
     pub(super) fn admit(
         &mut self,
-        account: &Account,
+        cx: &mut Context<'_>,
         tag: InstanceTag,
         key: ContactKey,
+        out: &mut Outputs,
     ) -> Result<(), Reject> {
+        let account = &*cx.account;
         if !self.may_talk_to(account, key) {
             return Err(Reject::NotVerified);
         }
         let before = self.instances.get(&tag).and_then(Instance::key).filter(|before| *before != key);
-        let wanted = self.asked_until.is_some() || self.verification(account, key).is_verified();
+        let asked = self.asked_until.is_some() && self.may_turn_to(account, key);
+        let wanted = asked || self.verification(account, key).is_verified();
         match before {
             None => {}
             // The tag of version 2 is nobody's: another client may have it when the conversation of one has ended.
@@ -50,17 +53,43 @@ impl Session {
             Some(_) if self.is_encrypted(tag) && !wanted => return Err(Reject::OtherKey),
             Some(_) => {}
         }
-        self.make_room(tag)
+        self.make_room(cx, tag, out)
     }
 
     /// Makes room for one more client, unless there is some.
-    pub(super) fn make_room(&mut self, tag: InstanceTag) -> Result<(), Reject> {
+    pub(super) fn make_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        out: &mut Outputs,
+    ) -> Result<(), Reject> {
         if self.instances.contains_key(&tag) || self.instances.len() < MAX_INSTANCES {
             return Ok(());
         }
         let evictable = self.instances.iter().filter(|(_, instance)| instance.is_evictable());
         let oldest = evictable.min_by_key(|(_, instance)| instance.newest_answer()).map(|(tag, _)| *tag);
-        oldest.and_then(|tag| self.instances.remove(&tag)).map(|_| ()).ok_or(Reject::TooManyInstances)
+        if let Some(oldest) = oldest {
+            self.instances.remove(&oldest);
+            return Ok(());
+        }
+        // Conversations of version 3 never end by themselves: strangers could take all places, and keep them.
+        let forgotten = self.most_forgotten_v3(cx.account).ok_or(Reject::TooManyInstances)?;
+        self.disconnect(cx, forgotten, EndedBy::Room, out);
+        Ok(())
+    }
+
+    /// Of the conversations of version 3 and 2 that text does not go to and whose key is neither verified nor a partner's, the
+    /// one that was heard longest ago.
+    fn most_forgotten_v3(&self, account: &Account) -> Option<InstanceTag> {
+        let running = self.instances.iter().filter_map(|(tag, instance)| Some((*tag, instance.peek()?)));
+        let of_nobody = running.filter(|(tag, channel)| {
+            let key = channel.key();
+            channel.version() < Version::V4
+                && !self.selected.contains(tag)
+                && !self.partners.contains(&key)
+                && !self.verification(account, key).is_verified()
+        });
+        of_nobody.min_by_key(|(_, channel)| channel.times().heard_at()).map(|(tag, _)| tag)
     }
 
     /// Our text goes there from now on.

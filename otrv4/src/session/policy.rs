@@ -17,6 +17,8 @@ use crate::wire::{Padding, Versions};
 /// | `OTRNG_REQUIRE_INTERACTIVE` | [`Self::require_interactive`] |
 /// | `OTRNG_IDENTITY_START_DAKE` | [`Self::start_on_identity`] |
 /// | `OTRNG_REQUIRE_AUTHENTICATED` | [`Self::require_authenticated`] |
+///
+/// Not of the recommendations: [`Self::allow_v2`], [`Self::allow_fallback`], and how messages and keys are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Which of the three modes of the text this is.

@@ -29,24 +29,27 @@ impl Session {
     pub fn receive(&mut self, cx: &mut Context<'_>, line: &str) -> Vec<Output> {
         let mut out = Outputs::default();
         self.catch_up(cx, &mut out);
-        match classify(line) {
-            Line::Plain(text) => self.receive_plain(text.into(), &mut out),
-            // Without clear text there are no tags and queries: "such messages should be handled by the application".
-            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => {
-                self.receive_plain(text, &mut out)
-            }
-            Line::Query(_) if !self.policy.knows_clear_text() => self.receive_plain(line.into(), &mut out),
-            Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, &mut out),
-            Line::Query(versions) => self.receive_query(cx, versions, &mut out),
-            Line::Error { code, text } => self.receive_error(cx, code, text, &mut out),
-            Line::Fragment(Ok(fragment)) => self.receive_fragment(cx, &fragment, &mut out),
-            Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, &mut out),
-            Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
-        }
+        self.receive_line(cx, classify(line), line, &mut out);
         // "If you have not sent a message to this correspondent in some (configurable) time, send a heartbeat".
         self.send_heartbeats(cx, &mut out);
         self.settle_queue(&mut out);
         out.finish()
+    }
+
+    /// The line, and what was read of it.
+    fn receive_line(&mut self, cx: &mut Context<'_>, read: Line<'_>, line: &str, out: &mut Outputs) {
+        match read {
+            Line::Plain(text) => self.receive_plain(text.into(), out),
+            // Without clear text there are no tags and queries: "such messages should be handled by the application".
+            Line::Tagged { text, .. } if !self.policy.knows_clear_text() => self.receive_plain(text, out),
+            Line::Query(_) if !self.policy.knows_clear_text() => self.receive_plain(line.into(), out),
+            Line::Tagged { text, versions } => self.receive_tagged(cx, text, versions, out),
+            Line::Query(versions) => self.receive_query(cx, versions, out),
+            Line::Error { code, text } => self.receive_error(cx, code, text, out),
+            Line::Fragment(Ok(fragment)) => self.receive_fragment(cx, &fragment, out),
+            Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, out),
+            Line::Fragment(Err(reason)) | Line::Encoded(Err(reason)) => out.reject(None, reason.into()),
+        }
     }
 
     /// "Receiving plaintext without the whitespace tag": shown, with a warning where it is not expected; it ends and
@@ -127,9 +130,10 @@ impl Session {
             return;
         }
         self.error_at = Some(cx.now);
-        match self.has_channel_of(Version::V4) || !self.policy.knows_clear_text() {
-            true => self.send_identity(cx, None, out),
-            false => self.send_query(cx, out),
+        match (self.refreshes_v4() || !self.policy.knows_clear_text(), self.refreshes_old(cx.account)) {
+            (true, _) => self.send_identity(cx, None, out),
+            (false, Some(version)) => self.send_commit(cx, version, out),
+            (false, None) => self.send_query(cx, out),
         }
     }
 
@@ -153,7 +157,9 @@ impl Session {
         match self.assembler.add(fragment, cx.now) {
             Ok(None) => out.save(),
             Ok(Some(whole)) => match classify(&whole) {
-                Line::Encoded(Ok(message)) => self.receive_encoded(cx, &message, out),
+                read @ (Line::Encoded(Ok(_)) | Line::Query(_) | Line::Tagged { .. }) => {
+                    self.receive_line(cx, read, &whole, out);
+                }
                 _ => out.reject(from, WireError::Illegal("content of fragments").into()),
             },
             Err(reason) => out.reject(from, reason.into()),
@@ -231,7 +237,7 @@ impl Session {
             return Err(Reject::Policy);
         }
         let identity = identity.verify(self.us(cx.account), cx.now)?;
-        self.admit(cx.account, tag, ContactKey::V4(identity.fingerprint()))?;
+        self.admit(cx, tag, ContactKey::V4(identity.fingerprint()), out)?;
         let crossing = self.identity.as_mut().filter(|open| open.waits_for(tag));
         if let Some(open) = crossing {
             out.save();
@@ -261,7 +267,7 @@ impl Session {
         let open = self.identity.as_ref().filter(|open| open.waits_for(tag)).ok_or(Reject::Unexpected)?;
         let auth_r = AuthR::read(header, r)?;
         let (established, auth_i) = open.sent.receive(self.us(cx.account), auth_r, cx.now, cx.rng)?;
-        self.admit(cx.account, tag, ContactKey::V4(established.their_profile.fingerprint()))?;
+        self.admit(cx, tag, ContactKey::V4(established.their_profile.fingerprint()), out)?;
         self.complete_start(tag, cx.now);
         self.send_message(cx, Some(tag), &auth_i, out);
         // What we answered before is older than this: whoever completes it has made the one that counts since.
@@ -282,7 +288,7 @@ impl Session {
         let tag = header.sender;
         let instance = self.instances.get(&tag).filter(|instance| instance.awaits_auth_i());
         let (at, key) = instance.ok_or(Reject::Unexpected)?.completed_by(&AuthI::read(r)?)?;
-        self.admit(cx.account, tag, key)?;
+        self.admit(cx, tag, key, out)?;
         let answer = self.instances.get_mut(&tag).and_then(|instance| instance.take_answer(at));
         let established = answer.ok_or(Reject::Unexpected)?.complete();
         self.complete_start(tag, cx.now);
@@ -319,7 +325,7 @@ impl Session {
         if before.is_some_and(|instance| instance.has(&established.ssid)) {
             return Err(Reject::Replayed);
         }
-        self.admit(cx.account, tag, ContactKey::V4(established.their_profile.fingerprint()))?;
+        self.admit(cx, tag, ContactKey::V4(established.their_profile.fingerprint()), out)?;
         cx.account.forget_prekey(id);
         if cx.account.publication_due(cx.now) {
             out.event(Event::PublicationDue);

@@ -28,6 +28,16 @@ impl LastText {
         self.at.plus(RECENT)
     }
 
+    /// Whether it is: also if the clock says that it has not been written yet.
+    pub(super) fn is_over(&self, now: Timestamp) -> bool {
+        self.next_deadline() <= now || self.at > now
+    }
+
+    /// Whether it went to that client.
+    pub(super) fn was_to(&self, tag: InstanceTag) -> bool {
+        self.to == tag
+    }
+
     pub(super) fn save(&self, w: &mut Writer) {
         let Self { to, key, text, at, unreadable } = self;
         to.write(w);
@@ -49,10 +59,11 @@ impl LastText {
 }
 
 impl Session {
-    /// "Store the plaintext message for possible retransmission."
+    /// "Store the plaintext message for possible retransmission." One that could not be read is still to be sent again.
     pub(super) fn remember(&mut self, cx: &Context<'_>, to: InstanceTag, text: &str) {
         let channel = self.instances.get(&to).and_then(Instance::peek);
-        if let Some(channel) = channel.filter(|channel| channel.version() < Version::V4) {
+        let waits = self.last_text.as_ref().is_some_and(|last| last.unreadable && !last.is_over(cx.now));
+        if let Some(channel) = channel.filter(|channel| channel.version() < Version::V4 && !waits) {
             let (key, text) = (channel.key(), Zeroizing::new(text.to_owned()));
             self.last_text = Some(LastText { to, key, text, at: cx.now, unreadable: false });
         }
@@ -60,7 +71,7 @@ impl Session {
 
     /// An error message has come: it may be about our last text.
     pub(super) fn note_unreadable(&mut self, now: Timestamp, out: &mut Outputs) {
-        if let Some(last) = self.last_text.as_mut().filter(|last| last.at <= now && !last.unreadable) {
+        if let Some(last) = self.last_text.as_mut().filter(|last| !last.is_over(now) && !last.unreadable) {
             last.unreadable = true;
             out.save();
         }
@@ -68,13 +79,13 @@ impl Session {
 
     /// They have the keys of the conversation: what we wrote was read, as far as anybody can tell.
     pub(super) fn note_read(&mut self, from: InstanceTag) {
-        self.last_text.take_if(|last| last.to == from);
+        self.last_text.take_if(|last| last.to == from && !last.unreadable);
     }
 
     /// Sends our last text again if they have complained, and only to the key that it went to.
     pub(super) fn resend(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         let key = self.instances.get(&tag).and_then(Instance::peek).map(Channel::key);
-        let same = |last: &mut LastText| last.unreadable && last.to == tag && Some(last.key) == key;
+        let same = |last: &mut LastText| last.unreadable && Some(last.key) == key;
         let Some(last) = self.last_text.take_if(same) else { return };
         let text = Zeroizing::new(format!("{RESENT}{}", last.text.as_str()));
         if self.send_sealed(cx, tag, &text, out).is_ok() {

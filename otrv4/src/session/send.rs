@@ -91,7 +91,7 @@ impl Session {
     pub fn end(&mut self, cx: &mut Context<'_>) -> Vec<Output> {
         self.in_time_or_told(cx, |session, cx, out| {
             let tags: Vec<InstanceTag> = session.instances.keys().copied().collect();
-            tags.into_iter().for_each(|tag| session.disconnect(cx, tag, out));
+            tags.into_iter().for_each(|tag| session.disconnect(cx, tag, EndedBy::Us, out));
             out.save();
             session.selected.clear();
             session.partners.clear();
@@ -108,8 +108,9 @@ impl Session {
             if !session.instances.contains_key(&tag) {
                 return Err(Refused::NoSuchInstance(tag));
             }
-            session.disconnect(cx, tag, out);
+            session.disconnect(cx, tag, EndedBy::Us, out);
             out.save();
+            session.last_text.take_if(|last| last.was_to(tag));
             session.selected.retain(|selected| *selected != tag);
             if !session.has_channel() {
                 session.partners.clear();
@@ -168,7 +169,7 @@ impl Session {
         self.in_time(cx, |session, cx, out| {
             let tag = session.one_encrypted(to)?;
             let kind = session.instances.get(&tag).and_then(Instance::peek).and_then(Channel::extra_key_type);
-            let kind = kind.ok_or(Refused::Version)?;
+            let kind = kind.ok_or(Refused::NoExtraKeys)?;
             let record =
                 |(context, data): &([u8; 4], &[u8])| Tlv { kind, value: [context.as_slice(), data].concat() };
             let records: Vec<Tlv> = uses.iter().map(record).collect();
@@ -232,7 +233,13 @@ impl Session {
     }
 
     /// Forgets a client; with a running conversation that is told by TLV 1.
-    fn disconnect(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
+    pub(super) fn disconnect(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: InstanceTag,
+        by: EndedBy,
+        out: &mut Outputs,
+    ) {
         self.interrupt_smp(cx, tag, out);
         let padding = self.policy.padding;
         let Some(mut instance) = self.instances.remove(&tag) else { return };
@@ -241,7 +248,7 @@ impl Session {
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
             let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
             self.send_message(cx, Some(tag), &message, out);
-            out.event(Event::Ended { with: tag, by: EndedBy::Us });
+            out.event(Event::Ended { with: tag, by });
         }
         if let Some(channel) = owing {
             let message = channel.seal_last(&[], cx.sealing(tag, padding));

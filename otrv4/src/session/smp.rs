@@ -31,6 +31,9 @@ impl Session {
         }
         self.in_time(cx, |session, cx, out| {
             let tag = session.one_encrypted(to)?;
+            if session.channel_mut(tag).is_some_and(|channel| !channel.has_keys(cx.account)) {
+                return Err(Refused::Version);
+            }
             if session.take_smp(cx, tag, SmpEnd::Us, out) {
                 // A message of its own: others refuse a message with two records of SMP.
                 session.send_quiet(cx, tag, &[abort()], out);

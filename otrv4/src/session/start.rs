@@ -130,7 +130,7 @@ pub(crate) const HANDSHAKE_TIMEOUT: i64 = 10 * 60;
 
 /// Seconds in which further clients of the correspondent may answer after the first one did: they got the same
 /// message at the same time.
-const OTHER_CLIENTS: i64 = 60;
+pub(crate) const OTHER_CLIENTS: i64 = 60;
 
 /// Seconds after which an Identity message that crossed theirs is sent again.
 const RESEND_AFTER: i64 = 10;

@@ -5,6 +5,7 @@
 //! Each step borrows what we keep, and gives what to keep next: a refused message changes nothing. Every exchange has a
 //! fresh key with the number 1. spec-notes/SN-040
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
@@ -104,10 +105,13 @@ impl SentCommit {
         self.version
     }
 
-    /// Whether of two crossing D-H Commit messages ours stays: "the higher hash value". The same value is our own message
-    /// that came back.
-    pub(crate) fn wins_over(&self, theirs: &DhCommit) -> bool {
-        self.hashed_gx >= theirs.hashed_gx
+    /// Whether of two crossing D-H Commit messages ours stays: "the higher hash value". The same value is refused: it is our
+    /// own message that came back.
+    pub(crate) fn wins_over(&self, theirs: &DhCommit) -> Result<bool, Reject> {
+        match self.hashed_gx.cmp(&theirs.hashed_gx) {
+            Ordering::Equal => Err(Reject::OwnMessage),
+            order => Ok(order.is_gt()),
+        }
     }
 
     /// A D-H Key message: the Reveal Signature message in answer to it. One draw, of the signature. Tags: ours, and

@@ -66,10 +66,7 @@ impl SignatureKeys {
         public.write(&mut x);
         let m = self.m((ours, theirs), x.as_slice(), OUR_KEYID);
         x.int(OUR_KEYID).bytes(&sign(&m));
-        let mut encrypted = x.finish();
-        aes128_ctr(self.c.as_bytes(), [0; 8], &mut encrypted);
-        let mac = self.mac(&encrypted);
-        SealedSignature { encrypted, mac }
+        self.encrypt(x.finish())
     }
 
     /// Whose it is, after everything has been checked: the MAC, then what was encrypted, then the signature. `theirs`
@@ -99,6 +96,13 @@ impl SignatureKeys {
         }
     }
 
+    /// "Encrypted signature" and "MAC'd signature" of X.
+    fn encrypt(&self, mut x: Vec<u8>) -> SealedSignature {
+        aes128_ctr(self.c.as_bytes(), [0; 8], &mut x);
+        let mac = self.mac(&x);
+        SealedSignature { encrypted: x, mac }
+    }
+
     /// `M = HMAC-SHA256(m1, g^signer ‖ g^other ‖ PUBKEY ‖ keyid)`
     fn m(&self, (signer, other): (&Dh1536Public, &Dh1536Public), pubkey: &[u8], keyid: u32) -> [u8; 32] {
         let mut w = Writer::new();
@@ -123,7 +127,9 @@ const OUR_KEYID: u32 = 1;
 mod tests {
     use super::super::vectors::sessions;
     use super::*;
-    use crate::vectors::{array, bytes};
+    use crate::crypto::dh1536::Dh1536KeyPair;
+    use crate::crypto::dsa::DsaKey;
+    use crate::vectors::{array, bytes, rng, v3_file};
 
     #[test]
     fn keys_of_recorded_exchanges_are_derived() {
@@ -139,5 +145,79 @@ mod tests {
             of(&keys.reveal_signature, ["c", "m1", "m2"]);
             of(&keys.signature, ["cp", "m1p", "m2p"]);
         }
+    }
+
+    struct Signing {
+        keys: SignatureKeys,
+        signer: Dh1536Public,
+        other: Dh1536Public,
+        long_term: DsaKey,
+    }
+
+    impl Signing {
+        fn new() -> Self {
+            let keys = || Dh1536KeyPair::generate(&mut rng()).public().clone();
+            let key = &v3_file()["keys"]["A"];
+            let part = |name: &str| bytes(&key[name]);
+            let long_term = DsaKey::from_parts(&part("p"), &part("q"), &part("g"), &part("y"), &part("x"));
+            let AkeKeys { signature, .. } = AkeKeys::derive(b"secbytes");
+            Self { keys: signature, signer: keys(), other: keys(), long_term: long_term.expect("a key") }
+        }
+
+        /// X with a valid signature of that number.
+        fn x(&self, keyid: u32) -> Writer {
+            let mut x = Writer::new();
+            self.long_term.public().write(&mut x);
+            let m = self.keys.m((&self.signer, &self.other), x.as_slice(), keyid);
+            x.int(keyid).bytes(&self.long_term.sign(&m, &mut rng()));
+            x
+        }
+
+        /// What the other side makes of an X that is encrypted and authenticated as it should be.
+        fn open(&self, x: Writer) -> Result<Signer, Reject> {
+            self.keys.open(&self.keys.encrypt(x.finish()), (&self.signer, &self.other))
+        }
+    }
+
+    #[test]
+    fn a_number_of_a_key_is_taken_that_is_above_zero_and_has_a_next_one() {
+        let signing = Signing::new();
+        let fingerprint = signing.long_term.public().fingerprint();
+        for keyid in [1, 2, 0x8000_0000, u32::MAX - 1] {
+            assert_eq!(signing.open(signing.x(keyid)), Ok(Signer { fingerprint, keyid }));
+        }
+        for keyid in [0, u32::MAX] {
+            assert_eq!(signing.open(signing.x(keyid)), Err(WireError::Illegal("keyid").into()));
+        }
+    }
+
+    #[test]
+    fn what_is_authenticated_but_not_signed_for_this_exchange_is_refused() {
+        let signing = Signing::new();
+        let whole = signing.x(1).finish();
+        let open = |x: &[u8]| {
+            let mut w = Writer::new();
+            w.bytes(x);
+            signing.open(w)
+        };
+        assert!(open(&whole).is_ok());
+        for length in 0..whole.len() {
+            assert!(matches!(open(&whole[..length]), Err(Reject::Wire(_))), "{length}");
+        }
+        assert_eq!(open(&[whole.as_slice(), &[0]].concat()), Err(WireError::Trailing.into()));
+        // The keyid and the signature stand at the end.
+        for at in whole.len() - 44..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert!(open(&changed).is_err(), "byte {at}");
+        }
+        // The keys the other way round, as of the other side of the same exchange.
+        let sealed = signing.keys.encrypt(whole);
+        let swapped = signing.keys.open(&sealed, (&signing.other, &signing.signer));
+        assert_eq!(swapped, Err(Reject::Forged));
+        // The keys of the other message.
+        let AkeKeys { reveal_signature, .. } = AkeKeys::derive(b"secbytes");
+        let other = reveal_signature.open(&sealed, (&signing.signer, &signing.other));
+        assert_eq!(other, Err(Reject::Forged));
     }
 }

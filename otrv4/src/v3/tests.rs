@@ -1,15 +1,19 @@
-//! Two channels that talk to each other: key changes, counters, MAC keys, what is refused.
+//! Two channels that talk to each other: key changes, counters, what is refused.
 
 mod ake;
+mod content;
+mod revealing;
 mod schedules;
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::crypto::dh1536::{Dh1536KeyPair, Dh1536Public};
 use crate::vectors::rng;
-use crate::wire::{InstanceTag, Padding};
-use vectors::{Session, sessions};
+use crate::wire::{Assembler, Fragment, InstanceTag, Padding};
+use vectors::sessions;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -96,37 +100,23 @@ fn turn(alice: &mut Channel, bob: &mut Channel) {
 }
 
 #[test]
-fn keys_are_used_and_revealed_where_libotr_used_and_revealed_its_own() {
+fn recorded_fragments_make_the_recorded_message() {
     for session in sessions() {
-        let Session { name, .. } = session;
-        let (mut alice, mut bob) = alice_and_bob(if name == "v2" { Version::V2 } else { Version::V3 });
-        let recorded = session.data();
-        let mut ours: Vec<Vec<u8>> = Vec::new();
+        let mut assembler = Assembler::default();
+        let mut made = None;
         let mut count = 0;
-        for theirs in &recorded {
-            let (sender, receiver) =
-                if theirs["frm"] == "A" { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
-            let message = say(sender, "text");
-            hear(receiver, &message).expect("in order");
-            let DataMessage { sender_keyid, recipient_keyid, counter, .. } = data_message(&message);
-            assert_eq!(u64::from(sender_keyid), theirs["sender_keyid"], "{name}");
-            assert_eq!(u64::from(recipient_keyid), theirs["recipient_keyid"], "{name}");
-            assert_eq!(counter.to_be_bytes(), crate::vectors::array(&theirs["ctr"]), "{name}");
-
-            // Of which earlier messages are the keys that it reveals?
-            let earlier = recorded.iter().take(ours.len());
-            let old_keys = theirs["old_mac_keys"].as_array().expect("keys");
-            let of_theirs: Vec<Vec<_>> =
-                old_keys.iter().map(|key| earlier.clone().map(|m| m["mac_key"] == *key).collect()).collect();
-            let of_ours: Vec<Vec<_>> = revealed(&message)
-                .iter()
-                .map(|key| ours.iter().map(|m| authenticates(key, m)).collect())
-                .collect();
-            assert_eq!(of_ours, of_theirs, "{name}");
-            count += of_ours.len();
-            ours.push(message);
+        for recorded in &session.messages {
+            let line = recorded["wire"].as_str().expect("a line");
+            if recorded["kind"] == "fragment" {
+                let fragment = Fragment::parse(line).expect("a fragment");
+                assert_eq!(made, None, "{}", session.name);
+                made = assembler.add(&fragment, NOW).expect("the next one");
+                count += 1;
+            } else if let Some(made) = made.take() {
+                assert_eq!(made, line, "{}", session.name);
+            }
         }
-        assert_eq!(count, 12, "{name}");
+        assert!(count > 5, "the fragments were found");
     }
 }
 
@@ -315,141 +305,6 @@ fn a_message_of_the_other_version_is_refused() {
 }
 
 #[test]
-fn extra_keys_are_the_same_on_both_sides_and_version_2_has_none() {
-    let tlv = |kind, value: &[u8]| Tlv { kind, value: value.to_vec() };
-    let tlvs = [tlv(8, b"filenotes.txt"), tlv(7, b""), tlv(8, b"ca")];
-    let (mut alice, mut bob) = alice_and_bob(Version::V3);
-    turn(&mut alice, &mut bob);
-    let (message, keys) = say_with(&mut alice, "", &tlvs);
-    let [file, call] = &keys[..] else { panic!("two keys") };
-    assert_eq!((file.context, file.data.as_slice(), file.key.len()), (*b"file", b"notes.txt".as_slice(), 32));
-    assert_eq!((call.context, &call.key), (*b"ca\0\0", &file.key));
-    let content = hear(&mut bob, &message).expect("a message for us");
-    assert_eq!((content.text, content.extra_keys), (None, keys.clone()));
-    // Another pair of keys, another key.
-    turn(&mut alice, &mut bob);
-    assert_ne!(say_with(&mut alice, "", &tlvs).1[0].key, keys[0].key);
-    assert!(say_with(&mut alice, "", &tlvs[1..2]).1.is_empty());
-    let many: Vec<_> = (0..20).map(|_| tlv(8, b"file")).collect();
-    assert_eq!(say_with(&mut alice, "", &many).1.len(), MAX_EXTRA_KEYS);
-
-    let (mut alice, mut bob) = alice_and_bob(Version::V2);
-    let (message, keys) = say_with(&mut alice, "", &tlvs);
-    assert!(keys.is_empty() && hear(&mut bob, &message).expect("a message for us").extra_keys.is_empty());
-}
-
-/// Bob reads a plaintext that he would not write himself.
-fn read_strange(plaintext: &[u8]) -> Content {
-    let (mut alice, mut bob) = alice_and_bob(Version::V3);
-    let message =
-        alice.seal_revealing(Flags::None, plaintext.to_vec().into(), Vec::new(), &sealing(&mut rng())).0;
-    hear(&mut bob, &message).expect("a message for us")
-}
-
-#[test]
-fn plaintexts_of_others_are_read() {
-    let read = |plaintext: &[u8]| {
-        let content = read_strange(plaintext);
-        (content.text, content.tlvs.iter().map(|tlv| (tlv.kind, tlv.value.len())).collect::<Vec<_>>())
-    };
-    let text = |text: &str| Some(text.to_string());
-    assert_eq!(read(b""), (None, vec![]));
-    assert_eq!(read(b"\0"), (None, vec![]));
-    assert_eq!(read(b"no NUL"), (text("no NUL"), vec![]));
-    assert_eq!(read(b"<b>bold</b>\0"), (text("<b>bold</b>"), vec![]));
-    assert_eq!(read(b"caf\xe9\0"), (text("caf\u{fffd}"), vec![]));
-    let padding = [b"text\0\0\0\0\xfb".as_slice(), &[0; 251]].concat();
-    assert_eq!(read(&padding), (text("text"), vec![(0, 251)]));
-    assert_eq!(read(b"text\0\xff\xff\0\x01x\0\x01\0\0"), (text("text"), vec![(0xffff, 1), (1, 0)]));
-    assert_eq!(read(b"text\0\0\x01\0\0\0\x01"), (text("text"), vec![(1, 0)]));
-}
-
-#[test]
-fn messages_are_padded() {
-    let (mut alice, mut bob) = alice_and_bob(Version::V3);
-    let mut rng = rng();
-    let with = Sealing { padding: Padding::Classes, ..sealing(&mut rng) };
-    let message = alice.seal(Flags::None, "text", &[], with).expect("a short text").0;
-    assert_eq!(data_message(&message).ciphertext.len(), 256);
-    assert_eq!(hear_text(&mut bob, &message), "text");
-}
-
-#[test]
-fn messages_without_text_say_that_they_may_be_ignored() {
-    let (mut alice, mut bob) = alice_and_bob(Version::V3);
-    let disconnected = || [Tlv { kind: 1, value: Vec::new() }];
-    let message = alice.seal_revealing_opened(&disconnected(), sealing(&mut rng()));
-    assert!(data_message(&message).ignore_unreadable);
-    let content = hear(&mut bob, &message).expect("a message for us");
-    assert!(content.text.is_none() && content.tlvs == disconnected());
-    assert!(!data_message(&say(&mut alice, "text")).ignore_unreadable);
-}
-
-#[test]
-fn the_last_message_reveals_every_key_that_was_used_and_each_once() {
-    let (mut alice, mut bob) = alice_and_bob(Version::V3);
-    let (mut of_alice, mut revealed_by_bob) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        for _ in 0..2 {
-            let message = say(&mut alice, "?");
-            hear(&mut bob, &message).expect("in order");
-            of_alice.push(message);
-        }
-        let answer = say(&mut bob, "!");
-        hear(&mut alice, &answer).expect("in order");
-        revealed_by_bob.extend(revealed(&answer));
-    }
-    assert!(bob.has_to_reveal());
-    let bob = loaded(&saved(&bob));
-    let last = bob.seal_last(&[], sealing(&mut rng()));
-    assert_eq!((revealed_by_bob.len(), revealed(&last).len()), (2, 1));
-    revealed_by_bob.extend(revealed(&last));
-    for message in &of_alice {
-        assert_eq!(revealed_by_bob.iter().filter(|key| authenticates(key, message)).count(), 1);
-    }
-    let content = hear(&mut alice, &last).expect("in order");
-    assert!(content.text.is_none());
-}
-
-#[test]
-fn a_channel_that_is_replaced_gives_only_keys_under_which_nothing_is_accepted() {
-    let (mut alice, mut bob) = alice_and_bob(Version::V3);
-    for _ in 0..2 {
-        turn(&mut alice, &mut bob);
-    }
-    let [first, second] = [say(&mut alice, "first"), say(&mut alice, "second")];
-    hear(&mut bob, &first).expect("in order");
-    let gone = bob.take_used_mac_keys();
-    assert!(gone.iter().all(|key| !authenticates(key, &second)));
-    assert_eq!(hear_text(&mut bob, &second), "second");
-    assert!(bob.take_used_mac_keys().is_empty() && bob.has_to_reveal());
-    let rest = bob.into_mac_keys();
-    assert_eq!(rest.iter().filter(|key| authenticates(key, &second)).count(), 1);
-
-    let (mut other, _) = alice_and_bob(Version::V3);
-    assert!(!other.has_to_reveal());
-    let count = gone.len() + rest.len();
-    other.reveal_also(gone);
-    other.reveal_also(rest);
-    assert!(other.has_to_reveal() && count > 1);
-    assert_eq!(revealed(&say(&mut other, "text")).len(), count);
-    assert!(!other.has_to_reveal() && revealed(&say(&mut other, "text")).is_empty());
-}
-
-#[test]
-fn a_message_reveals_a_thousand_keys_and_the_next_the_rest() {
-    let (mut alice, _) = alice_and_bob(Version::V3);
-    let key = || MacKey::load(&mut Reader::new(&[9; 20])).expect("20 bytes");
-    alice.reveal_also((0..999).map(|_| key()).collect());
-    assert!(!alice.owes_much());
-    alice.reveal_also(vec![key(), key()]);
-    assert!(alice.owes_much());
-    assert_eq!(revealed(&say(&mut alice, "text")).len(), 1000);
-    assert!(!alice.owes_much());
-    assert_eq!(revealed(&say(&mut alice, "text")).len(), 1);
-}
-
-#[test]
 fn a_channel_is_renewed_by_the_first_message_under_a_new_key_of_ours() {
     let (mut alice, mut bob) = alice_and_bob(Version::V3);
     let at = |seconds| NOW.plus(seconds);
@@ -494,4 +349,22 @@ fn debug_output_shows_no_secret() {
     turn(&mut alice, &mut bob);
     let text = format!("{alice:?}");
     assert!(text.contains("MacKey(Secret<20>(..))") && text.contains("AesKey(Secret<16>(..))"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_taken_without_harm(
+        version in 2..=3_u8, kind in proptest::sample::select(vec![2, 3, 0x0a, 0x11, 0x12_u8]), rest: Vec<u8>,
+    ) {
+        let tags: &[u8] = if version == 2 { &[] } else { &[0, 0, 1, 0, 0, 0, 1, 0] };
+        let whole = [&[0, version, kind], tags, &rest].concat();
+        let mut r = Reader::new(&whole);
+        let header = Header::read(&mut r).expect("a header");
+        _ = messages::DhCommit::read(&mut r.clone());
+        _ = messages::DhKey::read(&mut r.clone());
+        _ = messages::RevealSignature::read(&mut r.clone());
+        _ = messages::Signature::read(&mut r.clone());
+        _ = DataMessage::read(&header, &mut r);
+        _ = Channel::load(&mut Reader::new(&rest));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{MAX_MESSAGE, MESSAGE_PREFIX};
+use super::text::{Line, MAX_MESSAGE, MESSAGE_PREFIX, classify};
 use super::{Fragment, InstanceTag, Reader, WireError, Writer};
 use crate::Timestamp;
 
@@ -150,10 +150,15 @@ impl Incomplete {
         Ok(())
     }
 
-    /// Only encoded messages are cut: a fragment, an error or a plain text that comes out of pieces is refused.
+    /// Only encoded messages are cut: a fragment, an error or a plain text that comes out of pieces is refused. But programs
+    /// with libotr, which knows no identifier, cut their offers, too. spec-notes/SN-027
     fn join(self, whole: &str) -> Result<String, WireError> {
         let message: String = self.pieces.into_values().collect();
-        if message.starts_with(whole) { Ok(message) } else { Err(WireError::Illegal("fragmented message")) }
+        let offer = || matches!(classify(&message), Line::Query(_) | Line::Tagged { .. });
+        if message.starts_with(whole) || (self.key.1.is_none() && offer()) {
+            return Ok(message);
+        }
+        Err(WireError::Illegal("fragmented message"))
     }
 }
 
@@ -252,6 +257,25 @@ mod tests {
             add_all(&mut assembler, [format!("?OTR|1|100|0,1,2,{left},").as_str()]);
             let whole = add(&mut assembler, &format!("?OTR|1|100|0,2,2,{right},"));
             assert_eq!(whole, Err(WireError::Illegal("fragmented message")), "{inner}");
+        }
+    }
+
+    #[test]
+    fn offers_in_pieces_of_versions_2_and_3_are_put_together_and_nothing_else_for_people_is() {
+        for names in ["?OTR", "?OTR|100|0"] {
+            for (offer, delivered) in [
+                ("?OTRv3?\nbob, who wants to talk", true),
+                ("hello, \x20\t\x20\x20\t\t\t\t\x20\t\x20\t\x20\t\x20\x20\x20\x20\t\t\x20\x20\t\t", true),
+                ("hello, bob", false),
+                ("?OTR Error: x, y", false),
+                ("?OTR,1,1,hello,", false),
+            ] {
+                let (left, right) = offer.split_at(7);
+                let mut assembler = Assembler::new();
+                add_all(&mut assembler, [format!("{names},1,2,{left},").as_str()]);
+                let whole = add(&mut assembler, &format!("{names},2,2,{right},"));
+                assert_eq!(whole == Ok(Some(offer.into())), delivered, "{offer}");
+            }
         }
     }
 

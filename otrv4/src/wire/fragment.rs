@@ -7,7 +7,7 @@ use super::{InstanceTag, WireError};
 
 /// One line `?OTR|identifier|sender|receiver,index,total,piece,`; version 3 has no identifier, and version 2 no tags
 /// either: `?OTR,index,total,piece,`. The tags and the identifier are 1 to 8 hex digits, index and total 1 to 5 decimal
-/// ones.
+/// ones. Where there is no identifier, commas may be in the piece: it may be of a text for people. spec-notes/SN-027
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
     /// Tells messages of one sender apart; `None` in versions 2 and 3.
@@ -58,18 +58,19 @@ pub(crate) fn parse_behind<'a>(
 ) -> Result<(Vec<u32>, u16, u16, &'a str), WireError> {
     let rest = line.strip_prefix(prefix).and_then(|rest| rest.split_once(','));
     let (names, rest) = rest.ok_or(WireError::Illegal("fragment"))?;
-    let names = names.splitn(4, '|').map(hex).collect::<Result<_, _>>()?;
+    let names: Vec<u32> = names.splitn(4, '|').map(hex).collect::<Result<_, _>>()?;
     let (index, total, piece) = parse_pieces(rest)?;
+    if names.len() > 2 && piece.contains(',') {
+        return Err(WireError::Illegal("fragment"));
+    }
     Ok((names, index, total, piece))
 }
 
 /// `index,total,piece,`
 fn parse_pieces(rest: &str) -> Result<(u16, u16, &str), WireError> {
     let illegal = WireError::Illegal("fragment");
-    let mut fields = rest.strip_suffix(',').ok_or(illegal)?.split(',');
-    let (Some(index), Some(total), Some(piece), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
+    let mut fields = rest.strip_suffix(',').ok_or(illegal)?.splitn(3, ',');
+    let (Some(index), Some(total), Some(piece)) = (fields.next(), fields.next(), fields.next()) else {
         return Err(illegal);
     };
     let (index, total) = (decimal(index)?, decimal(total)?);
@@ -200,7 +201,7 @@ mod tests {
             "?OTR|,",
             "?OTR|1|100,1,1,x",
             "?OTR|1|100,1,1,,",
-            "?OTR|1|100,1,1,x,y,",
+            "?OTR|1|100|100,1,1,x,y,",
             "?OTR|1|100|100,,1,x,",
             "?OTR|1|100|100,+1,1,x,",
             "?OTR|1|100|100,000001,1,x,",
@@ -217,7 +218,6 @@ mod tests {
             "?OTR,0,1,x,",
             "?OTR,2,1,x,",
             "?OTR,1,1,x",
-            "?OTR,1,1,x,y,",
             "?OTR,100,1,1,x,",
         ] {
             assert!(Fragment::parse(line).is_err(), "{line}");
@@ -234,6 +234,14 @@ mod tests {
             ["?OTR,00001,00003,?OTR:AAIDA,", "?OTR,00002,00003,QAAAAUAAAA,", "?OTR,00003,00003,GAAAAwA==.,"];
         assert_eq!(cut_v2(message, 28), Ok(lines.map(str::to_owned).to_vec()));
         assert_eq!(cut_v2(message, 30), Ok(vec![message.to_owned()]));
+    }
+
+    #[test]
+    fn a_piece_without_an_identifier_may_have_commas() {
+        for line in ["?OTR,1,2,here, and there,", "?OTR|100|100,1,2,here, and there,"] {
+            assert_eq!(Fragment::parse(line).unwrap().piece, "here, and there");
+        }
+        assert_eq!(Fragment::parse("?OTR,1,2,,,,").unwrap().piece, ",,");
     }
 
     #[test]

@@ -27,6 +27,13 @@ def conversation(story: Story) -> None:
             story.client_says(f"{name} {text}")
         for text in ("one", "two", "three"):
             story.ours_says(f"ours {text}")
+    with story.step("what is no text is not shown"):
+        ours.ask("heartbeat")
+        if client.version > 2:
+            ours.ask("extra-key 00000001")
+        story.ours_says(SHORT)
+        if len(client.new()) > 1:
+            raise Failed(f"{name} shows {client.new()}")
     smp(story)
     with story.step(f"{name} ends it"):
         client.finish()
@@ -63,12 +70,6 @@ def smp(story: Story) -> None:
         with story.step(f"our side asks with {kind}: unequal, and what was verified stays so"):
             story.ours_asks(question, SECRET, OTHER)
             story.has_verified()
-    with story.step("our side asks, and gives it up"):
-        ours.ask(f"smp-start {QUESTION}|{SECRET}")
-        client.shows(client.words.question, QUESTION)
-        ours.ask("smp-abort")
-        client.shows(client.words.aborted)
-        story.talk(SHORT)
     if client.can_abort:
         with story.step(f"{name} asks, and gives it up"):
             client.ask(QUESTION, SECRET)
@@ -76,6 +77,12 @@ def smp(story: Story) -> None:
             client.abort()
             ours.hears("event smp-aborted")
             story.talk(SHORT)
+    with story.step("our side asks, and gives it up"):
+        ours.ask(f"smp-start {QUESTION}|{SECRET}")
+        client.shows(client.words.question, QUESTION)
+        ours.ask("smp-abort")
+        client.shows(client.words.aborted)
+        story.talk(SHORT)
     with story.step("after that a new question"):
         story.ours_asks(QUESTION, SECRET, SECRET)
 
@@ -122,7 +129,7 @@ def both_begin(story: Story) -> None:
     """Both at once. Where that finds no conversation, which libotr's part in it allows, a second query does."""
     client, ours = story.client, story.ours
     end(story)
-    with story.step("both begin at the same time"):
+    with story.step("both begin at the same time", trouble=True):
         client.begin()
         ours.ask("query")
         try:
@@ -174,8 +181,8 @@ def in_short(story: Story) -> None:
 def not_allowed(story: Story) -> None:
     """A version that the policy of our side does not allow."""
     client, ours = story.client, story.ours
-    with story.step(f"{client.name} wants version {client.version}: refused, and our user is told"):
+    with story.step(f"{client.name} wants version {client.version}: refused, and our user is told", trouble=True):
         client.begin()
-        ours.hears("event .*")
+        ours.hears("event rejected .*version.*")
         if secure := [line for line in ours.heard if line.startswith("event secure")]:
             raise Failed(f"our pipe says {secure}")

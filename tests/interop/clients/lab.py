@@ -3,7 +3,6 @@
 Whatever it started is ended by its process id when the lab closes, and the folder goes.
 """
 
-import os
 import shutil
 import signal
 import socket
@@ -101,8 +100,9 @@ def free_port() -> int:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether it runs; a process that has ended and that nobody has waited for does not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
+    return state != "Z"

@@ -118,8 +118,12 @@ class Story:
 
     def show(self) -> None:
         """What each side has seen, for who looks for the fault."""
+        try:
+            screen = self.client.terminal.screen()
+        except Failed as failed:
+            screen = [str(failed)]
         columns = {
-            f"the screen of {self.client.name}": self.client.terminal.screen()[-30:],
+            f"the screen of {self.client.name}": screen[-30:],
             "our pipe": self.ours.heard[-20:],
             "the wire (->: from our side)": self.ours.wire[-20:],
         }

@@ -3,6 +3,7 @@
 The screen is so wide and high that nothing wraps and nothing scrolls away in the course of a run.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -17,16 +18,19 @@ WIDTH, HEIGHT = 2000, 400
 class Terminal:
     def __init__(self, lab: Lab, name: str, argv: list[str], env: dict[str, str]) -> None:
         self.name = name
+        # A server that is on its way out still has its socket.
+        self._server = f"{name}-{next(NUMBERS)}"
         self._env = os.environ | {"TMUX_TMPDIR": str(lab.folder), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | env
         self._env.pop("TMUX", None)
         # What a program said before it died stays readable.
         self._tmux("start-server", ";", "set", "-g", "remain-on-exit", "on", ";",
                    "new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), "--", *argv)  # fmt: skip
-        self._pid = int(self._tmux("display-message", "-p", "#{pane_pid}"))
+        pids = self._tmux("display-message", "-p", "#{pane_pid} #{pid}").split()
+        self._program, *_ = self._pids = [int(pid) for pid in pids]
         lab.at_end(self.close)
 
     def _tmux(self, *words: str) -> str:
-        argv = ["tmux", "-u", "-L", self.name, "-f", "/dev/null", *words]
+        argv = ["tmux", "-u", "-L", self._server, "-f", "/dev/null", *words]
         done = subprocess.run(argv, env=self._env, capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"the terminal of {self.name}: {done.stderr.strip()}")
@@ -47,7 +51,7 @@ class Terminal:
 
     def kill(self) -> None:
         """Ends the program, which cannot say goodbye."""
-        os.kill(self._pid, signal.SIGKILL)
+        os.kill(self._program, signal.SIGKILL)
 
     def close(self) -> None:
         """Ends the server, and with it the program."""
@@ -56,10 +60,12 @@ class Terminal:
         except Failed:
             return  # It has gone already.
         deadline = time.monotonic() + 5
-        while is_alive(self._pid):
+        while alive := [pid for pid in self._pids if is_alive(pid)]:
             if time.monotonic() > deadline:
-                os.kill(self._pid, signal.SIGKILL)
+                for pid in alive:
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.03)
 
 
+NUMBERS = itertools.count(1)
 CLOCK = re.compile(r"\s*\d\d:\d\d(?::\d\d)? (.*)")

@@ -1,8 +1,8 @@
 //! Clear text never leaves while a policy requires encryption, while a handshake runs, or when a conversation has not been
 //! ended by our user: random schedules of typing, handshakes, errors, disconnects and restarts, in all versions.
 
-use otrv4::wire::{Line, Versions, classify};
-use otrv4::{Event, Policy, Protection, Session};
+use otrv4::wire::{Header, Line, MessageType, Reader, Versions, classify};
+use otrv4::{Event, Policy, Protection, Session, Timestamp};
 use otrv4_tests::{Person, alice_and_bob_with_v3};
 use proptest::prelude::*;
 
@@ -67,6 +67,8 @@ struct Side {
     typed: usize,
     /// Since the last `end`, a conversation was up.
     was_encrypted: bool,
+    /// When this side last sent or answered a handshake message or a query of its user.
+    handshake_at: Option<Timestamp>,
 }
 
 impl Side {
@@ -74,7 +76,7 @@ impl Side {
         let mut person = person;
         // Something is saved from the beginning.
         person.act(|_, _| vec![otrv4::Output::Save]);
-        Self { person, history: Vec::new(), typed: 0, was_encrypted: false }
+        Self { person, history: Vec::new(), typed: 0, was_encrypted: false, handshake_at: None }
     }
 
     fn is_encrypted(&self) -> bool {
@@ -86,12 +88,18 @@ impl Side {
 
     /// Whether text may leave in clear, as its user sees it.
     fn may_be_clear(&self) -> bool {
-        let session = &self.person.session;
-        !self.person.policy.require_encryption && !session.is_starting() && !self.was_encrypted
+        // For two minutes a query of our user may be answered, and an answered one go on.
+        let starting = self.handshake_at.is_some_and(|at| self.person.now < at.plus(2 * 60));
+        !self.person.policy.require_encryption && !starting && !self.was_encrypted
     }
 
     /// Does something; what leaves is looked at.
     fn act(&mut self, typing: Option<&str>, act: impl FnOnce(&mut Person)) {
+        self.act_asking(typing, false, act);
+    }
+
+    /// The same; whether our user asks for a conversation by it.
+    fn act_asking(&mut self, typing: Option<&str>, asked: bool, act: impl FnOnce(&mut Person)) {
         let (may_be_clear, before) = (self.may_be_clear(), self.person.sent.len());
         act(&mut self.person);
         for line in &self.person.sent[before..] {
@@ -102,6 +110,16 @@ impl Side {
             );
             // A text is nowhere in a line but in the one that is allowed to be clear.
             assert!(clear || !line.contains("text "), "{line}");
+        }
+        // A query of our own accord, after an error, asks for nothing that our user waits for.
+        let handshake = |line: &String| match classify(line) {
+            Line::Query(_) => asked,
+            Line::Encoded(Ok(message)) => Header::read(&mut Reader::new(&message))
+                .is_ok_and(|header| header.message_type != MessageType::Data),
+            _ => false,
+        };
+        if self.person.sent[before..].iter().any(handshake) {
+            self.handshake_at = Some(self.person.now);
         }
         self.was_encrypted |= self.is_encrypted()
             || self.person.events.iter().any(|event| matches!(event, Event::Secure { .. }));
@@ -133,14 +151,14 @@ proptest! {
                         person.act(|_, _| outputs);
                     });
                 }
-                Step::Start(side) => sides[of(side)].act(None, |person| _ = person.act(|session, cx| session.start(cx))),
+                Step::Start(side) => sides[of(side)].act_asking(None, true, |person| _ = person.act(|session, cx| session.start(cx))),
                 Step::Identity(side) => {
                     sides[of(side)].act(None, |person| _ = person.act(|session, cx| session.start_identity(cx)));
                 }
                 Step::End(side) => {
                     let side = &mut sides[of(side)];
                     side.act(None, |person| _ = person.act(|session, cx| session.end(cx)));
-                    side.was_encrypted = false;
+                    (side.was_encrypted, side.handshake_at) = (false, None);
                 }
                 Step::Deliver(side) | Step::Lose(side) => {
                     let (from, to) = if side { (bob, alice) } else { (alice, bob) };
@@ -179,7 +197,7 @@ proptest! {
                     let side = &mut sides[of(side)];
                     let (correspondent, policy) = (side.person.session.correspondent().to_owned(), side.person.policy);
                     side.person.session = Session::new(&correspondent, policy);
-                    side.was_encrypted = false;
+                    (side.was_encrypted, side.handshake_at) = (false, None);
                 }
                 Step::Wait(side, seconds) => {
                     sides[of(side)].act(None, |person| _ = person.wait(seconds.into()));

@@ -195,7 +195,7 @@ fn an_extra_key_is_the_same_on_both_sides_and_version_2_has_none() {
     );
     let (mut alice, _) = talking_with(only_2());
     let refused = alice.refuses(|session, cx| session.extra_keys(cx, None, &[(*b"file", b"")]));
-    assert_eq!(refused, Refused::Version);
+    assert_eq!(refused, Refused::NoExtraKeys);
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn another_key_never_gets_the_text() {
     alice.receive("?OTR Error: I could not read this");
     deliver(&mut alice, &mut mallory);
     assert_eq!(mallory.channels().len(), 1);
+    assert!(!alice.told().iter().any(resent), "another key");
     assert_eq!(mallory.heard(), [""; 0]);
     alice.told();
     // Bob himself does.

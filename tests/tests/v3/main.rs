@@ -7,6 +7,7 @@ mod clear;
 mod data;
 mod lost;
 mod side_by_side;
+mod strangers;
 
 use otrv4::Policy;
 use otrv4::wire::Versions;

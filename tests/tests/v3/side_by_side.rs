@@ -165,28 +165,65 @@ fn version_2_never_takes_the_place_of_a_newer_one() {
 }
 
 #[test]
-fn a_conversation_of_version_3_moves_to_version_4_when_our_user_asks() {
+fn a_conversation_of_version_3_is_refreshed_in_it_and_the_next_one_is_of_version_4() {
     let (mut alice, mut bob) = talking_with(only_3());
     for person in [&mut alice, &mut bob] {
         person.policy = Policy::default();
         *person.session.policy() = Policy::default();
     }
+    // Fresh keys come in the version that runs: a query would make libotr write in clear for a while.
+    let before = alice.channels();
+    alice.act(|session, cx| session.start(cx));
+    assert!(alice.sent[0].starts_with("?OTR:AAMC"), "a D-H Commit of version 3");
+    deliver(&mut alice, &mut bob);
+    assert_eq!((alice.channels()[0].1, alice.channels()[0].2), (before[0].1, before[0].2));
+    assert_ne!(alice.channels()[0].3, before[0].3);
+    alice.act(|session, cx| session.end(cx));
+    deliver(&mut alice, &mut bob);
     alice.act(|session, cx| session.start(cx));
     assert_eq!(alice.sent, ["?OTRv34?"]);
+    bob.act(|session, cx| session.end(cx));
     deliver(&mut alice, &mut bob);
-    // Bob's user has asked for nothing, and this key is new to him: his conversation of version 3 stays until he asks, too.
-    bob.act(|session, cx| session.start(cx));
-    deliver(&mut alice, &mut bob);
-    for _ in 0..2 {
-        alice.wait(11);
-        bob.wait(11);
-        deliver(&mut alice, &mut bob);
-    }
     assert_eq!((alice.channels()[0].1, bob.channels()[0].1), (Version::V4, Version::V4));
     alice.told();
     bob.told();
     let line = alice.line("in version 4");
     assert_eq!(bob.receive(&line).heard(), ["in version 4"]);
+}
+
+#[test]
+fn where_a_key_is_verified_another_of_version_4_takes_its_place_only_when_it_is_verified_too() {
+    let (mut alice, mut bob) = talking_with(only_3());
+    let (now, of_bob) = (alice.now, bob.v3_fingerprint());
+    alice.account.verify_by_hand("bob@example.org", of_bob, now);
+    let before = alice.channels();
+    for person in [&mut alice, &mut bob] {
+        person.policy = Policy::default();
+        *person.session.policy() = Policy::default();
+    }
+    // Whoever sits on the way begins one under Bob's tag, while our user refreshes the keys.
+    let mut mallory = Person::new("bob@example.org", "alice@example.org");
+    mallory.account = otrv4::Account::load(&bob.account.save()).unwrap();
+    mallory.account.set_v3_key(None, &mut otrv4_tests::rng(), mallory.now);
+    alice.act(|session, cx| session.start(cx)).take();
+    mallory.act(|session, cx| session.start_identity(cx));
+    deliver(&mut alice, &mut mallory);
+    assert_eq!(alice.channels(), before);
+    assert!(rejected(&mut alice).contains(&Reject::OtherKey));
+    // Nor does an unverified key of version 4 keep Bob from coming back in version 3.
+    let mut stranger = Person::new("bob@example.org", "alice@example.org");
+    stranger.act(|session, cx| session.start_identity(cx));
+    deliver(&mut alice, &mut stranger);
+    assert_eq!(alice.channels().len(), 2);
+    *bob.session.policy() = only_3();
+    bob.act(|session, cx| session.end(cx));
+    deliver(&mut alice, &mut bob);
+    bob.act(|session, cx| session.start(cx));
+    deliver(&mut alice, &mut bob);
+    assert!(alice.channels().iter().any(|channel| channel.2 == of_bob));
+    bob.told();
+    let line = alice.line("for Bob");
+    assert_eq!(bob.receive(&line).heard(), ["for Bob"]);
 }
 
 #[test]

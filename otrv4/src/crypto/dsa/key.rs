@@ -53,8 +53,11 @@ impl DsaKey {
     /// The numbers, for other programs.
     pub fn parts(&self) -> DsaParts {
         let [p, q, g, y] = self.public.numbers();
-        let x = self.x.as_bytes().iter().copied().skip_while(|byte| *byte == 0);
-        DsaParts { p, q, g, y, x: Zeroizing::new(x.collect()) }
+        // Allocated once: a list that grows would leave copies behind.
+        let x = self.x.as_bytes();
+        let zeros = x.iter().take_while(|byte| **byte == 0).count();
+        let x = Zeroizing::new(x.get(zeros..).unwrap_or_default().to_vec());
+        DsaParts { p, q, g, y, x }
     }
 
     fn checked(public: DsaPublic, x: Secret<20>) -> Result<Self, WireError> {

@@ -58,6 +58,14 @@ impl Channel {
         question.as_deref().filter(|_| self.smp_progress() == SmpProgress::Asked)
     }
 
+    /// Whether the account has the key that the conversation was begun with; it can be taken away.
+    pub(crate) fn has_keys(&self, account: &Account) -> bool {
+        match self {
+            Self::V4(_) => true,
+            Self::V3(_) => account.v3_key().is_some(),
+        }
+    }
+
     /// "User requests to begin SMP": the record of message 1. Whatever ran before is the caller's to abort.
     pub(crate) fn smp_start(
         &mut self,

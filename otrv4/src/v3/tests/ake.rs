@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crypto::dsa::DsaKey;
+use crate::crypto::legacy::{aes128_ctr, sha256};
 use crate::v3::ake::{SentCommit, SentDhKey, SentRevealSignature};
 use crate::v3::messages::{DhCommit, DhKey, RevealSignature, Signature};
 use crate::v3::vectors::raw;
@@ -269,14 +270,34 @@ fn each_changed_byte_of_a_d_h_commit_or_d_h_key_message_makes_the_next_one_refus
 }
 
 #[test]
+fn a_committed_number_that_is_no_key_is_refused_although_its_hash_is_right() {
+    let exchange = Exchange::new(Version::V3);
+    let [of_alice, of_bob] = tags(Version::V3);
+    let reveal = read(exchange.reveal.message(), RevealSignature::read).expect("a Reveal Signature message");
+    let receive = |mpi: &[u8]| {
+        let mut encrypted_gx = mpi.to_vec();
+        aes128_ctr(&reveal.r, [0; 8], &mut encrypted_gx);
+        let commit = DhCommit { encrypted_gx, hashed_gx: sha256(&[mpi]) };
+        let dh_key = SentDhKey::new(Version::V3, (of_alice, of_bob), commit, &mut rng());
+        dh_key.receive(&exchange.alice, &reveal, &mut rng()).err()
+    };
+    for mpi in
+        [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 1, 1], &[0, 0, 0, 2, 0, 2], &[0, 0, 0, 1, 2, 2], &[0, 0, 1]]
+    {
+        assert!(matches!(receive(mpi), Some(Reject::Wire(_))), "{mpi:?}");
+    }
+    assert_eq!(receive(&[0, 0, 0, 1, 2]), Some(Reject::Forged), "a key, but not the one that signed");
+}
+
+#[test]
 fn the_higher_hash_wins_and_our_own_message_does_not() {
     let commits = [(); 2].map(|()| SentCommit::new(Version::V3, tags(Version::V3)[0], None, &mut rng()));
     let [first, second] =
         commits.each_ref().map(|sent| read(sent.message(), DhCommit::read).expect("a commit"));
     let first_is_higher = first.hashed_gx > second.hashed_gx;
-    assert_eq!(commits[0].wins_over(&second), first_is_higher);
-    assert_eq!(commits[1].wins_over(&first), !first_is_higher);
-    assert!(commits[0].wins_over(&first));
+    assert_eq!(commits[0].wins_over(&second), Ok(first_is_higher));
+    assert_eq!(commits[1].wins_over(&first), Ok(!first_is_higher));
+    assert_eq!(commits[0].wins_over(&first), Err(Reject::OwnMessage));
 }
 
 #[test]
