@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::keys::ForgingSecret;
 use otrv4::session::SmpProgress;
 use otrv4::{Account, KnownKey, Lifetimes, Protection};
 
@@ -23,13 +23,13 @@ pub(crate) fn init(place: &Place, id: &str, forging: Option<ForgingSecret>) -> R
         None => ask_forging()?,
     };
     let passphrase = passphrase::new(place.passphrase_file.as_deref())?;
-    let mut account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
-    account.set_v3_key(Some(DsaKey::generate(&mut system::rng())), &mut system::rng(), system::now());
+    let account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
     Home::create(&place.home, Some(passphrase), &State::new(&account))?;
     say(format_args!("Made the account {id} in {}.", place.home.display()))?;
     say(format_args!("  fingerprint {}", account.fingerprint().groups()))?;
     say("  People compare it to know that it is you.")?;
     say("Next: `client-demo publish --server URL`, so that others can write to you while you are away.")?;
+    say("If you come from Pidgin, irssi or Profanity, before that: `client-demo import-libotr DIR`.")?;
     Ok(())
 }
 
