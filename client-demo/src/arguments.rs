@@ -8,7 +8,7 @@ use otrv4::account::ContactKey;
 use otrv4::keys::{Fingerprint, FingerprintV3, ForgingSecret};
 use otrv4::wire::InstanceTag;
 
-use crate::everyday::{Choice, Place};
+use crate::everyday::{Choice, LibotrClient, Place, Which};
 use crate::keep::{Chosen, SETTINGS, Setting, versions};
 use crate::network::Network;
 use crate::pipe::words::tag;
@@ -113,6 +113,15 @@ pub(crate) enum Command {
     ///
     /// What is set for a contact counts more than what is set for everybody.
     Policy(PolicyArguments),
+    /// Take over the key of versions 3 and 2, and whom you know, from Pidgin, irssi or Profanity
+    ///
+    /// People who know you from there see the same fingerprint, and who was verified there is verified here. Importing
+    /// twice changes nothing. The instance tag is not taken: it names the other client, not you.
+    ImportLibotr(ImportArguments),
+    /// Write the key of versions 3 and 2, and whom you know by that version, into files for Pidgin, irssi or Profanity
+    ///
+    /// The files are not encrypted: whoever reads them can pose as you. Files that are there are kept.
+    ExportLibotr(ExportArguments),
     /// Hold a conversation over stdin and stdout, for other programs
     Pipe(PipeArguments),
 }
@@ -213,6 +222,54 @@ pub(crate) struct PolicyArguments {
     pub(crate) set: SettingArguments,
 }
 
+#[derive(Args)]
+pub(crate) struct WhichArguments {
+    /// The account's name in the files, if it is not the one of this home folder; for irssi the name of the network
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    account: Option<String>,
+    /// The account's protocol in the files, such as prpl-jabber, IRC or xmpp
+    #[arg(long, value_name = "PROTOCOL", value_parser = NonEmptyStringValueParser::new())]
+    protocol: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The folder with the files: ~/.purple, ~/.irssi/otr, ~/.local/share/profanity/otr/USER_at_HOST
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Whose files to take, if there are those of several clients
+    #[arg(long)]
+    pub(crate) client: Option<LibotrClient>,
+    #[command(flatten)]
+    pub(crate) which: WhichArguments,
+    /// The key takes the place of another one that this account has; that one is deleted
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExportArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The folder to put the files into; it is made if it is not there
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Who shall read the files
+    #[arg(long, default_value = "pidgin")]
+    pub(crate) client: LibotrClient,
+    #[command(flatten)]
+    pub(crate) which: WhichArguments,
+    /// Also the instance tag; only if this home folder will not be used any more, for two clients with one tag disturb
+    /// each other
+    #[arg(long)]
+    pub(crate) instance_tag: bool,
+    /// Replace files that are there already; the keys of all accounts in them are lost
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
 /// The settings that are given, checked. One argument for each of the table.
 pub(crate) struct SettingArguments(pub(crate) Vec<(&'static Setting, String)>);
 
@@ -279,6 +336,12 @@ pub(crate) struct PipeArguments {
 impl From<PlaceArguments> for Place {
     fn from(PlaceArguments { home, passphrase_file }: PlaceArguments) -> Self {
         Self { home, passphrase_file }
+    }
+}
+
+impl From<WhichArguments> for Which {
+    fn from(WhichArguments { account: name, protocol }: WhichArguments) -> Self {
+        Self { name, protocol }
     }
 }
 

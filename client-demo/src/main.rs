@@ -15,9 +15,11 @@ mod system;
 
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command, PolicyArguments, TrustArguments, VerifyArguments};
+use arguments::{
+    Arguments, Command, ExportArguments, ImportArguments, PolicyArguments, TrustArguments, VerifyArguments,
+};
 use clap::Parser;
-use everyday::{EverydayError, PolicyChange, SmpStep, TrustChange, Whom};
+use everyday::{EverydayError, Export, Import, PolicyChange, SmpStep, TrustChange, Whom};
 use network::Network;
 use otrv4::Timestamp;
 use otrv4::keys::ForgingSecret;
@@ -60,6 +62,15 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Policy(PolicyArguments { place, contact, reset, set }) => {
             everyday::policy(&place.into(), contact.as_deref(), PolicyChange { reset, set: set.0 })?;
+        }
+        Command::ImportLibotr(ImportArguments { place, folder, client, which, replace }) => {
+            let import = Import { folder, client, which: which.into(), replace };
+            everyday::import_libotr(&place.into(), import)?;
+        }
+        Command::ExportLibotr(arguments) => {
+            let ExportArguments { place, folder, client, which, instance_tag, overwrite } = arguments;
+            let export = Export { folder, client, which: which.into(), instance_tag, overwrite };
+            everyday::export_libotr(&place.into(), export)?;
         }
         Command::Pipe(arguments) => {
             let passphrase = passphrase::given(arguments.passphrase_file.as_deref())?;

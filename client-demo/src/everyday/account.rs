@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::keys::ForgingSecret;
 use otrv4::session::SmpProgress;
 use otrv4::{Account, KnownKey, Lifetimes, Protection};
 
@@ -23,13 +23,13 @@ pub(crate) fn init(place: &Place, id: &str, forging: Option<ForgingSecret>) -> R
         None => ask_forging()?,
     };
     let passphrase = passphrase::new(place.passphrase_file.as_deref())?;
-    let mut account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
-    account.set_v3_key(Some(DsaKey::generate(&mut system::rng())), &mut system::rng(), system::now());
+    let account = Account::new(id, forging, Lifetimes::default(), &mut system::rng(), system::now());
     Home::create(&place.home, Some(passphrase), &State::new(&account))?;
     say(format_args!("Made the account {id} in {}.", place.home.display()))?;
     say(format_args!("  fingerprint {}", account.fingerprint().groups()))?;
     say("  People compare it to know that it is you.")?;
     say("Next: `client-demo publish --server URL`, so that others can write to you while you are away.")?;
+    say("If you come from Pidgin, irssi or Profanity, before that: `client-demo import-libotr DIR`.")?;
     Ok(())
 }
 
@@ -105,11 +105,20 @@ pub(crate) fn contacts(place: &Place) -> Result<(), EverydayError> {
     Ok(())
 }
 
+/// Our key of version 3, which people with irssi, Pidgin or Profanity see.
+pub(super) fn say_v3_key(account: &Account) -> io::Result<()> {
+    match account.v3_key() {
+        Some(key) => say(format_args!("  {} in versions 3 and 2", key.fingerprint().groups())),
+        None => Ok(()),
+    }
+}
+
 /// `fingerprint`: ours, and a contact's.
 pub(crate) fn fingerprint(place: &Place, contact: Option<&str>) -> Result<(), EverydayError> {
     let desk = Desk::open(place)?;
     say(format_args!("{} (you)", harmless::name(desk.account.id())))?;
     say(format_args!("  {}", desk.account.fingerprint().groups()))?;
+    say_v3_key(&desk.account)?;
     if let Some(name) = contact {
         say(format_args!("{}", harmless::name(name)))?;
         match desk.state.contacts.get(name) {

@@ -1,9 +1,11 @@
 //! What every command works on: the opened home folder, and in it the account and the conversations.
 
+use otrv4::keys::DsaKey;
+use otrv4::session::OperationMode;
 use otrv4::{Account, Context, InstanceView, Output, Policy, Protection, Session};
 
 use super::{EverydayError, Place};
-use crate::keep::{Bytes, Contact, Home, State};
+use crate::keep::{Bytes, Chosen, Contact, Home, Settings, State};
 use crate::network::Network;
 use crate::screen::{self, say};
 use crate::{passphrase, system};
@@ -31,12 +33,30 @@ impl Desk {
     /// The same with the network, and does first what an earlier process kept but did not get to do. A line that goes out
     /// twice does no harm.
     pub(super) fn open_on(place: &Place, network: &Network) -> Result<Self, EverydayError> {
-        let desk = Self::open(place)?;
+        let mut desk = Self::open(place)?;
+        desk.have_v3_key()?;
         for (name, contact) in &desk.state.contacts {
             contact.unsent.iter().try_for_each(|line| network.deliver(desk.account.id(), name, line))?;
             contact.unshown.iter().try_for_each(|words| say(words.as_str()))?;
         }
         Ok(desk)
+    }
+
+    /// A key of versions 3 and 2, where the policy with somebody allows one of them. It is drawn when it can be needed for the
+    /// first time, and not with the account: who moves in from another client brings one.
+    pub(super) fn have_v3_key(&mut self) -> Result<(), EverydayError> {
+        let policies = self.state.policies.keys().map(|contact| self.policy(contact));
+        let mut all = policies.chain([Settings::policy(&[&self.state.policy])]);
+        let speaks_it = |policy: Policy| {
+            policy.operation == OperationMode::V3Compatible
+                && Chosen { versions: policy.versions, allow_v2: policy.allow_v2 }.needs_v3_key()
+        };
+        if self.account.v3_key().is_none() && all.any(speaks_it) {
+            let key = DsaKey::generate(&mut system::rng());
+            self.account.set_v3_key(Some(key), &mut system::rng(), system::now());
+            self.keep()?;
+        }
+        Ok(())
     }
 
     /// All has been sent and shown: what was kept of it goes.

@@ -2,6 +2,7 @@
 
 mod account;
 mod desk;
+mod libotr;
 mod policy;
 mod qr;
 mod server;
@@ -16,6 +17,9 @@ use otrv4::{LoadError, Refused, Reject};
 
 pub(crate) use account::{contacts, fingerprint, init, status};
 use desk::Desk;
+pub(crate) use libotr::{
+    Export, Import, LibotrClient, LibotrError, Which, export as export_libotr, import as import_libotr,
+};
 pub(crate) use policy::{PolicyChange, policy};
 pub(crate) use server::{Choice, publish};
 pub(crate) use talk::{receive, send};
@@ -99,6 +103,8 @@ pub(crate) enum EverydayError {
              `client-demo policy` shows and changes it"
     )]
     NoOffline,
+    #[error(transparent)]
+    Libotr(#[from] LibotrError),
     #[error("will the forging key's secret be kept or destroyed? Say it with --forging-key keep|destroy")]
     NoChoice,
 }

@@ -75,6 +75,8 @@ pub(crate) fn publish(place: &Place, choice: &Choice, count: Option<usize>) -> R
     }
     let (server, key) = know(&mut desk, choice)?;
     let token = register(&mut desk, &server)?;
+    // The profile that goes there names the versions.
+    desk.have_v3_key()?;
     let mut missing = match count {
         Some(count) => count,
         None => {

@@ -8,6 +8,7 @@ use otrv4::account::ContactKey;
 use otrv4::wire::InstanceTag;
 use otrv4::{Context, InstanceView, Protection, Refused, Session};
 
+use super::account::say_v3_key;
 use super::desk::is_encrypted;
 use super::talk::Talk;
 use super::{Desk, EverydayError, Place, qr, trust};
@@ -45,6 +46,7 @@ pub(crate) fn show(place: &Place, whom: &Whom) -> Result<(), EverydayError> {
     for line in qr::code(&ours).unwrap_or_default() {
         say(format_args!("  {line}"))?;
     }
+    say_v3_key(&desk.account)?;
     trust::show(&desk, &whom.contact)?;
     let session = desk.session(&whom.contact)?;
     for (client, question) in asked(&session, whom) {

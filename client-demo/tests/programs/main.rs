@@ -4,6 +4,7 @@
 mod everyday;
 mod libotr;
 mod life;
+mod moving;
 mod pipe;
 mod process;
 mod smp;

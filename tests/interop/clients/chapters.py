@@ -172,9 +172,9 @@ def in_short(story: Story) -> None:
         client.begin()
         story.is_secure()
         story.talk(SHORT)
-    with story.step("our side begins anew"):
+    with story.step(f"our side brings fresh keys, which {client.name} does not tell its user"):
         ours.ask("query")
-        story.is_secure()
+        ours.hears(rf"event secure \S+ v{client.version} fingerprint=\w+ ssid=\w+")
         story.talk(SHORT)
 
 

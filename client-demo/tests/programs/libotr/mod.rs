@@ -14,7 +14,7 @@
 mod ake;
 mod itself;
 mod loss;
-mod peer;
+pub(crate) mod peer;
 mod smp;
 mod talk;
 mod tolerance;

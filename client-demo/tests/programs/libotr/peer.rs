@@ -22,10 +22,11 @@ pub(super) fn start(me: &str, them: &str, versions: &str, home: &Path) -> Pipe {
 /// Compiled once in each run of the tests, so that it is never an old one.
 fn program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PROGRAM.get_or_init(compiled).as_deref()
+    PROGRAM.get_or_init(|| compiled("libotr-peer", &["peer.c", "told.c", "words.c"])).as_deref()
 }
 
-fn compiled() -> Option<PathBuf> {
+/// A program of ours with libotr; nothing where that is missing.
+pub(crate) fn compiled(name: &str, sources: &[&str]) -> Option<PathBuf> {
     let Some(flags) = flags() else {
         assert!(std::env::var_os(REQUIRED).is_none(), "{MISSING}, and {REQUIRED} demands it");
         // Not by a macro: what tests print by those is only shown when they fail.
@@ -34,12 +35,11 @@ fn compiled() -> Option<PathBuf> {
     };
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     // Of its own until it is whole: another run may do the same.
-    let (new, program) =
-        (folder.join(format!("libotr-peer-{}", std::process::id())), folder.join("libotr-peer"));
+    let (new, program) = (folder.join(format!("{name}-{}", std::process::id())), folder.join(name));
     let mut compiler = Command::new("cc");
     compiler.args(["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O1"]);
     compiler.args(["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror", "-o"]).arg(&new);
-    compiler.args(SOURCES.map(|name| Path::new(FOLDER).join(name))).args(flags);
+    compiler.args(sources.iter().map(|source| Path::new(FOLDER).join(source))).args(flags);
     let output = run(&mut compiler);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::rename(&new, &program).expect("in the same folder");
@@ -61,4 +61,3 @@ const REQUIRED: &str = "OTRV4_REQUIRE_LIBOTR";
 const MISSING: &str = "libotr is missing (Debian: libotr5-dev, pkg-config and gcc)";
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/interop/libotr");
-const SOURCES: [&str; 3] = ["peer.c", "told.c", "words.c"];
