@@ -72,6 +72,15 @@ impl Person {
         self
     }
 
+    /// The same client with a key of version 3 that none of these has.
+    #[must_use]
+    pub fn with_v3_unlike(mut self, others: &[&Self]) -> Self {
+        let used: Vec<ContactKey> = others.iter().map(|other| other.v3_fingerprint()).collect();
+        let key = (0..KEYS).map(dsa_key).find(|key| !used.contains(&key.fingerprint().into()));
+        self.account.set_v3_key(Some(key.expect("more keys than people")), &mut rng(), self.now);
+        self
+    }
+
     /// Does something and performs the outputs in order, as an application does.
     pub fn act(&mut self, act: impl FnOnce(&mut Session, &mut Context<'_>) -> Vec<Output>) -> &mut Self {
         let mut rng = rng();
@@ -211,11 +220,14 @@ impl Person {
 
 /// One of a few keys of version 3. Finding the primes of one takes a while, so each is made once.
 pub fn dsa_key(which: usize) -> DsaKey {
-    static KEYS: [OnceLock<DsaKey>; 4] = [const { OnceLock::new() }; 4];
-    let key = KEYS[which % KEYS.len()].get_or_init(|| DsaKey::generate(&mut rng()));
+    static MADE: [OnceLock<DsaKey>; KEYS] = [const { OnceLock::new() }; KEYS];
+    let key = MADE[which % KEYS].get_or_init(|| DsaKey::generate(&mut rng()));
     let parts = key.parts();
     DsaKey::from_parts(&parts.p, &parts.q, &parts.g, &parts.y, &parts.x).expect("the parts of a key")
 }
+
+/// So many.
+const KEYS: usize = 4;
 
 /// Alice and Bob, one client each.
 pub fn alice_and_bob() -> (Person, Person) {

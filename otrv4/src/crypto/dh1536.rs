@@ -1,5 +1,5 @@
 //! The 1536-bit Diffie-Hellman group of versions 2 and 3 (RFC 3526), with generator 2.
-//! Spec: OTRv3 "Encoded messages", "The data message", "Version 3 protocol". Used by `v3` and by SMP.
+//! Spec: OTRv3 "Encoded messages", "Key Management". Used by `v3` and by SMP.
 
 mod powers;
 

@@ -1,5 +1,6 @@
 //! The hashes, MACs and cipher of versions 2 and 3: SHA-1, SHA-256, HMAC and AES-128 in counter mode.
-//! Spec: OTRv3 "Overview", "Data types", "The data message". Used by `v3` and by SMP and DSA of those versions.
+//! Spec: OTRv3 "D-H Commit Message", "Data Message", "Public keys, signatures, and fingerprints". Used by `v3`
+//! and by SMP and DSA of those versions.
 //!
 //! The state of the hashes, their buffers and the key schedule of AES are wiped when they are dropped. What the libraries
 //! leave on the stack while they compute (the message schedule of a block, a padded HMAC key) is not.

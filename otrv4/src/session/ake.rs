@@ -1,5 +1,5 @@
 //! The handshake of versions 3 and 2: the table of authentication states.
-//! Spec: Protocol-v3 "The protocol state machine", "State transitions"; how it lives beside version 4: spec-notes/SN-039.
+//! Spec: OTRv3 "The protocol state machine", "State transitions"; how it lives beside version 4: spec-notes/SN-039.
 //! Used by [`super::receive`].
 //!
 //! | message | needs | does |

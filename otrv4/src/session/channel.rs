@@ -1,5 +1,5 @@
 //! What protects messages with one client, in the version that both sides have agreed on.
-//! Spec: otrv4.md "Data Message"; Protocol-v3 "Data Message". Used by [`super::instance`] and by the steps of a session,
+//! Spec: otrv4.md "Data Message"; OTRv3 "Data Message". Used by [`super::instance`] and by the steps of a session,
 //! which know no versions beyond this file.
 
 mod smp;

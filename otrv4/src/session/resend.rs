@@ -1,5 +1,5 @@
 //! The last text once more, when the other side has lost its keys and could not read it.
-//! Spec: Protocol-v3 "Receiving a Reveal Signature Message" and "User types a message to be sent" ("If there is a recent
+//! Spec: OTRv3 "Receiving a Reveal Signature Message" and "User types a message to be sent" ("If there is a recent
 //! stored message, encrypt it and send it"). For versions 3 and 2. spec-notes/SN-042. Used by [`super::Session`].
 
 use zeroize::Zeroizing;

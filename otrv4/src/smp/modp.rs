@@ -1,5 +1,5 @@
 //! SMP of versions 2 and 3: the 1536-bit group, and the secret that is compared.
-//! Spec: OTRv3 "Secret information", "SMP Hash function", "TLV record types". Used by [`crate::session`].
+//! Spec: OTRv3 "Secret information", "SMP Hash function", "Data Message" (the records). Used by [`crate::session`].
 
 use rand_core::CryptoRng;
 

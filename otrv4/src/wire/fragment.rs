@@ -1,5 +1,5 @@
 //! Fragments: messages cut into lines a network can carry.
-//! Spec: otrv4.md "Transmitting Fragments", Protocol-v3 "Fragmentation". Used by the session; put together again by
+//! Spec: otrv4.md "Transmitting Fragments", OTRv3 "Fragmentation". Used by the session; put together again by
 //! [`super::Assembler`].
 
 use super::text::{FRAGMENT_PREFIX, FRAGMENT_PREFIX_V2, MESSAGE_PREFIX};

@@ -1,5 +1,5 @@
 //! What a data message carries once it is decrypted: a text and TLV records.
-//! Spec: otrv4.md "TLV Record Types", "Data Message"; Protocol-v3 "Data Message". Used by [`crate::v4`] and `v3`.
+//! Spec: otrv4.md "TLV Record Types", "Data Message"; OTRv3 "Data Message". Used by [`crate::v4`] and `v3`.
 
 use core::fmt;
 use core::num::NonZeroU16;

@@ -1,46 +1,57 @@
 //! Clear text never leaves while a policy requires encryption, while a handshake runs, or when a conversation has not been
-//! ended by our user: random schedules of typing, handshakes, errors, disconnects and restarts, in all versions.
+//! ended by our user: random schedules of typing, handshakes, errors, disconnects and restarts, in all versions, between
+//! Alice and two clients of Bob with keys of their own.
 
-use otrv4::wire::{Header, Line, MessageType, Reader, Versions, classify};
-use otrv4::{Event, Policy, Protection, Session, Timestamp};
-use otrv4_tests::{Person, alice_and_bob_with_v3};
+use otrv4::wire::{Header, InstanceTag, Line, MessageType, Reader, Versions, classify};
+use otrv4::{Event, Output, Policy, Protection, Refused, Session, Timestamp};
+use otrv4_tests::{Person, alice_and_bob_with_v3, rng};
 use proptest::prelude::*;
 
+/// What happens next, and at whose side: 0 is Alice, 1 and 2 are Bob's clients.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Type(bool),
-    Start(bool),
-    Identity(bool),
-    End(bool),
-    /// The next line of that side arrives; or is lost.
-    Deliver(bool),
-    Lose(bool),
+    Type(usize),
+    Start(usize),
+    Identity(usize),
+    End(usize),
+    /// Ends the conversation with a client, or sends text there, or has its key verified; which one, counted around.
+    EndWith(usize, usize),
+    Select(usize, usize),
+    Verify(usize, usize),
+    /// The next line of that side arrives, with both clients of Bob if it is Alice's; or is lost.
+    Deliver(usize),
+    Lose(usize),
     /// The oldest line of that side arrives again.
-    Replay(bool),
-    Error(bool),
-    Query(bool, u8),
-    Tag(bool, u8),
-    Restart(bool),
+    Replay(usize),
+    Error(usize),
+    Query(usize, u8),
+    Tag(usize, u8),
+    Restart(usize),
     /// The process is gone, and what it had kept of the conversation.
-    Forget(bool),
-    Wait(bool, u16),
+    Forget(usize),
+    Wait(usize, u16),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let side = any::<bool>();
+    let side = 0..3_usize;
+    let other = (0..3_usize, 0..3_usize);
     prop_oneof![
-        4 => side.prop_map(Step::Type),
-        2 => side.prop_map(Step::Start),
-        1 => side.prop_map(Step::Identity),
-        1 => side.prop_map(Step::End),
-        12 => side.prop_map(Step::Deliver),
-        1 => side.prop_map(Step::Lose),
-        1 => side.prop_map(Step::Replay),
-        1 => side.prop_map(Step::Error),
-        1 => (side, 1..=4_u8).prop_map(|(side, version)| Step::Query(side, version)),
-        1 => (side, 2..=4_u8).prop_map(|(side, version)| Step::Tag(side, version)),
-        1 => side.prop_map(Step::Restart),
-        1 => side.prop_map(Step::Forget),
+        6 => Just(Step::Type(0)),
+        2 => side.clone().prop_map(Step::Type),
+        3 => side.clone().prop_map(Step::Start),
+        1 => side.clone().prop_map(Step::Identity),
+        1 => side.clone().prop_map(Step::End),
+        1 => other.clone().prop_map(|(side, which)| Step::EndWith(side, which)),
+        1 => other.clone().prop_map(|(side, which)| Step::Select(side, which)),
+        1 => other.prop_map(|(side, which)| Step::Verify(side, which)),
+        16 => side.clone().prop_map(Step::Deliver),
+        1 => side.clone().prop_map(Step::Lose),
+        1 => side.clone().prop_map(Step::Replay),
+        1 => side.clone().prop_map(Step::Error),
+        1 => (side.clone(), 1..=4_u8).prop_map(|(side, version)| Step::Query(side, version)),
+        1 => (side.clone(), 2..=4_u8).prop_map(|(side, version)| Step::Tag(side, version)),
+        1 => side.clone().prop_map(Step::Restart),
+        1 => side.clone().prop_map(Step::Forget),
         1 => (side, 0..1000_u16).prop_map(|(side, seconds)| Step::Wait(side, seconds)),
     ]
 }
@@ -48,10 +59,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn policy() -> impl Strategy<Value = Policy> {
     let versions =
         prop_oneof![Just(Versions::V3), Just(Versions::V34), Just(Versions::V4), Just(Versions::EMPTY)];
-    (versions, any::<[bool; 5]>()).prop_map(|(versions, [allow_v2, tag, start, error, encrypt])| Policy {
+    (versions, any::<[bool; 6]>()).prop_map(|(versions, [v2, tag, start, error, encrypt, fallback])| Policy {
         versions,
         // Something has to be spoken.
-        allow_v2: allow_v2 || versions == Versions::EMPTY,
+        allow_v2: v2 || versions == Versions::EMPTY,
+        allow_fallback: fallback,
         send_whitespace_tag: tag,
         start_on_whitespace_tag: start,
         start_on_error: error,
@@ -60,30 +72,26 @@ fn policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// One side, with the lines that it has sent and what its user typed so far.
+/// One side, with the lines that it has sent, and what its user knows.
 struct Side {
     person: Person,
     history: Vec<String>,
     typed: usize,
-    /// Since the last `end`, a conversation was up.
+    /// Since our user last ended everything, a conversation was up.
     was_encrypted: bool,
-    /// When this side last sent or answered a handshake message or a query of its user.
+    /// When this side last sent a handshake message, or its user asked for a conversation.
     handshake_at: Option<Timestamp>,
 }
 
 impl Side {
-    fn new(person: Person) -> Self {
-        let mut person = person;
+    fn new(mut person: Person) -> Self {
         // Something is saved from the beginning.
-        person.act(|_, _| vec![otrv4::Output::Save]);
+        person.act(|_, _| vec![Output::Save]);
         Self { person, history: Vec::new(), typed: 0, was_encrypted: false, handshake_at: None }
     }
 
     fn is_encrypted(&self) -> bool {
-        self.person
-            .session
-            .instances()
-            .any(|instance| matches!(instance.protection, Protection::Encrypted { .. }))
+        !self.person.channels().is_empty()
     }
 
     /// Whether text may leave in clear, as its user sees it.
@@ -93,13 +101,12 @@ impl Side {
         !self.person.policy.require_encryption && !starting && !self.was_encrypted
     }
 
-    /// Does something; what leaves is looked at.
-    fn act(&mut self, typing: Option<&str>, act: impl FnOnce(&mut Person)) {
-        self.act_asking(typing, false, act);
+    fn act(&mut self, act: impl FnOnce(&mut Person)) {
+        self.act_with(None, false, act);
     }
 
-    /// The same; whether our user asks for a conversation by it.
-    fn act_asking(&mut self, typing: Option<&str>, asked: bool, act: impl FnOnce(&mut Person)) {
+    /// Does something; what leaves is looked at. What is typed, and whether our user asks for a conversation by it.
+    fn act_with(&mut self, typing: Option<&str>, asked: bool, act: impl FnOnce(&mut Person)) {
         let (may_be_clear, before) = (self.may_be_clear(), self.person.sent.len());
         act(&mut self.person);
         for line in &self.person.sent[before..] {
@@ -121,87 +128,158 @@ impl Side {
         if self.person.sent[before..].iter().any(handshake) {
             self.handshake_at = Some(self.person.now);
         }
-        self.was_encrypted |= self.is_encrypted()
-            || self.person.events.iter().any(|event| matches!(event, Event::Secure { .. }));
+        let secure = |event: &Event| matches!(event, Event::Secure { .. });
+        self.was_encrypted |= self.is_encrypted() || self.person.events.iter().any(secure);
         self.person.events.clear();
+    }
+
+    /// The tag of one of the clients at the other end, if there is any.
+    fn client(&self, which: usize) -> Option<InstanceTag> {
+        let tags: Vec<_> = self.person.session.instances().map(|instance| instance.tag).collect();
+        tags.get(which % tags.len().max(1)).copied()
+    }
+
+    /// Does what may be refused.
+    fn try_to(
+        &mut self,
+        typing: Option<&str>,
+        act: impl FnOnce(&mut Session, &mut otrv4::Context<'_>) -> Result<Vec<Output>, Refused>,
+    ) {
+        self.act_with(typing, false, |person| {
+            let mut rng = rng();
+            let mut cx = otrv4::Context { account: &mut person.account, rng: &mut rng, now: person.now };
+            let outputs = act(&mut person.session, &mut cx).unwrap_or_default();
+            person.act(|_, _| outputs);
+        });
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Type(_) => {
+                self.typed += 1;
+                let text = format!("text {}", self.typed);
+                self.try_to(Some(&text), |session, cx| session.send(cx, None, &text));
+            }
+            Step::Start(_) => {
+                self.act_with(None, true, |person| _ = person.act(|session, cx| session.start(cx)));
+            }
+            Step::Identity(_) => self.act(|person| _ = person.act(|session, cx| session.start_identity(cx))),
+            Step::End(_) => {
+                self.act(|person| _ = person.act(|session, cx| session.end(cx)));
+                (self.was_encrypted, self.handshake_at) = (false, None);
+            }
+            Step::EndWith(_, which) => {
+                let Some(tag) = self.client(which) else { return };
+                let running = |instance: otrv4::InstanceView| {
+                    matches!(instance.protection, Protection::Encrypted { .. })
+                };
+                let last =
+                    self.person.session.instances().filter(|it| running(*it)).map(|it| it.tag).eq([tag]);
+                self.try_to(None, |session, cx| session.end_with(cx, tag));
+                if last {
+                    // Our user has ended the only conversation that there was.
+                    self.was_encrypted = false;
+                }
+                if self.person.session.instances().count() == 0 {
+                    // Or the only handshake.
+                    self.handshake_at = None;
+                }
+            }
+            Step::Select(_, which) => {
+                let Some(tag) = self.client(which) else { return };
+                self.try_to(None, |session, cx| session.select(cx, tag));
+            }
+            Step::Verify(_, which) => {
+                let channels = self.person.channels();
+                let Some((_, _, key, _)) = channels.get(which % channels.len().max(1)) else { return };
+                let (correspondent, now) = (self.person.session.correspondent().to_owned(), self.person.now);
+                self.person.account.verify_by_hand(&correspondent, *key, now);
+                self.act(|person| _ = person.act(|_, _| vec![Output::Save]));
+            }
+            Step::Error(_) => self.act(|person| _ = person.receive("?OTR Error: something")),
+            Step::Query(_, version) => {
+                let query = otrv4::wire::query_message(Versions::EMPTY.with(version));
+                self.act(|person| _ = person.receive(&query));
+            }
+            Step::Tag(_, version) => {
+                let line = format!("hi{}", otrv4::wire::whitespace_tag(Versions::EMPTY.with(version)));
+                self.act(|person| _ = person.receive(&line));
+            }
+            Step::Restart(_) => {
+                let sent = self.person.take();
+                self.act(Person::restart);
+                self.person.sent = sent;
+            }
+            Step::Forget(_) => {
+                let correspondent = self.person.session.correspondent().to_owned();
+                self.person.session = Session::new(&correspondent, self.person.policy);
+                self.person.act(|_, _| vec![Output::Save]);
+                (self.was_encrypted, self.handshake_at) = (false, None);
+            }
+            Step::Wait(_, seconds) => self.act(|person| _ = person.wait(seconds.into())),
+            Step::Deliver(_) | Step::Lose(_) | Step::Replay(_) => unreachable!("the network's"),
+        }
+    }
+}
+
+fn side_of(step: Step) -> usize {
+    match step {
+        Step::Type(side)
+        | Step::Start(side)
+        | Step::Identity(side)
+        | Step::End(side)
+        | Step::EndWith(side, _)
+        | Step::Select(side, _)
+        | Step::Verify(side, _)
+        | Step::Deliver(side)
+        | Step::Lose(side)
+        | Step::Replay(side)
+        | Step::Error(side)
+        | Step::Query(side, _)
+        | Step::Tag(side, _)
+        | Step::Restart(side)
+        | Step::Forget(side)
+        | Step::Wait(side, _) => side,
+    }
+}
+
+fn deliver(sides: &mut [Side; 3], from: usize, line: &str) {
+    let [alice, laptop, phone] = sides;
+    match from {
+        0 => [laptop, phone].into_iter().for_each(|side| side.act(|person| _ = person.receive(line))),
+        _ => alice.act(|person| _ = person.receive(line)),
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 2000, ..ProptestConfig::default() })]
     #[test]
     fn clear_text_never_leaves_where_it_must_not(
-        policies in (policy(), policy()), steps in proptest::collection::vec(step(), 20..120),
+        policies in [policy(), policy(), policy()], steps in proptest::collection::vec(step(), 20..150),
     ) {
-        let (alice, bob) = alice_and_bob_with_v3(Policy::default());
-        let mut sides = [Side::new(alice.with(policies.0)), Side::new(bob.with(policies.1))];
+        let [of_alice, of_laptop, of_phone] = policies;
+        let (alice, laptop) = alice_and_bob_with_v3(Policy::default());
+        let phone = Person::new("bob@example.org", "alice@example.org").with(of_phone);
+        let phone = phone.with_v3_unlike(&[&alice, &laptop]);
+        let mut sides = [alice.with(of_alice), laptop.with(of_laptop), phone].map(Side::new);
         for step in steps {
-            let [alice, bob] = &mut sides;
-            let of = |bob_acts: bool| usize::from(bob_acts);
+            let from = side_of(step);
+            let side = &mut sides[from];
             match step {
-                Step::Type(side) => {
-                    let side = if side { bob } else { alice };
-                    side.typed += 1;
-                    let text = format!("text {}", side.typed);
-                    side.act(Some(&text), |person| {
-                        let mut rng = otrv4_tests::rng();
-                        let mut outputs = Vec::new();
-                        let mut cx = otrv4::Context { account: &mut person.account, rng: &mut rng, now: person.now };
-                        outputs.extend(person.session.send(&mut cx, None, &text).unwrap_or_default());
-                        person.act(|_, _| outputs);
-                    });
-                }
-                Step::Start(side) => sides[of(side)].act_asking(None, true, |person| _ = person.act(|session, cx| session.start(cx))),
-                Step::Identity(side) => {
-                    sides[of(side)].act(None, |person| _ = person.act(|session, cx| session.start_identity(cx)));
-                }
-                Step::End(side) => {
-                    let side = &mut sides[of(side)];
-                    side.act(None, |person| _ = person.act(|session, cx| session.end(cx)));
-                    (side.was_encrypted, side.handshake_at) = (false, None);
-                }
-                Step::Deliver(side) | Step::Lose(side) => {
-                    let (from, to) = if side { (bob, alice) } else { (alice, bob) };
-                    if from.person.sent.is_empty() {
-                        continue;
-                    }
-                    let line = from.person.sent.remove(0);
-                    from.history.push(line.clone());
+                Step::Deliver(_) | Step::Lose(_) if side.person.sent.is_empty() => {}
+                Step::Deliver(_) | Step::Lose(_) => {
+                    let line = side.person.sent.remove(0);
+                    side.history.push(line.clone());
                     if matches!(step, Step::Deliver(_)) {
-                        to.act(None, |person| _ = person.receive(&line));
+                        deliver(&mut sides, from, &line);
                     }
                 }
-                Step::Replay(side) => {
-                    let (from, to) = if side { (bob, alice) } else { (alice, bob) };
-                    if !from.history.is_empty() {
-                        let line = from.history.remove(0);
-                        to.act(None, |person| _ = person.receive(&line));
-                    }
+                Step::Replay(_) if side.history.is_empty() => {}
+                Step::Replay(_) => {
+                    let line = side.history.remove(0);
+                    deliver(&mut sides, from, &line);
                 }
-                Step::Error(side) => sides[of(side)].act(None, |person| _ = person.receive("?OTR Error: something")),
-                Step::Query(side, version) => {
-                    let query = otrv4::wire::query_message(Versions::EMPTY.with(version));
-                    sides[of(side)].act(None, |person| _ = person.receive(&query));
-                }
-                Step::Tag(side, version) => {
-                    let line = format!("hi{}", otrv4::wire::whitespace_tag(Versions::EMPTY.with(version)));
-                    sides[of(side)].act(None, |person| _ = person.receive(&line));
-                }
-                Step::Restart(side) => {
-                    let side = &mut sides[of(side)];
-                    let sent = side.person.take();
-                    side.act(None, Person::restart);
-                    side.person.sent = sent;
-                }
-                Step::Forget(side) => {
-                    let side = &mut sides[of(side)];
-                    let (correspondent, policy) = (side.person.session.correspondent().to_owned(), side.person.policy);
-                    side.person.session = Session::new(&correspondent, policy);
-                    (side.was_encrypted, side.handshake_at) = (false, None);
-                }
-                Step::Wait(side, seconds) => {
-                    sides[of(side)].act(None, |person| _ = person.wait(seconds.into()));
-                }
+                step => side.step(step),
             }
         }
     }

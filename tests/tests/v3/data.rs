@@ -5,13 +5,7 @@ use otrv4::wire::Padding;
 use otrv4::{Event, Policy, Refused, Reject, Verification};
 use otrv4_tests::{Person, deliver, talking_with};
 
-use crate::{only_2, only_3};
-
-const BOTH: [fn() -> Policy; 2] = [only_3, only_2];
-
-fn is_replayed(person: &mut Person) -> bool {
-    person.told().iter().any(|event| matches!(event, Event::Rejected { reason: Reject::Replayed, .. }))
-}
+use crate::{BOTH, only_2, only_3, rejected};
 
 #[test]
 fn a_message_counts_once_the_first_of_a_turn_too() {
@@ -25,7 +19,7 @@ fn a_message_counts_once_the_first_of_a_turn_too() {
                 assert_eq!(to.receive(&line).heard(), [format!("{turn}.{n}")]);
                 // At once.
                 assert_eq!(to.receive(&line).sent.len(), 1, "an error message");
-                assert!(is_replayed(to));
+                assert_eq!(rejected(to), [Reject::Replayed]);
                 to.take();
                 seen.push(line);
             }

@@ -2,7 +2,7 @@
 
 use otrv4::session::EndedBy;
 use otrv4::{Event, Policy, Session};
-use otrv4_tests::{Person, deliver, dsa_key, talking_with};
+use otrv4_tests::{Person, deliver, talking_with};
 
 use crate::{only_2, only_3};
 
@@ -66,10 +66,8 @@ fn an_error_starts_a_new_handshake_if_the_policy_says_so_and_at_most_once_a_minu
 #[test]
 fn another_key_never_gets_the_text() {
     let (mut alice, mut bob) = talking_with(Policy { start_on_error: true, ..only_3() });
-    let used = [alice.v3_fingerprint(), bob.v3_fingerprint()];
-    let key = (0..4).map(dsa_key).find(|key| !used.contains(&key.fingerprint().into()));
-    let mut mallory = Person::new("bob@example.org", "alice@example.org").with(only_3());
-    mallory.account.set_v3_key(key, &mut otrv4_tests::rng(), mallory.now);
+    let mallory = Person::new("bob@example.org", "alice@example.org").with(only_3());
+    let mut mallory = mallory.with_v3_unlike(&[&alice, &bob]);
     alice.say("for Bob");
     // Mallory keeps the line, and complains in Bob's name.
     alice.take();

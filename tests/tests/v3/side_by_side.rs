@@ -1,21 +1,13 @@
 //! Versions side by side: which one is chosen, and what may not be brought down. spec-notes/SN-039
 
 use otrv4::wire::{Version, Versions};
-use otrv4::{ContactKey, Event, Policy, Reject};
+use otrv4::{ContactKey, Policy, Reject};
 use otrv4_tests::{Person, alice_and_bob_with_v3, deliver, talking_with};
 
-use crate::{only_2, only_3};
+use crate::{only_2, only_3, rejected};
 
 fn all() -> Policy {
     Policy { allow_v2: true, ..Policy::default() }
-}
-
-fn rejected(person: &mut Person) -> Vec<Reject> {
-    let reasons = person.told().into_iter().filter_map(|event| match event {
-        Event::Rejected { reason, .. } => Some(reason),
-        _ => None,
-    });
-    reasons.collect()
 }
 
 #[test]

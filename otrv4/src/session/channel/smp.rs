@@ -1,5 +1,5 @@
 //! SMP in a channel: the secret that is compared, the records that carry the messages, and one step of a run.
-//! Spec: otrv4.md "The SMP State Machine", "Secret Information"; Protocol-v3 "Socialist Millionaires' Protocol (SMP)". Used
+//! Spec: otrv4.md "The SMP State Machine", "Secret Information"; OTRv3 "Socialist Millionaires' Protocol (SMP)". Used
 //! by [`crate::session`], which tells of it and notes what it proves.
 
 use rand_core::CryptoRng;

@@ -132,8 +132,12 @@ fn recorded_exchanges_are_replayed_byte_for_byte() {
         let received = read(&sent_signature, Signature::read).expect("a Signature message");
         let of_bob = sent_reveal.receive(&received).expect("a valid signature");
         let ssid = array(&dh_key["ssid"]);
-        assert_eq!((of_alice.ssid, of_bob.ssid), (Ssid::new(ssid, false), Ssid::new(ssid, true)));
         let file = v3_file();
+        // Which half each side shows in bold; the one that sent the D-H Commit message the first.
+        let recorded = &file["sessions"][session.name];
+        let half = |who: &str| Ssid::new(ssid, recorded["ssid_bold"][who] == "first");
+        assert_eq!((of_alice.ssid, of_bob.ssid), (half("A"), half("B")));
+        assert_eq!((recorded["committer"].as_str(), commit["frm"].as_str()), (Some("B"), Some("B")));
         let fingerprint = |who: &str| FingerprintV3::from_bytes(array(&file["keys"][who]["fingerprint"]));
         assert_eq!((of_alice.fingerprint, of_bob.fingerprint), (fingerprint("B"), fingerprint("A")));
         assert_eq!((of_alice.their_keyid, of_bob.their_keyid), (1, 1));

@@ -1,6 +1,8 @@
 //! What messages carry: texts, records, padding and extra keys.
 
 use super::*;
+use crate::vectors::bytes;
+use crate::wire::{Line, Versions, classify};
 
 #[test]
 fn extra_keys_are_the_same_on_both_sides_and_version_2_has_none() {
@@ -24,6 +26,31 @@ fn extra_keys_are_the_same_on_both_sides_and_version_2_has_none() {
     let (mut alice, mut bob) = alice_and_bob(Version::V2);
     let (message, keys) = say_with(&mut alice, "", &tlvs);
     assert!(keys.is_empty() && hear(&mut bob, &message).expect("a message for us").extra_keys.is_empty());
+}
+
+#[test]
+fn recorded_plaintexts_say_what_is_recorded() {
+    let mut kinds = std::collections::BTreeSet::new();
+    for message in crate::v3::vectors::data_messages() {
+        let content = read_strange(&bytes(&message["plaintext"]));
+        assert_eq!(content.text.unwrap_or_default(), message["text"].as_str().expect("a text"));
+        let recorded = message["tlvs"].as_array().expect("records").iter();
+        let recorded: Vec<_> =
+            recorded.map(|tlv| (tlv[0].as_u64().expect("a type"), bytes(&tlv[1]))).collect();
+        let read: Vec<_> = content.tlvs.iter().map(|tlv| (u64::from(tlv.kind), tlv.value.clone())).collect();
+        assert_eq!(read, recorded);
+        kinds.extend(read.into_iter().map(|(kind, _)| kind));
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
+fn recorded_queries_offer_their_version() {
+    for session in sessions() {
+        let query = session.only("query")["wire"].as_str().expect("a line").to_owned();
+        let digit = if session.name == "v2" { 2 } else { 3 };
+        assert_eq!(classify(&query), Line::Query(Versions::EMPTY.with(digit)), "{query}");
+    }
 }
 
 /// Bob reads a plaintext that he would not write himself.
