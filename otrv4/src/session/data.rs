@@ -112,7 +112,7 @@ impl Session {
         let Some(channel) = instance.stop(EndedBy::Them, until) else { return };
         let message = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
         instance.forget_if_complete();
-        self.note_end(tag);
+        self.note_end();
         self.send_message(cx, Some(tag), &message, out);
         self.reveal_owing(cx, tag, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Them });

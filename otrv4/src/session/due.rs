@@ -105,7 +105,7 @@ impl Session {
             self.tell_smp_end(cx, tag, channel.take_smp(), SmpEnd::Conversation, out);
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
             let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
-            self.note_end(tag);
+            self.note_end();
             self.send_message(cx, Some(tag), &message, out);
             self.reveal_owing(cx, tag, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Expiry });

@@ -327,10 +327,10 @@ impl Session {
     }
 
     /// A conversation is over and not by our user's wish: text waits until they say how to go on. spec-notes/SN-032
-    fn note_end(&mut self, tag: InstanceTag) {
+    fn note_end(&mut self) {
         let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
-        // Text may have had nobody to go to while there was somebody: a client that was not selected has ended it now.
-        self.ended |= (self.selected.contains(&tag) || !self.partners.is_empty()) && !others;
+        // Also when it was with a client that text did not go to: while it was there, nothing went out in clear.
+        self.ended |= !others;
     }
 
     /// Armours a message, cuts it if the network wants it, and sends it.
