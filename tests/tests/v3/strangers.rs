@@ -4,7 +4,7 @@ use otrv4::wire::{Versions, armour, unarmour};
 use otrv4::{ContactKey, Policy, Refused, Reject};
 use otrv4_tests::{Person, alice_and_bob_with_v3, deliver, dsa_key, talking_with};
 
-use crate::{next, only_2, only_3, rejected};
+use crate::{BOTH, next, only_2, only_3, rejected};
 
 /// The same message from another client.
 fn under_another_tag(line: &str, tag: u32) -> String {
@@ -102,6 +102,27 @@ fn nothing_goes_out_in_clear_when_a_client_that_was_not_selected_ends() {
         alice.act(|session, cx| session.end(cx));
         alice.take();
         assert_eq!(alice.line("in clear"), "in clear");
+    }
+}
+
+#[test]
+fn nothing_goes_out_in_clear_when_somebody_ends_to_whom_text_never_went() {
+    for policy in BOTH {
+        let (mut alice, mut bob) = talking_with(policy());
+        let (now, key) = (alice.now, bob.v3_fingerprint());
+        alice.account.verify_by_hand("bob@example.org", key, now);
+        alice.act(|session, cx| session.end(cx));
+        deliver(&mut alice, &mut bob);
+        // Another key, which is not verified, gets no text by itself.
+        let stranger = Person::new("bob@example.org", "alice@example.org").with_v3_unlike(&[&alice, &bob]);
+        let mut stranger = stranger.with(policy());
+        stranger.act(|session, cx| session.start(cx));
+        deliver(&mut alice, &mut stranger);
+        assert_eq!(alice.channels().len(), 1);
+        assert_eq!(alice.refused("to whom?"), Refused::WhichInstance);
+        stranger.act(|session, cx| session.end(cx));
+        deliver(&mut alice, &mut stranger);
+        assert_eq!(alice.refused("in clear?"), Refused::Ended);
     }
 }
 
