@@ -101,8 +101,8 @@ pub(super) fn minimal_bytes<M: ConstMontyParams<LIMBS>, const LIMBS: usize>(
         bytes.extend_from_slice(&word.to_be_bytes());
     }
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.drain(..zeros);
-    bytes
+    // Always copied, whether there are any or not.
+    Zeroizing::new(bytes.get(zeros..).unwrap_or_default().to_vec())
 }
 
 /// Reads the `N` bytes of a saved exponent; zero is none.

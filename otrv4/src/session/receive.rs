@@ -71,9 +71,9 @@ impl Session {
             && !self.ended
             && self.may_show_our_key(cx.account)
         {
-            match self.best_version(cx.account, versions) {
-                Ok(version) => self.answer_offer(cx, version, out),
-                Err(reason) => out.reject(None, reason),
+            // A tag says that they could, not that they want to: one that we cannot take is no news.
+            if let Ok(version) = self.best_version(cx.account, versions) {
+                self.answer_offer(cx, version, out);
             }
         }
     }
