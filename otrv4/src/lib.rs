@@ -82,6 +82,8 @@ pub(crate) mod crypto;
 pub(crate) mod dake;
 #[cfg(test)]
 mod floors;
+#[doc(hidden)]
+pub mod inside;
 pub mod keys;
 pub mod libotr;
 pub mod prekey;

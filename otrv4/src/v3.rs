@@ -4,6 +4,7 @@
 pub(crate) mod ake;
 mod ake_keys;
 mod data;
+mod dishonest;
 mod keys;
 pub(crate) mod messages;
 mod session_keys;

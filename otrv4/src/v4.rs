@@ -1,6 +1,7 @@
 //! Data messages of version 4: bytes, MAC, TLVs, and the channel that seals and opens them.
 //! Spec: otrv4.md "Data Message". Used by [`crate::session`].
 
+mod dishonest;
 mod extra_key;
 #[cfg(test)]
 mod tests;

@@ -237,14 +237,14 @@ impl SentAuthR {
 /// A received Identity message; its profile is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    sender: InstanceTag,
-    profile: ClientProfile,
-    ecdh: Point,
-    dh: DhPublic,
-    first_ecdh: Point,
-    first_dh: DhPublic,
+    pub(super) sender: InstanceTag,
+    pub(super) profile: ClientProfile,
+    pub(super) ecdh: Point,
+    pub(super) dh: DhPublic,
+    pub(super) first_ecdh: Point,
+    pub(super) first_dh: DhPublic,
     /// SHAKE-256 of the whole message, 32 bytes.
-    hash: [u8; 32],
+    pub(super) hash: [u8; 32],
 }
 
 impl Identity {
@@ -300,13 +300,13 @@ impl VerifiedIdentity {
 /// A received Auth-R message; its profile is not verified yet.
 #[derive(Debug)]
 pub(crate) struct AuthR {
-    sender: InstanceTag,
-    profile: ClientProfile,
-    ecdh: Point,
-    dh: DhPublic,
-    sigma: RingSignature,
-    first_ecdh: Point,
-    first_dh: DhPublic,
+    pub(super) sender: InstanceTag,
+    pub(super) profile: ClientProfile,
+    pub(super) ecdh: Point,
+    pub(super) dh: DhPublic,
+    pub(super) sigma: RingSignature,
+    pub(super) first_ecdh: Point,
+    pub(super) first_dh: DhPublic,
 }
 
 impl AuthR {
@@ -329,7 +329,7 @@ impl AuthR {
 /// A received Auth-I message.
 #[derive(Debug)]
 pub(crate) struct AuthI {
-    sigma: RingSignature,
+    pub(super) sigma: RingSignature,
 }
 
 impl AuthI {

@@ -4,6 +4,7 @@
 
 pub(crate) mod interactive;
 pub(crate) mod offline;
+mod rewriting;
 pub(crate) mod transcript;
 
 use std::fmt;
@@ -76,7 +77,7 @@ impl Ssid {
     }
 
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self { bytes: r.array("SSID")?, ours_first: r.byte("half of the SSID")? != 0 })
+        Ok(Self { bytes: r.array("SSID")?, ours_first: r.flag("half of the SSID")? })
     }
 }
 

@@ -85,15 +85,15 @@ pub(crate) fn start(
 /// A received Non-Interactive-Auth message; its profile is not verified yet.
 #[derive(Debug)]
 pub(crate) struct NonInteractiveAuth {
-    sender: InstanceTag,
-    profile: ClientProfile,
-    ecdh: Point,
-    dh: DhPublic,
-    sigma: RingSignature,
-    prekey_id: u32,
-    auth_mac: [u8; 64],
-    first_ecdh: Point,
-    first_dh: DhPublic,
+    pub(super) sender: InstanceTag,
+    pub(super) profile: ClientProfile,
+    pub(super) ecdh: Point,
+    pub(super) dh: DhPublic,
+    pub(super) sigma: RingSignature,
+    pub(super) prekey_id: u32,
+    pub(super) auth_mac: [u8; 64],
+    pub(super) first_ecdh: Point,
+    pub(super) first_dh: DhPublic,
 }
 
 /// What Bob has published and may have been used: one prekey, and every profile that is still locally valid.

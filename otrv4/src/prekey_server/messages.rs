@@ -305,7 +305,7 @@ const _: () = assert!(MAX_TEXT > 4 * MAX_REQUEST.div_ceil(3), "the longest reque
 
 const _: () = assert!(MAX_REQUEST > MAX_PROFILE + MAX_IDENTITY, "the other requests fit as well");
 
-const DAKE_1: u8 = 0x35;
+pub(super) const DAKE_1: u8 = 0x35;
 const DAKE_2: u8 = 0x36;
 const DAKE_3: u8 = 0x37;
 const ENSEMBLE_QUERY: u8 = 0x10;

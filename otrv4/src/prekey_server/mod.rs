@@ -9,6 +9,7 @@
 //! | Success, Failure, Storage Status | [`AwaitReply::receive`] | [`ReplyKey`] |
 //! | Ensemble Query and its answers | [`ensemble_query`], [`read_ensembles`] | [`retrieval`], [`no_ensembles`] |
 
+pub(crate) mod dishonest;
 mod exchange;
 mod fragment;
 mod messages;
@@ -17,6 +18,7 @@ mod publication;
 mod publisher;
 #[cfg(test)]
 mod replay;
+pub(crate) mod rewriting;
 mod server;
 #[cfg(test)]
 mod tests;

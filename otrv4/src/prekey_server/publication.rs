@@ -167,6 +167,15 @@ impl Body<'_> {
     }
 }
 
+/// The same publication, as far as it can be read, with the MAC that belongs to it. What is dishonest is for the caller to
+/// have done.
+pub(super) fn authenticated_again(message: &[u8], keys: &SessionKeys) -> Option<Vec<u8>> {
+    let mut r = Reader::new(message);
+    (read_head(&mut r).ok()? == PUBLICATION).then_some(())?;
+    let (_, body) = Raw::read(&mut r).ok()?;
+    Some(body.write(keys))
+}
+
 /// What a server answers to a DAKE-3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerReply {

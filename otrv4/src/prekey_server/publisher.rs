@@ -88,6 +88,18 @@ impl Publisher {
         request: PublishRequest<'_>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(AwaitReply, Vec<u8>), Reject> {
+        let (awaits, dake3) = self.answer(message, server, key, request, rng)?;
+        Ok((awaits, dake3.write()))
+    }
+
+    pub(super) fn answer(
+        &self,
+        message: &[u8],
+        server: &ServerKey,
+        key: &LongTermKey,
+        request: PublishRequest<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(AwaitReply, Dake3), Reject> {
         let owner = self.profile.owner();
         let dake2 = Dake2::read(message)?;
         if dake2.receiver != owner {
@@ -119,7 +131,7 @@ impl Publisher {
                 .ok_or(Reject::ForeignOwner("long-term key"))?;
         let keys = SessionKeys::agree(&self.i, &dake2.s);
         let message = request.seal(owner, &keys, rng)?;
-        Ok((AwaitReply { owner, keys }, Dake3 { sender: owner, sigma, message }.write()))
+        Ok((AwaitReply { owner, keys }, Dake3 { sender: owner, sigma, message }))
     }
 }
 
@@ -169,6 +181,10 @@ pub struct AwaitReply {
 }
 
 impl AwaitReply {
+    pub(super) const fn keys(&self) -> &SessionKeys {
+        &self.keys
+    }
+
     /// What the server answered. A message that is refused is to be ignored: the true answer may still come.
     pub fn receive(&self, message: &[u8]) -> Result<ServerReply, Reject> {
         let (reply, receiver) = ServerReply::read(message, &self.keys)?.ok_or(Reject::Forged)?;

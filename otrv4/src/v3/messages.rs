@@ -55,7 +55,7 @@ impl DhCommit {
         Ok(Self { encrypted_gx, hashed_gx })
     }
 
-    pub(super) fn write(&self, w: &mut Writer) {
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.data(&self.encrypted_gx).data(&self.hashed_gx);
     }
 }
@@ -65,6 +65,10 @@ impl DhKey {
         let key = Self(Dh1536Public::read(r, "g^y")?);
         r.clone().end()?;
         Ok(key)
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        self.0.write(w);
     }
 }
 
@@ -77,7 +81,7 @@ impl RevealSignature {
         Ok(message)
     }
 
-    pub(super) fn write(&self, w: &mut Writer) {
+    pub(crate) fn write(&self, w: &mut Writer) {
         w.data(&self.r);
         self.signature.write(w);
     }
@@ -88,6 +92,10 @@ impl Signature {
         let message = Self(SealedSignature::read(r)?);
         r.clone().end()?;
         Ok(message)
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        self.0.write(w);
     }
 }
 

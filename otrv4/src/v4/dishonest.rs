@@ -1,0 +1,31 @@
+//! Messages that no honest correspondent seals. Used by fuzz targets only, through [`crate::inside`].
+
+use zeroize::Zeroizing;
+
+use super::{Channel, DataMessage};
+use crate::channel::{Flags, Sealing};
+use crate::wire::{Header, Reader};
+
+impl Channel {
+    pub(crate) fn seal_dishonestly(
+        &mut self,
+        plaintext: &[u8],
+        alter: &mut dyn FnMut(&mut Vec<u8>),
+        with: Sealing<'_>,
+    ) -> Option<Vec<u8>> {
+        let plaintext = Zeroizing::new(plaintext.to_vec());
+        let (honest, chain) = self.seal_revealing(Flags::None, plaintext, Vec::new(), with);
+        let mut r = Reader::new(&honest);
+        Header::read(&mut r).ok()?;
+        let mut message = DataMessage::read(&mut r).ok()?.sealed.sections.to_vec();
+        let behind = honest.get(message.len()..)?.split_first_chunk::<64>()?.1;
+        alter(&mut message);
+        let authenticator = chain.message_key().mac_key().authenticate(&message);
+        Some([&message, authenticator.as_slice(), behind].concat())
+    }
+
+    pub(crate) fn plaintext(&self, message: &DataMessage<'_>) -> Option<Vec<u8>> {
+        let opened = self.ratchet.try_open(message.at, &message.sealed).ok()?;
+        Some(opened.plaintext.to_vec())
+    }
+}
