@@ -182,3 +182,17 @@ fn any_line_is_taken_without_harm() {
     bob.told();
     assert_they_still_talk(&mut alice, &mut bob);
 }
+
+#[test]
+fn pieces_that_were_used_or_forgotten_are_gone_after_a_restart_too() {
+    let (_, mut bob) = talking();
+    for refused in ["?OTR|1|100|0,2,2,x.,", "?OTR|1|100|0,2,3,x.,"] {
+        bob.receive("?OTR|1|100|0,1,2,?OTR:A,");
+        let before = bob.state();
+        bob.receive(refused);
+        let after = bob.state();
+        assert_ne!(after, before, "the first piece is gone");
+        bob.restart();
+        assert_eq!(bob.state(), after);
+    }
+}

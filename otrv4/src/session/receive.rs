@@ -154,8 +154,11 @@ impl Session {
         if fragment.receiver.is_some_and(|tag| tag != cx.account.tag()) {
             return out.reject(from, Reject::NotForUs);
         }
-        match self.assembler.add(fragment, cx.now) {
-            Ok(None) => out.save(),
+        let added = self.assembler.add(fragment, cx.now);
+        // Also when it was refused: the pieces before it may have been forgotten.
+        out.save();
+        match added {
+            Ok(None) => {}
             Ok(Some(whole)) => match classify(&whole) {
                 read @ (Line::Encoded(Ok(_)) | Line::Query(_) | Line::Tagged { .. }) => {
                     self.receive_line(cx, read, &whole, out);
