@@ -60,10 +60,9 @@ impl Account {
         let (key, forging) = (LongTermKey::load(&mut r)?, ForgingKey::load(&mut r)?);
         let v3_key = r.option(DsaKey::load)?;
         let mut seconds = || r.array("lifetime").map(i64::from_be_bytes);
-        let lifetimes =
-            Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? }.sane();
+        let lifetimes = Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? };
         let client_profiles = r.list(load_profile)?;
-        if client_profiles.is_empty() {
+        if client_profiles.is_empty() || lifetimes != lifetimes.sane() {
             return Err(LoadError::Damaged);
         }
         let prekey_profiles = r.list(|r| {
@@ -74,9 +73,9 @@ impl Account {
         })?;
         let prekeys = r.list(PrekeySecret::load)?.into();
         let unpublished = r.list(|r| r.int("prekey id"))?;
-        let profiles_published = r.byte("published")? != 0;
+        let profiles_published = r.flag("published")?;
         let look = Look::load(&mut r)?;
-        let contacts = r.list(|r| Ok::<_, LoadError>((r.text("contact")?, Contact::load(r)?)))?;
+        let contacts = r.map(|r| Ok::<_, LoadError>((r.text("contact")?, Contact::load(r)?)))?;
         r.end()?;
         Ok(Self {
             id,
@@ -91,7 +90,7 @@ impl Account {
             unpublished,
             profiles_published,
             look,
-            contacts: contacts.into_iter().collect(),
+            contacts,
         })
     }
 }

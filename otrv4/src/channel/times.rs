@@ -77,7 +77,7 @@ impl Times {
             renewed: Timestamp::load(r)?,
             sent: Timestamp::load(r)?,
             heard: r.option(Timestamp::load)?,
-            owes_answer: r.byte("owes an answer")? != 0,
+            owes_answer: r.flag("owes an answer")?,
         })
     }
 }

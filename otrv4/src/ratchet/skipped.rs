@@ -126,11 +126,11 @@ impl Skipped {
     pub(crate) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let ratchets = r.list(|r| {
             let ecdh = r.array("ratchet key")?;
-            let keys = r.list(|r| {
+            let keys = r.map(|r| {
                 let (j, key, extra) = (r.int("message id")?, MessageKey::load(r)?, ExtraSymmKey::load(r)?);
                 Ok((j, Stored { key, extra, since: Timestamp::load(r)? }))
             })?;
-            Ok(SkippedOfRatchet { ecdh, keys: keys.into_iter().collect() })
+            Ok(SkippedOfRatchet { ecdh, keys })
         })?;
         Ok(Self { ratchets: ratchets.into() })
     }

@@ -129,7 +129,7 @@ impl OpenCommit {
             sent: r.option(SentCommit::load)?,
             until: Timestamp::load(r)?,
             answered: r.list(InstanceTag::load)?,
-            completed: r.byte("completed")? != 0,
+            completed: r.flag("completed")?,
         })
     }
 }

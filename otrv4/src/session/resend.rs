@@ -53,7 +53,7 @@ impl LastText {
             key: ContactKey::load(r)?,
             text: Zeroizing::new(r.text("last text")?),
             at: Timestamp::load(r)?,
-            unreadable: r.byte("unreadable")? != 0,
+            unreadable: r.flag("unreadable")?,
         })
     }
 }

@@ -65,9 +65,7 @@ impl Session {
             version => return Err(LoadError::Version(version)),
         }
         let mut session = Self::new(&r.text("correspondent")?, policy);
-        for _ in 0..r.int("instances")? {
-            session.instances.insert(InstanceTag::load(&mut r)?, Instance::load(&mut r)?);
-        }
+        session.instances = r.map(|r| Ok::<_, LoadError>((InstanceTag::load(r)?, Instance::load(r)?)))?;
         session.selected = r.list(InstanceTag::load)?;
         session.partners = r.list(ContactKey::load)?;
         session.identity = r.option(OpenIdentity::load)?;
@@ -75,8 +73,8 @@ impl Session {
         session.last_text = r.option(LastText::load)?;
         session.asked_until = r.option(Timestamp::load)?;
         session.queue = r.list(|r| r.text("queued text"))?.into();
-        (session.ended, session.tag_refused) = (r.byte("ended")? != 0, r.byte("tag refused")? != 0);
-        session.was_interactive = r.byte("was interactive")? != 0;
+        (session.ended, session.tag_refused) = (r.flag("ended")?, r.flag("tag refused")?);
+        session.was_interactive = r.flag("was interactive")?;
         session.offered_until = r.option(Timestamp::load)?;
         session.error_at = r.option(Timestamp::load)?;
         session.assembler = Assembler::load(&mut r)?;

@@ -117,7 +117,7 @@ impl OpenIdentity {
             until: Timestamp::load(r)?,
             closed: r.list(|r| {
                 let tag = InstanceTag::read(r)?;
-                Ok::<_, Reject>((tag, if r.byte("lost")? == 0 { Closed::Completed } else { Closed::Lost }))
+                Ok::<_, Reject>((tag, if r.flag("lost")? { Closed::Lost } else { Closed::Completed }))
             })?,
             resend_at: r.option(Timestamp::load)?,
         })

@@ -86,10 +86,8 @@ impl Assembler {
         let incomplete = r.list(|r| {
             let key = (InstanceTag::load(r)?, r.option(|r| r.int("fragment identifier"))?);
             let total = r.short("fragment total")?;
-            let pieces =
-                r.list(|r| Ok((r.short("fragment index")?, r.text("fragment")?.into_boxed_str())))?;
-            let bytes = pieces.iter().map(|(_, piece)| piece.len()).sum();
-            let pieces = pieces.into_iter().collect();
+            let pieces = r.map(|r| Ok((r.short("fragment index")?, r.text("fragment")?.into_boxed_str())))?;
+            let bytes = pieces.values().map(|piece| str::len(piece)).sum();
             Ok(Incomplete { key, total, pieces, bytes, deadline: Timestamp::load(r)? })
         })?;
         Ok(Self { incomplete, ..Self::new() })

@@ -1,6 +1,8 @@
 //! What saved state needs beyond the wire's types: options and lists.
 //! Used by everything that an account or a session keeps; see [`crate::Session::save`].
 
+use std::collections::BTreeMap;
+
 use super::{Reader, WireError, Writer};
 use crate::Timestamp;
 
@@ -63,6 +65,31 @@ impl Reader<'_> {
         Ok(items)
     }
 
+    /// The same for what is ordered by its keys: ascending, each once, as it was written.
+    pub(crate) fn map<K: Ord, V, E: From<WireError>>(
+        &mut self,
+        mut read: impl FnMut(&mut Self) -> Result<(K, V), E>,
+    ) -> Result<BTreeMap<K, V>, E> {
+        let mut map = BTreeMap::new();
+        for _ in 0..self.int("map")? {
+            let (key, value) = read(self)?;
+            if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
+                return Err(WireError::Illegal("order of a map").into());
+            }
+            map.insert(key, value);
+        }
+        Ok(map)
+    }
+
+    /// BYTE 0 or 1.
+    pub(crate) fn flag(&mut self, what: &'static str) -> Result<bool, WireError> {
+        match self.byte(what)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(WireError::Illegal(what)),
+        }
+    }
+
     /// DATA that holds UTF-8.
     pub(crate) fn text(&mut self, what: &'static str) -> Result<String, WireError> {
         String::from_utf8(self.data(what)?.to_vec()).map_err(|_| WireError::Illegal(what))
@@ -84,6 +111,17 @@ mod tests {
         assert_eq!(r.option(|r| r.byte("n")), Ok(None));
         assert_eq!(r.list(|r| r.short("n")), Ok(vec![1, 2, 3]));
         assert_eq!(r.end(), Ok(()));
+    }
+
+    #[test]
+    fn a_value_has_one_saved_form() {
+        assert_eq!(Reader::new(&[1]).flag("flag"), Ok(true));
+        assert_eq!(Reader::new(&[2]).flag("flag"), Err(WireError::Illegal("flag")));
+        for (keys, accepted) in [([1, 2], true), ([2, 1], false), ([1, 1], false)] {
+            let bytes = [0, 0, 0, 2, keys[0], keys[1]];
+            let map = Reader::new(&bytes).map(|r| Ok::<_, WireError>((r.byte("key")?, ())));
+            assert_eq!(map.is_ok(), accepted);
+        }
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl KnownKey {
             last_seen: Timestamp::load(r)?,
             verification: Verification::load(r)?,
             verified_at: r.option(Timestamp::load)?,
-            not_first: r.byte("not the first")? != 0,
+            not_first: r.flag("not the first")?,
         })
     }
 }
