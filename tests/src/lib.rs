@@ -1,6 +1,8 @@
 //! People and a network for tests of whole conversations. Everything is a value: a test decides what arrives, when,
 //! and in which order.
 
+pub mod fuzzing;
+
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

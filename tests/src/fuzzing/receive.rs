@@ -1,0 +1,59 @@
+//! A conversation with somebody on the way, who can do everything but what needs a key: real lines late, again or changed, and
+//! others. Versions 4, 3 and 2, from the first line to the last.
+//!
+//! The victim is saved as it was loaded, changes only when it says that it must be saved, shows what was said once, and the
+//! conversation goes on.
+
+use arbitrary::{Result, Unstructured};
+
+use super::client::Client;
+use super::mutation;
+use super::scene::{Scene, scenes};
+
+/// The input is a list of choices.
+pub(super) fn run(input: &[u8]) {
+    _ = play(&mut Unstructured::new(input));
+}
+
+fn play(u: &mut Unstructured<'_>) -> Result<()> {
+    let scene: &Scene = u.choose(scenes())?;
+    let seen = [scene.under_way.as_slice(), &scene.from_victim, &scene.past].concat();
+    let mut victim = scene.victim.restore(u.int_in_range(0..=3)?);
+    let mut under_way = scene.under_way.clone();
+    let mut steps = 0;
+    while !u.is_empty() && steps < 8 {
+        steps += 1;
+        match u.int_in_range(0..=9u8)? {
+            0 if !under_way.is_empty() => {
+                let at = u.choose_index(under_way.len())?;
+                victim.receive(&under_way.remove(at));
+            }
+            1 if !seen.is_empty() => victim.receive(u.choose(&seen)?),
+            2 => victim.receive(&String::from_utf8_lossy(u.bytes(u.len().min(60))?)),
+            3 => victim.restart(),
+            4 => {
+                victim.now = victim.now.plus(u.int_in_range(0..=30)?);
+                victim.act(|session, cx| session.tick(cx));
+            }
+            _ if !seen.is_empty() => {
+                let line = u.choose(&seen)?;
+                mutation::lines(u, line, &seen)?.iter().for_each(|line| victim.receive(line));
+            }
+            _ => {}
+        }
+    }
+    if under_way != scene.under_way || has_changed(scene, &mut victim) {
+        scene.assert_goes_on(victim, &under_way);
+    }
+    Ok(())
+}
+
+/// Whether what comes next can differ from what comes if nobody disturbs them. Complaints anybody can send.
+fn has_changed(scene: &Scene, victim: &mut Client) -> bool {
+    let saved = victim.save();
+    saved.session != scene.victim.session
+        || saved.account != scene.victim.account
+        || saved.now != scene.victim.now
+        || victim.heard().next().is_some()
+        || victim.sent.iter().any(|line| !line.starts_with("?OTR Error:"))
+}
