@@ -9,6 +9,7 @@ mod tests;
 use zeroize::Zeroizing;
 
 use crate::channel::{Content, ExtraKey, Flags, Sealing, Times};
+use crate::crypto::mac::Mac;
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::ratchet::keys::{ChainKey, MacKey};
@@ -191,7 +192,7 @@ impl Channel {
         message_key.encipher(&mut plaintext);
         w.data(&plaintext);
         let authenticator = mac_key.authenticate(w.as_slice());
-        w.bytes(&authenticator);
+        authenticator.write(&mut w);
         let revealed: Vec<u8> =
             keys.reveal.iter().chain(&also_reveal).flat_map(|key| *key.reveal()).collect();
         w.data(&revealed);
@@ -218,7 +219,7 @@ impl<'a> DataMessage<'a> {
         }
         let ciphertext = r.data("encrypted message")?;
         let sections = r.since(0);
-        let authenticator = r.chunk("authenticator")?;
+        let authenticator = Mac::read(r)?;
         if r.data("old MAC keys")?.len() % 64 != 0 {
             return Err(WireError::Illegal("length of old MAC keys"));
         }
@@ -237,6 +238,6 @@ impl<'a> DataMessage<'a> {
 #[cfg(test)]
 impl DataMessage<'_> {
     pub(crate) fn is_authentic(&self, key: &MacKey) -> bool {
-        key.verify(self.sealed.sections, self.sealed.authenticator)
+        key.verify(self.sealed.sections, &self.sealed.authenticator)
     }
 }

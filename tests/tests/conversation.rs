@@ -209,6 +209,28 @@ fn disconnecting_ends_it_for_both_and_nothing_goes_out_in_clear_by_accident() {
 }
 
 #[test]
+fn an_ended_conversation_can_be_started_again_by_either_side() {
+    let (mut alice, mut bob) = talking();
+    for who_ends in 0..2 {
+        for who_starts in 0..2 {
+            let [mut ends, mut starts] = [&mut alice, &mut bob];
+            if who_ends == 1 {
+                std::mem::swap(&mut ends, &mut starts);
+            }
+            ends.act(|session, cx| session.end(cx));
+            deliver(ends, starts);
+            if who_starts == 1 {
+                std::mem::swap(&mut ends, &mut starts);
+            }
+            // A query, which reaches somebody whose conversation has ended.
+            starts.act(|session, cx| session.start(cx));
+            deliver(ends, starts);
+            assert_same_conversation(ends, starts);
+        }
+    }
+}
+
+#[test]
 fn what_was_sent_before_the_end_and_arrives_after_it_is_read() {
     let (mut alice, mut bob) = talking();
     let late = alice.line("sent before the end");

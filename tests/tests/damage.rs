@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use otrv4::{Event, Reject};
 use otrv4_tests::{Person, assert_same_conversation, deliver, talking};
 
 fn binary(line: &str) -> Vec<u8> {
@@ -133,19 +134,46 @@ fn a_damaged_data_message_stores_nothing_and_can_still_be_read() {
 fn forged_counters_are_refused_without_work_that_stays() {
     let (mut alice, mut bob) = talking();
     let line = alice.line("first");
-    let before = bob.state();
+    bob.receive(&line);
+    let line = alice.line("second");
+    deliver_forged_counters(&mut bob, &line, 1);
+    assert_eq!(bob.receive(&line).heard(), ["second"]);
+}
+
+#[test]
+fn forged_counters_in_a_new_ratchet_are_refused_without_work_that_stays() {
+    let (mut alice, mut bob) = talking();
+    let line = alice.line("first");
+    bob.receive(&line);
+    let line = bob.line("turn");
+    alice.receive(&line);
+    let line = alice.line("second");
+    deliver_forged_counters(&mut bob, &line, 0);
+    assert_eq!(bob.receive(&line).heard(), ["second"]);
+}
+
+/// Delivers a data message with other counters. What is farther ahead than a chain may be walked is refused for that: its
+/// MAC was not even looked at. `next` is the `j` that comes next in its chain.
+fn deliver_forged_counters(to: &mut Person, line: &str, next: u32) {
+    let before = to.state();
+    to.told();
     // pn, i and j: four bytes each from byte 12 on.
     for at in [12, 16, 20] {
         for forged in [1u32, 3, 999, 1000, 1001, 1_000_000, u32::MAX] {
-            let mut message = binary(&line);
+            let mut message = binary(line);
+            if message[at..at + 4] == forged.to_be_bytes() {
+                continue;
+            }
             message[at..at + 4].copy_from_slice(&forged.to_be_bytes());
-            bob.receive(&armoured(&message));
-            assert_eq!(bob.state(), before);
-            assert_eq!(bob.heard(), [""; 0]);
+            to.receive(&armoured(&message));
+            assert_eq!(to.state(), before);
+            let told = to.told();
+            let [Event::Rejected { reason, .. }] = told[..] else { panic!("{told:?}") };
+            let too_far = at == 20 && forged > next + 1000;
+            assert_eq!(reason == Reject::TooFarAhead, too_far, "{forged} at {at}: {reason:?}");
         }
     }
-    bob.take();
-    assert_eq!(bob.receive(&line).heard(), ["first"]);
+    to.take();
 }
 
 #[test]

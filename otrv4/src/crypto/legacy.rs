@@ -12,7 +12,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 use sha2::digest::Digest;
-use subtle::ConstantTimeEq;
 
 use super::secret::Secret;
 
@@ -64,11 +63,6 @@ pub(crate) fn aes128_ctr(key: &[u8; 16], counter_top: [u8; 8], data: &mut [u8]) 
     Ctr128BE::<Aes128>::new(key.into(), &counter.into()).apply_keystream(data);
 }
 
-/// Whether two MACs are the same, in constant time.
-pub(crate) fn macs_equal(a: &[u8; 20], b: &[u8; 20]) -> bool {
-    a.ct_eq(b).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,17 +109,6 @@ mod tests {
                 let key: [u8; 20] = array(&message["mac_key"]);
                 assert_eq!(sha1(&[&array::<16>(&message["enc_key"])]), key);
             }
-        }
-    }
-
-    #[test]
-    fn macs_are_equal_when_every_byte_is() {
-        let mac = [7; 20];
-        assert!(macs_equal(&mac, &[7; 20]));
-        for at in 0..20 {
-            let mut other = mac;
-            other[at] ^= 0x80;
-            assert!(!macs_equal(&mac, &other));
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod dsa;
 pub(crate) mod ed448;
 pub(crate) mod kdf;
 pub(crate) mod legacy;
+pub(crate) mod mac;
 mod modp;
 pub(crate) mod ring;
 pub(crate) mod secret;

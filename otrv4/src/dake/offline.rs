@@ -2,7 +2,6 @@
 //! Spec: otrv4.md "Non-interactive Deniable Authenticated Key Exchange (DAKE)". Used by [`crate::session`].
 
 use rand_core::CryptoRng;
-use subtle::ConstantTimeEq;
 
 use super::transcript::{Side, Transcript};
 use super::{EphemeralKeys, Established, Mode, Ssid, Us};
@@ -10,6 +9,7 @@ use crate::client_profile::{ClientProfile, VerifiedClientProfile};
 use crate::crypto::dh3072::DhPublic;
 use crate::crypto::ed448::Point;
 use crate::crypto::kdf::{Usage, hcmac, kdf};
+use crate::crypto::mac::Mac;
 use crate::crypto::ring::{self, RingSignature, RingUse};
 use crate::crypto::secret::Secret;
 use crate::keys::SharedPrekey;
@@ -66,7 +66,7 @@ pub(crate) fn start(
     keys.dh.public().write(&mut w);
     sigma.write(&mut w);
     w.int(prekey.id());
-    w.bytes(&auth_mac(&tmp_k, &t));
+    auth_mac(&tmp_k, &t).write(&mut w);
     keys.first_ecdh.public().write(&mut w);
     keys.first_dh.public().write(&mut w);
 
@@ -91,7 +91,7 @@ pub(crate) struct NonInteractiveAuth {
     pub(super) dh: DhPublic,
     pub(super) sigma: RingSignature,
     pub(super) prekey_id: u32,
-    pub(super) auth_mac: [u8; 64],
+    pub(super) auth_mac: Mac<64>,
     pub(super) first_ecdh: Point,
     pub(super) first_dh: DhPublic,
 }
@@ -113,7 +113,7 @@ impl NonInteractiveAuth {
             dh: DhPublic::read(r, "A")?,
             sigma: RingSignature::read(r)?,
             prekey_id: r.int("prekey id")?,
-            auth_mac: r.array("Auth MAC")?,
+            auth_mac: Mac::read(r)?,
             first_ecdh: Point::read(r, "first ECDH key")?,
             first_dh: DhPublic::read(r, "first DH key")?,
         };
@@ -167,7 +167,7 @@ impl NonInteractiveAuth {
                     },
                 };
                 let t = transcript.non_interactive(shared_prekey.public());
-                if !bool::from(auth_mac(&tmp_k, &t).ct_eq(&self.auth_mac)) {
+                if !auth_mac(&tmp_k, &t).matches(&self.auth_mac) {
                     continue;
                 }
                 // RVrf({F_b, H_a, Y}, sigma, t)
@@ -198,9 +198,9 @@ fn tmp_k(
 }
 
 /// `Auth MAC = HCMAC(usage_auth_MAC || KDF(usage_auth_MAC_key || tmp_k, 64) || t, 64)`
-fn auth_mac(tmp_k: &Secret<64>, t: &[u8]) -> [u8; 64] {
+fn auth_mac(tmp_k: &Secret<64>, t: &[u8]) -> Mac<64> {
     let key: Secret<64> = kdf(Usage::AuthMacKey, &[tmp_k.as_bytes()]);
-    hcmac(Usage::AuthMac, &[key.as_bytes(), t])
+    Mac::new(hcmac(Usage::AuthMac, &[key.as_bytes(), t]))
 }
 
 #[cfg(test)]
@@ -217,7 +217,8 @@ mod tests {
             let (ecdh, d, h) = (secret("K_ecdh"), secret("ECDH_x_shared_prekey"), secret("ECDH_x_H_b"));
             let tmp_k = tmp_k(&ecdh, &d, &h, &brace);
             assert_eq!(tmp_k.as_bytes(), &array(&v.outputs["tmp_k"]), "{}", v.name);
-            assert_eq!(auth_mac(&tmp_k, &bytes(&v.inputs["t"])), array(&v.outputs["auth_mac"]), "{}", v.name);
+            let recorded = Mac::new(array(&v.outputs["auth_mac"]));
+            assert!(auth_mac(&tmp_k, &bytes(&v.inputs["t"])).matches(&recorded), "{}", v.name);
             let k = MixedSecret::from_tmp_k(&tmp_k);
             assert_eq!(k.ssid(), array(&v.outputs["SSID"]), "{}", v.name);
         }

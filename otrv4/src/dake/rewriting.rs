@@ -41,7 +41,7 @@ impl NonInteractiveAuth {
         ecdh.write(w);
         dh.write(w);
         sigma.write(w);
-        w.int(*prekey_id).bytes(auth_mac);
+        auth_mac.write(w.int(*prekey_id));
         first_ecdh.write(w);
         first_dh.write(w);
     }

@@ -2,10 +2,11 @@
 //! each under a MAC of the exchange.
 //! Spec: otrv4-prekey-server.md "Prekey Publication Message" to "Failure Message".
 
-use super::exchange::{Mac, SessionKeys, Usage, hash};
+use super::exchange::{SessionKeys, Usage, hash};
 use super::messages::{read_head, write_head};
 use super::proofs::{DhProof, EcdhProof};
 use crate::client_profile::{ClientProfile, MAX_PROFILE};
+use crate::crypto::mac::Mac;
 use crate::prekey::PrekeyMessage;
 use crate::prekey_profile::PrekeyProfile;
 use crate::wire::{InstanceTag, Reader, WireError, Writer};
@@ -42,7 +43,7 @@ pub(super) fn storage_information(keys: &SessionKeys) -> Vec<u8> {
     w.finish()
 }
 
-fn storage_information_mac(keys: &SessionKeys) -> Mac {
+fn storage_information_mac(keys: &SessionKeys) -> Mac<64> {
     keys.mac(Usage::StorageInfoMac, &[&[STORAGE_INFORMATION]])
 }
 
@@ -151,7 +152,7 @@ impl Body<'_> {
     /// KDF(usage_client_profile, Client Profile, 64) || J || KDF(usage_prekey_profile, Prekey Profile, 64) ||
     /// KDF(usage_mac_proofs, Proofs, 64), 64)`; the hash of an absent profile is left out, those of no prekey
     /// messages and no proofs stay.
-    fn mac(&self, keys: &SessionKeys) -> Mac {
+    fn mac(&self, keys: &SessionKeys) -> Mac<64> {
         let mut w = Writer::new();
         w.byte(PUBLICATION).byte(self.count).bytes(&hash(Usage::PrekeyMessages, &[self.prekeys]));
         for (part, usage) in
@@ -273,9 +274,7 @@ mod tests {
                 prekey_profile: prekey_profile.as_deref(),
                 proofs: &bytes(&v.inputs["proofs"]),
             };
-            assert!(
-                body.mac(&keys).matches(&Mac::read(&mut Reader::new(&bytes(&v.outputs["mac"]))).unwrap())
-            );
+            assert!(body.mac(&keys).matches(&Mac::new(array(&v.outputs["mac"]))));
             assert_eq!(body.write(&keys), bytes(&v.outputs["message"]), "{}", v.name);
         }
     }

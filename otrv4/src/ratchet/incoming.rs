@@ -7,6 +7,7 @@ use super::keys::{BraceKey, ChainKey, ExtraSymmKey, MacKey, MessageKey, RootKey}
 use crate::Reject;
 use crate::crypto::dh3072::DhPublic;
 use crate::crypto::ed448::Point;
+use crate::crypto::mac::Mac;
 
 /// Where a message stands: the fields of its header, as received.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Position<'a> {
 /// A message as it came: what the MAC covers, the MAC, and the ciphertext in it.
 pub(crate) struct Sealed<'a> {
     pub(crate) sections: &'a [u8],
-    pub(crate) authenticator: &'a [u8; 64],
+    pub(crate) authenticator: Mac<64>,
     pub(crate) ciphertext: &'a [u8],
 }
 
@@ -38,7 +39,7 @@ impl Sealed<'_> {
         way: Way,
     ) -> Result<Opened<'a>, Reject> {
         let mac_key = key.mac_key();
-        if !mac_key.verify(self.sections, self.authenticator) {
+        if !mac_key.verify(self.sections, &self.authenticator) {
             return Err(Reject::Forged);
         }
         let mut plaintext = Zeroizing::new(self.ciphertext.to_vec());

@@ -4,9 +4,9 @@
 
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
-use subtle::ConstantTimeEq;
 
 use crate::crypto::kdf::{OTRV4, Usage, derive, hcmac, hwc, kdf};
+use crate::crypto::mac::Mac;
 use crate::crypto::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -201,13 +201,13 @@ impl ExtraSymmKey {
 
 impl MacKey {
     /// `Authenticator = HCMAC(usage_authenticator || MKmac || data_message_sections, 64)`
-    pub(crate) fn authenticate(&self, sections: &[u8]) -> [u8; 64] {
-        hcmac(Usage::Authenticator, &[self.0.as_bytes(), sections])
+    pub(crate) fn authenticate(&self, sections: &[u8]) -> Mac<64> {
+        Mac::new(hcmac(Usage::Authenticator, &[self.0.as_bytes(), sections]))
     }
 
-    /// Whether the authenticator is the right one; in constant time.
-    pub(crate) fn verify(&self, sections: &[u8], authenticator: &[u8; 64]) -> bool {
-        self.authenticate(sections).ct_eq(authenticator).into()
+    /// Whether the authenticator is the right one.
+    pub(crate) fn verify(&self, sections: &[u8], authenticator: &Mac<64>) -> bool {
+        self.authenticate(sections).matches(authenticator)
     }
 
     /// The 64 bytes, to be published.

@@ -6,7 +6,8 @@ use super::messages::SealedSignature;
 use crate::Reject;
 use crate::crypto::dh1536::Dh1536Public;
 use crate::crypto::dsa::DsaPublic;
-use crate::crypto::legacy::{aes128_ctr, hmac_sha256, macs_equal, sha256_secret};
+use crate::crypto::legacy::{aes128_ctr, hmac_sha256, sha256_secret};
+use crate::crypto::mac::Mac;
 use crate::crypto::secret::Secret;
 use crate::keys::FingerprintV3;
 use crate::wire::{Reader, WireError, Writer};
@@ -76,7 +77,7 @@ impl SignatureKeys {
         sealed: &SealedSignature,
         (theirs, ours): (&Dh1536Public, &Dh1536Public),
     ) -> Result<Signer, Reject> {
-        if !macs_equal(&self.mac(&sealed.encrypted), &sealed.mac) {
+        if !self.mac(&sealed.encrypted).matches(&sealed.mac) {
             return Err(Reject::Forged);
         }
         let mut x = sealed.encrypted.clone();
@@ -113,10 +114,10 @@ impl SignatureKeys {
     }
 
     /// "The first 160 bits of the SHA256-HMAC of the encrypted signature field (including the four-byte length)".
-    fn mac(&self, encrypted: &[u8]) -> [u8; 20] {
+    fn mac(&self, encrypted: &[u8]) -> Mac<20> {
         let mut w = Writer::new();
         w.data(encrypted);
-        *hmac_sha256(self.m2.as_bytes(), &[w.as_slice()]).first_chunk().expect("32 bytes")
+        Mac::new(*hmac_sha256(self.m2.as_bytes(), &[w.as_slice()]).first_chunk().expect("32 bytes"))
     }
 }
 

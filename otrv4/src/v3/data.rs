@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::keys::SendKeys;
 use crate::channel::Flags;
+use crate::crypto::mac::Mac;
 use crate::wire::{Header, Reader, Version, WireError, Writer};
 
 /// A data message, split but not believed: the next key is decoded only when its MAC has proved to be right.
@@ -20,7 +21,7 @@ pub(crate) struct DataMessage<'a> {
     pub(super) ciphertext: &'a [u8],
     /// What the MAC covers: "everything from the Protocol version to the end of the encrypted message".
     pub(super) sections: &'a [u8],
-    pub(super) authenticator: &'a [u8; 20],
+    pub(super) authenticator: Mac<20>,
 }
 
 impl<'a> DataMessage<'a> {
@@ -38,7 +39,7 @@ impl<'a> DataMessage<'a> {
         }
         let ciphertext = r.data("encrypted message")?;
         let sections = r.since(0);
-        let authenticator = r.chunk("authenticator")?;
+        let authenticator = Mac::read(r)?;
         if !r.data("old MAC keys")?.len().is_multiple_of(20) {
             return Err(WireError::Illegal("length of old MAC keys"));
         }
@@ -73,7 +74,8 @@ pub(super) fn write(
     w.long(*counter).data(&plaintext);
     let authenticator = session.sending.mac.authenticate(w.as_slice());
     let revealed: Vec<u8> = reveal.iter().flat_map(|key| *key.reveal()).collect();
-    w.bytes(&authenticator).data(&revealed);
+    authenticator.write(&mut w);
+    w.data(&revealed);
     w.finish()
 }
 
@@ -99,7 +101,7 @@ mod tests {
                 let (header, message) = read(&whole).expect("a data message");
                 let (secbytes, high) = (bytes(&recorded["secbytes"]), recorded["send_byte"] == 1);
                 let reader = SessionKeys::derive(&secbytes, !high);
-                assert!(reader.receiving.mac.verify(message.sections, message.authenticator));
+                assert!(reader.receiving.mac.verify(message.sections, &message.authenticator));
                 let mut plaintext = message.ciphertext.to_vec();
                 reader.receiving.aes.apply(message.counter, &mut plaintext);
                 assert_eq!(plaintext, bytes(&recorded["plaintext"]));

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{Channel, DataMessage, data};
 use crate::channel::{Flags, Sealing};
-use crate::wire::{Header, MessageType, Reader};
+use crate::wire::{Header, MessageType, Reader, Writer};
 
 impl Channel {
     pub(crate) fn seal_dishonestly(
@@ -23,7 +23,10 @@ impl Channel {
         let behind = honest.get(message.len()..)?.split_first_chunk::<20>()?.1;
         alter(&mut message);
         let authenticator = keys.session.sending.mac.authenticate(&message);
-        Some([&message, authenticator.as_slice(), behind].concat())
+        let mut w = Writer::new();
+        authenticator.write(w.bytes(&message));
+        w.bytes(behind);
+        Some(w.finish())
     }
 
     pub(crate) fn plaintext(&self, message: &DataMessage<'_>) -> Option<Vec<u8>> {

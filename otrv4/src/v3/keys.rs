@@ -139,7 +139,7 @@ impl Keys {
         let their_key = self.their_key(theirs).ok_or(Reject::UnknownRatchet)?;
         let pair = self.pairs.get(ours).get(theirs);
         let SessionKeys { receiving, extra, .. } = pair.session_keys(self.our_dh.get(ours), their_key);
-        if !receiving.mac.verify(message.sections, message.authenticator) {
+        if !receiving.mac.verify(message.sections, &message.authenticator) {
             return Err(Reject::Forged);
         }
         if pair.opened.as_ref().is_some_and(|last| message.counter <= last.counter) {

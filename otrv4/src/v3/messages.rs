@@ -4,6 +4,7 @@
 //! Each `read` begins behind the header and ends with the message.
 
 use crate::crypto::dh1536::Dh1536Public;
+use crate::crypto::mac::Mac;
 use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, WireError, Writer};
 
 /// Commits to a key without showing it.
@@ -20,7 +21,7 @@ pub(crate) struct DhCommit {
 pub(crate) struct DhKey(pub(super) Dh1536Public);
 
 /// Shows the key behind a D-H Commit, and who sends it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct RevealSignature {
     /// The key that `g^x` was encrypted with; no secret any more.
     pub(super) r: [u8; 16],
@@ -28,14 +29,14 @@ pub(crate) struct RevealSignature {
 }
 
 /// Shows who sends it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Signature(pub(super) SealedSignature);
 
 /// "Encrypted signature" (DATA) and "MAC'd signature" (20 bytes).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct SealedSignature {
     pub(super) encrypted: Vec<u8>,
-    pub(super) mac: [u8; 20],
+    pub(super) mac: Mac<20>,
 }
 
 impl DhCommit {
@@ -101,11 +102,12 @@ impl Signature {
 
 impl SealedSignature {
     fn read(r: &mut Reader<'_>) -> Result<Self, WireError> {
-        Ok(Self { encrypted: r.data("encrypted signature")?.to_vec(), mac: r.array("MAC'd signature")? })
+        Ok(Self { encrypted: r.data("encrypted signature")?.to_vec(), mac: Mac::read(r)? })
     }
 
     pub(super) fn write(&self, w: &mut Writer) {
-        w.data(&self.encrypted).bytes(&self.mac);
+        w.data(&self.encrypted);
+        self.mac.write(w);
     }
 }
 
@@ -179,7 +181,7 @@ mod tests {
             let reveal = RevealSignature::read(&mut r).expect("a Reveal Signature message");
             assert_eq!(reveal.r, array(&session.only("dh_commit")["r"]));
             assert_eq!(reveal.signature.encrypted, bytes(&recorded["enc"]));
-            assert_eq!(reveal.signature.mac, array(&recorded["mac"]));
+            assert!(reveal.signature.mac.matches(&Mac::new(array(&recorded["mac"]))));
             assert_eq!(again(header, |w| reveal.write(w)), whole);
 
             let recorded = session.only("signature");
@@ -187,7 +189,7 @@ mod tests {
             let (header, mut r) = fields(&whole);
             let signature = Signature::read(&mut r).expect("a Signature message");
             assert_eq!(signature.0.encrypted, bytes(&recorded["enc"]));
-            assert_eq!(signature.0.mac, array(&recorded["mac"]));
+            assert!(signature.0.mac.matches(&Mac::new(array(&recorded["mac"]))));
             assert_eq!(again(header, |w| signature.0.write(w)), whole);
         }
     }
@@ -228,7 +230,7 @@ mod tests {
             let mut w = Writer::new();
             w.data(&vec![7; length]).data(b"").bytes(&[0; 20]);
             let read = RevealSignature::read(&mut Reader::new(w.as_slice()));
-            assert_eq!(read, Err(WireError::Illegal("length of the revealed key")));
+            assert_eq!(read.err(), Some(WireError::Illegal("length of the revealed key")));
         }
     }
 }

@@ -2,7 +2,8 @@
 //! Spec: OTRv3 "Computing AES keys, MAC keys, and the secure session id", "Extra symmetric key". Used by [`super::keys`]
 //! and by the channel.
 
-use crate::crypto::legacy::{aes128_ctr, hmac_sha1, macs_equal, sha1_secret, sha256_secret};
+use crate::crypto::legacy::{aes128_ctr, hmac_sha1, sha1_secret, sha256_secret};
+use crate::crypto::mac::Mac;
 use crate::crypto::secret::Secret;
 use crate::wire::{Reader, WireError, Writer};
 
@@ -64,13 +65,13 @@ impl AesKey {
 
 impl MacKey {
     /// SHA1-HMAC "of everything from the Protocol version to the end of the encrypted message".
-    pub(super) fn authenticate(&self, sections: &[u8]) -> [u8; 20] {
-        hmac_sha1(self.0.as_bytes(), &[sections])
+    pub(super) fn authenticate(&self, sections: &[u8]) -> Mac<20> {
+        Mac::new(hmac_sha1(self.0.as_bytes(), &[sections]))
     }
 
-    /// Whether the authenticator is the right one; in constant time.
-    pub(super) fn verify(&self, sections: &[u8], authenticator: &[u8; 20]) -> bool {
-        macs_equal(&self.authenticate(sections), authenticator)
+    /// Whether the authenticator is the right one.
+    pub(super) fn verify(&self, sections: &[u8], authenticator: &Mac<20>) -> bool {
+        self.authenticate(sections).matches(authenticator)
     }
 
     /// A copy, to be revealed when the pair is gone.

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{Channel, DataMessage};
 use crate::channel::{Flags, Sealing};
-use crate::wire::{Header, Reader};
+use crate::wire::{Header, Reader, Writer};
 
 impl Channel {
     pub(crate) fn seal_dishonestly(
@@ -21,7 +21,10 @@ impl Channel {
         let behind = honest.get(message.len()..)?.split_first_chunk::<64>()?.1;
         alter(&mut message);
         let authenticator = chain.message_key().mac_key().authenticate(&message);
-        Some([&message, authenticator.as_slice(), behind].concat())
+        let mut w = Writer::new();
+        authenticator.write(w.bytes(&message));
+        w.bytes(behind);
+        Some(w.finish())
     }
 
     pub(crate) fn plaintext(&self, message: &DataMessage<'_>) -> Option<Vec<u8>> {

@@ -51,7 +51,8 @@ impl Keys {
             .write(&mut w);
         w.byte(0).int(self.our_keyid - 1).int(self.their_keyid).mpi(next).long(self.sent + 1).data(b"");
         let authenticator = session.sending.mac.authenticate(w.as_slice());
-        w.bytes(&authenticator).data(b"");
+        authenticator.write(&mut w);
+        w.data(b"");
         w.finish()
     }
 }

@@ -1,0 +1,144 @@
+//! The other end: our library, as the correspondent of the program under test.
+
+use std::collections::VecDeque;
+
+use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::wire::{InstanceTag, Padding, Version, Versions};
+use otrv4::{
+    Account, ContactKey, Context, Event, Lifetimes, Output, Policy, Protection, Refused, Session, Timestamp,
+};
+
+/// When cases begin.
+pub(crate) const START: i64 = 1_800_000_000;
+/// The account of the program under test.
+pub(crate) const THEM: &str = "bob@example.org";
+/// Ours.
+pub(crate) const US: &str = "alice@example.org";
+
+/// One client of ours.
+pub(crate) struct Correspondent {
+    pub(crate) account: Account,
+    pub(crate) session: Session,
+    pub(crate) now: Timestamp,
+    /// What it wants on the network.
+    pub(crate) sent: VecDeque<String>,
+    /// What it was told.
+    pub(crate) events: Vec<Event>,
+}
+
+impl Correspondent {
+    /// It speaks these versions and no others.
+    pub(crate) fn new(versions: &[Version]) -> Self {
+        let now = Timestamp::from_unix(START);
+        let account = Account::new(US, ForgingSecret::Destroy, Lifetimes::default(), &mut rng(), now);
+        let allow_v2 = versions.contains(&Version::V2);
+        let newer = versions.iter().filter(|version| **version != Version::V2);
+        let versions = newer.fold(Versions::EMPTY, |all, version| all.with(version.number()));
+        let policy =
+            Policy { versions, allow_v2, padding: Padding::Off, heartbeat_after: None, ..Policy::default() };
+        let session = Session::new(THEM, policy);
+        let mut us = Self { account, session, now, sent: VecDeque::new(), events: Vec::new() };
+        if allow_v2 || versions.contains(3) {
+            us.account.set_v3_key(Some(v3_key()), &mut rng(), now);
+        }
+        us
+    }
+
+    /// Does something, and performs the outputs.
+    pub(crate) fn act(&mut self, act: impl FnOnce(&mut Session, &mut Context<'_>) -> Vec<Output>) {
+        _ = self.attempt(|session, cx| Ok(act(session, cx)));
+    }
+
+    /// The same, where it may be refused.
+    pub(crate) fn attempt(
+        &mut self,
+        act: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, Refused>,
+    ) -> Result<(), Refused> {
+        let mut rng = rng();
+        let mut cx = Context { account: &mut self.account, rng: &mut rng, now: self.now };
+        for output in act(&mut self.session, &mut cx)? {
+            match output {
+                Output::Send(line) => self.sent.push_back(line),
+                Output::Event(event) => self.events.push(event),
+                Output::Save => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A line from the network.
+    pub(crate) fn receive(&mut self, line: &str) {
+        self.act(|session, cx| session.receive(cx, line));
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, seconds: i64) {
+        self.now = self.now.plus(seconds);
+        self.act(|session, cx| session.tick(cx));
+    }
+
+    /// The lines for the network, taken.
+    pub(crate) fn take(&mut self) -> Vec<String> {
+        self.sent.drain(..).collect()
+    }
+
+    /// The decrypted texts, taken with all other events.
+    pub(crate) fn heard(&mut self) -> Vec<String> {
+        let texts = self.events.drain(..).filter_map(|event| match event {
+            Event::Message { text, .. } => Some(text),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    /// Whether something of the kind was told.
+    pub(crate) fn was_told(&self, kind: impl Fn(&Event) -> bool) -> bool {
+        self.events.iter().any(kind)
+    }
+
+    /// The running conversations.
+    pub(crate) fn channels(&self) -> Vec<Channel> {
+        let channels = self.session.instances().filter_map(|instance| match instance.protection {
+            Protection::Encrypted { version, fingerprint, ssid, .. } => {
+                Some(Channel { with: instance.tag, version, fingerprint, ssid: ssid.to_string() })
+            }
+            Protection::None | Protection::Finished => None,
+        });
+        channels.collect()
+    }
+
+    /// The tag by which they know us in this version.
+    pub(crate) fn tag(&self, version: Version) -> InstanceTag {
+        if version == Version::V2 { InstanceTag::V2 } else { self.account.tag() }
+    }
+
+    /// Our fingerprint in this version, in hexadecimal.
+    pub(crate) fn fingerprint(&self, version: Version) -> String {
+        match (version, self.account.v3_key()) {
+            (Version::V4, _) | (_, None) => self.account.fingerprint().to_string(),
+            (_, Some(key)) => key.fingerprint().to_string(),
+        }
+    }
+}
+
+/// A running conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Channel {
+    pub(crate) with: InstanceTag,
+    pub(crate) version: Version,
+    pub(crate) fingerprint: ContactKey,
+    pub(crate) ssid: String,
+}
+
+/// The system's generator.
+#[allow(clippy::disallowed_types, reason = "this program is the library's caller")]
+pub(crate) fn rng() -> impl rand_core::CryptoRng {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}
+
+/// A published key of version 3, for tests only: making one takes longer than a case.
+fn v3_key() -> DsaKey {
+    let file = otrv4::libotr::read_private_keys(include_bytes!("../v3-test.key"));
+    let keys = file.unwrap_or_default();
+    keys.into_iter().next().map(|(_, key)| key).expect("a key file with one key")
+}
