@@ -62,8 +62,9 @@ impl Client {
         saves
     }
 
-    /// Takes a line from the network. Unless something had to be saved, nothing has changed.
+    /// Takes a line from the network, after what is due. Unless something had to be saved, nothing has changed.
     pub(super) fn receive(&mut self, line: &str) {
+        self.act(|session, cx| session.tick(cx));
         let before = (self.session.save(), self.account.save());
         let saves = self.act(|session, cx| session.receive(cx, line));
         if !saves {
