@@ -19,6 +19,7 @@
 mod ake;
 mod begin;
 mod channel;
+mod cheat;
 mod data;
 pub(crate) mod dishonest;
 mod due;
