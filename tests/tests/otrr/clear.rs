@@ -126,6 +126,33 @@ fn what_otrr_lets_expire_is_ended_on_both_sides() {
     assert_eq!(alice.refused("by accident"), Refused::Ended);
 }
 
+#[test]
+fn a_client_of_otrr_that_starts_afresh_is_another_one_and_our_query_brings_it_in() {
+    for version in BOTH {
+        let (mut alice, mut bob) = strangers(version, Theirs::empty());
+        begin(&mut alice, &mut bob, version);
+        let (_, mut bob) = strangers(version, Theirs::empty());
+        let line = alice.line("lost");
+        let refused = bob.try_receive(&line);
+        assert!(matches!(refused, Err(OTRError::MessageForOtherInstance)), "{refused:?}");
+        alice.act(|session, cx| session.start(cx));
+        deliver(&mut alice, &mut bob);
+        let told = bob.told();
+        let [UserMessage::ConfidentialSessionStarted(with)] = told[..] else { panic!("{told:?}") };
+        bob.with = with;
+        let tag = bob.account.instance_tag();
+        let channels = alice.channels();
+        let (tag, ..) = channels.iter().find(|(with, ..)| with.get() == tag).expect("a conversation");
+        let told = alice.told();
+        assert!(matches!(&told[..], [Event::Secure { .. }, Event::ChangedFingerprint { .. }]), "{told:?}");
+        alice.act(|session, cx| session.send(cx, Some(*tag), TEXT).expect("may be sent"));
+        bob.say(TEXT);
+        deliver(&mut alice, &mut bob);
+        assert_eq!(bob.read(), [TEXT]);
+        assert_eq!(alice.told(), [Event::Message { from: *tag, text: TEXT.into() }]);
+    }
+}
+
 /// otrr asks, so that an Identity message of its own stays possible. NO SECOND SESSION
 fn begin(ours: &mut Person, theirs: &mut Otrr, version: Version) {
     theirs.session().query().expect("a version is allowed");
