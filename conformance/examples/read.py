@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks vectors of three kinds of layers by conformance/README.md alone: no code of this project, no library.
+"""Checks vectors of three layers by what conformance/README.md says: no code of this project, no library.
 
     python3 conformance/examples/read.py conformance/vectors
 """

@@ -1,5 +1,5 @@
 //! The vector files: each is as the schema says, our library agrees with all of them, and a reader in another language
-//! that knows the README only does, too.
+//! does, too.
 
 use std::collections::BTreeSet;
 use std::fs;
