@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::libotr::read_private_keys;
 use otrv4::wire::{InstanceTag, Padding, Version, Versions};
 use otrv4::{
     Account, ContactKey, Context, Event, Lifetimes, Output, Policy, Protection, Refused, Session, Timestamp,
@@ -29,7 +30,11 @@ pub(crate) struct Correspondent {
 impl Correspondent {
     /// It speaks these versions and no others.
     pub(crate) fn new(versions: &[Version]) -> Self {
-        let now = Timestamp::from_unix(START);
+        Self::at(Timestamp::from_unix(START), versions)
+    }
+
+    /// The same with another clock.
+    pub(crate) fn at(now: Timestamp, versions: &[Version]) -> Self {
         let account = Account::new(US, ForgingSecret::Destroy, Lifetimes::default(), &mut rng(), now);
         let allow_v2 = versions.contains(&Version::V2);
         let newer = versions.iter().filter(|version| **version != Version::V2);
@@ -138,7 +143,13 @@ pub(crate) fn rng() -> impl rand_core::CryptoRng {
 
 /// A published key of version 3, for tests only: making one takes longer than a case.
 fn v3_key() -> DsaKey {
-    let file = otrv4::libotr::read_private_keys(include_bytes!("../v3-test.key"));
-    let keys = file.unwrap_or_default();
-    keys.into_iter().next().map(|(_, key)| key).expect("a key file with one key")
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../vectors/v3-keys.json")).unwrap_or_default();
+    let files = file["vectors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|vector| vector["inputs"]["file"].as_str());
+    let mut keys = files.filter_map(|file| read_private_keys(file.as_bytes()).ok()).flatten();
+    keys.next().map(|(_, key)| key).expect("the vectors have a key file with a key")
 }

@@ -3,9 +3,12 @@
 mod check;
 mod conversation;
 mod correspondent;
+mod illegal;
+mod message;
 mod report;
 mod stop;
 mod subject;
+mod vectors;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,6 +30,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Check our own library against the test vectors
+    Vectors {
+        /// Only vectors whose name contains this
+        #[arg(long, value_name = "PART")]
+        filter: Option<String>,
+    },
     /// Drive a program that speaks the line protocol of conformance/PIPE.md; exit status 1 if it fails a case
     ///
     /// Each case starts the program anew, talks to it as its correspondent and carries the lines between the two, in order,
@@ -58,6 +67,7 @@ struct CheckArguments {
 
 fn main() -> ExitCode {
     let passed = match Arguments::parse().command {
+        Command::Vectors { filter } => vectors::run(filter.as_deref().unwrap_or_default()),
         Command::Check(arguments) => check(arguments),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,5 +1,7 @@
-//! The primitives under names that the benchmarks can call. Not part of the interface: nothing here is stable, and no
+//! The primitives under names that the benchmarks and the programs of `conformance/` can call. Not part of the interface: nothing here is stable, and no
 //! application needs it.
+
+pub mod over_bytes;
 
 use rand_core::CryptoRng;
 

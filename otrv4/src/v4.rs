@@ -131,6 +131,18 @@ impl Channel {
         self.ratchet.take_opened_mac_keys()
     }
 
+    /// For whoever tests others: the next message's authenticator, over any sections. The message's key is spent.
+    pub(crate) fn cheat_authenticator(
+        &mut self,
+        rng: &mut dyn rand_core::CryptoRng,
+        sections: &[u8],
+    ) -> Vec<u8> {
+        let key = self.ratchet.next_to_send(rng).chain.message_key().mac_key();
+        let mut w = Writer::new();
+        key.authenticate(sections).write(&mut w);
+        w.finish()
+    }
+
     pub(crate) fn save(&self, w: &mut Writer) {
         let Self { ratchet, mode, ssid, fingerprint, times, smp, smp_question } = self;
         ratchet.save(w);

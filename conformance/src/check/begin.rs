@@ -198,7 +198,7 @@ fn they_begin_offline(bench: &Bench<'_>) -> Step {
     c.lives()
 }
 
-fn read_ensemble(text: &str) -> Step<PrekeyEnsemble> {
+pub(super) fn read_ensemble(text: &str) -> Step<PrekeyEnsemble> {
     // The armour of OTR is base64 between two marks.
     let bytes = otrv4::wire::unarmour(&format!("?OTR:{text}.")).unwrap_or_default();
     match PrekeyEnsemble::read(&mut Reader::new(&bytes)) {
@@ -207,7 +207,7 @@ fn read_ensemble(text: &str) -> Step<PrekeyEnsemble> {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     let line = otrv4::wire::armour(bytes);
     line.trim_start_matches("?OTR:").trim_end_matches('.').to_owned()
 }

@@ -1,6 +1,9 @@
 //! The cases: what each is called, which section of which specification it is about, and how all are run.
 
+mod ake;
 mod begin;
+mod damage;
+mod handshake;
 mod smp;
 mod talk;
 
@@ -63,7 +66,7 @@ impl Case {
 
 /// All cases whose name contains this, in the order of the table.
 pub(crate) fn cases(part: &str) -> Vec<&'static Case> {
-    let all = [begin::CASES, talk::CASES, smp::CASES];
+    let all = [begin::CASES, talk::CASES, smp::CASES, handshake::CASES, ake::CASES, damage::CASES];
     let mut chosen: Vec<_> = all.into_iter().flatten().filter(|case| case.name().contains(part)).collect();
     chosen.sort_by_key(|case| std::cmp::Reverse(case.version.number()));
     chosen

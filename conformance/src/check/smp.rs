@@ -15,6 +15,12 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V4, "smp-different-secrets", V4_SMP, different),
     Case::new(V4, "smp-we-abort", "otrv4: The SMP State Machine", we_abort),
     Case::new(V4, "smp-they-abort", "otrv4: The SMP State Machine", they_abort),
+    Case::new(V4, "smp-bad-messages", V4_SMP, bad_first_messages),
+    Case::new(V4, "smp-out-of-order", "otrv4: The SMP State Machine", out_of_order),
+    Case::new(V4, "smp-abort-without-a-run", "otrv4: The SMP State Machine", abort_without_a_run),
+    Case::new(V3, "smp-bad-messages", V3_SMP, bad_first_messages),
+    Case::new(V3, "smp-out-of-order", "otrv3: The SMP state machine", out_of_order),
+    Case::new(V3, "smp-abort-without-a-run", "otrv3: The SMP state machine", abort_without_a_run),
     Case::new(V3, "smp-we-ask", V3_SMP, we_ask),
     Case::new(V3, "smp-they-ask", V3_SMP, they_ask),
     Case::new(V3, "smp-without-question", V3_SMP, without_question),
@@ -128,4 +134,65 @@ fn they_abort(bench: &Bench<'_>) -> Step {
     );
     our_run(&mut c, "Again?", SECRET, SECRET, true)?;
     c.lives()
+}
+
+/// The vectors that stand in for message 1: nobody is asked, and an honest run works afterwards.
+fn bad_first_messages(bench: &Bench<'_>) -> Step {
+    let (file, kind) = match bench.version {
+        V4 => (include_str!("../../vectors/smp.json"), "smp_bad"),
+        _ => (include_str!("../../vectors/v3-smp.json"), "v3_smp_bad"),
+    };
+    let bad = crate::illegal::bad_smp_messages(file, kind)?;
+    ensure!(!bad.is_empty(), "no vectors of kind {kind}");
+    let mut c = bench.talking()?;
+    for (name, record) in bad {
+        refused(&mut c, &format!("the vector {name}"), record)?;
+    }
+    our_run(&mut c, "Where?", SECRET, SECRET, true)?;
+    c.lives()
+}
+
+/// Messages 2, 3 and 4 that nobody waits for.
+fn out_of_order(bench: &Bench<'_>) -> Step {
+    let mut c = bench.talking()?;
+    for kind in [3, 4, 5] {
+        for value in [Vec::new(), vec![0; 500], vec![0xff; 1000]] {
+            refused(&mut c, &format!("a record of type {kind} that nobody waits for"), (kind, value))?;
+        }
+    }
+    // In the middle of a run of theirs.
+    let started = c.them.obey(&format!("smp-start Where?|{SECRET}"))?;
+    c.carry(started.out())?;
+    refused(&mut c, "message 4 instead of message 2", (5, vec![1; 200]))?;
+    c.we(|session, cx| session.smp_abort(cx, None)).or(Ok(()))?;
+    let lines = c.us.take();
+    c.deliver(&lines)?;
+    our_run(&mut c, "Where?", SECRET, SECRET, true)?;
+    c.lives()
+}
+
+/// Two that answer each other's aborts would never stop.
+fn abort_without_a_run(bench: &Bench<'_>) -> Step {
+    let mut c = bench.talking()?;
+    let with = c.ours()?.with;
+    for _ in 0..3 {
+        c.us.act(|session, cx| session.cheat_records(cx, with, vec![(6, Vec::new())]));
+        let lines = c.us.take();
+        let answer = c.deliver(&lines)?;
+        ensure!(answer.out().is_empty(), "an abort is answered: {:?}", answer.lines());
+    }
+    c.lives()
+}
+
+/// A record that asks nobody, tells no result and is answered by one abort at most.
+fn refused(c: &mut Conversation, what: &str, record: (u16, Vec<u8>)) -> Step {
+    let with = c.ours()?.with;
+    c.us.act(|session, cx| session.cheat_records(cx, with, vec![record]));
+    let lines = c.us.take();
+    let answer = c.deliver(&lines)?;
+    let told = ["smp-ask", "smp-success", "smp-failure"].iter().any(|event| answer.event(event).is_some());
+    ensure!(!told && answer.out().len() <= 1, "{what} is not refused: {:?}", answer.lines());
+    answer.out().iter().for_each(|line| c.us.receive(line));
+    c.us.take();
+    Ok(())
 }

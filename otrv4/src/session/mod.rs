@@ -18,6 +18,7 @@
 mod ake;
 mod begin;
 mod channel;
+mod cheat;
 mod data;
 mod due;
 mod early;

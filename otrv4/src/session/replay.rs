@@ -1,4 +1,4 @@
-//! The recorded transcripts, replayed byte for byte: `vectors/otrv4.json`, "transcripts". Tests only.
+//! The recorded transcripts, replayed byte for byte: `conformance/vectors/transcripts.json`. Tests only.
 //!
 //! Ring signatures are the exception: ours are hedged with the message, so that they differ in every run. So are
 //! messages of SMP, whose proofs have other nonces (spec-notes/SN-015). Everything else of those messages is compared,

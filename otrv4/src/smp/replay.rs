@@ -1,4 +1,4 @@
-//! The recorded runs, replayed byte for byte: `vectors/otrv4.json`, kinds `smp` and `smp_bad`. Tests only.
+//! The recorded runs, replayed byte for byte: `conformance/vectors/smp.json`, kinds `smp` and `smp_bad`. Tests only.
 //!
 //! The recorded nonces are pruned and ours are not (spec-notes/SN-015), so the replay runs over a group that prunes
 //! them. Over our own group all points are still the recorded ones, and the other side gets the recorded messages.

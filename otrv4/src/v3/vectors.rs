@@ -1,4 +1,4 @@
-//! The recorded sessions of `vectors/otrv3.json`, for the tests of this folder.
+//! The recorded sessions of `conformance/vectors`, for the tests of this folder.
 
 use serde_json::Value;
 

@@ -1,6 +1,5 @@
-//! Conversations with another implementation: the crate `otrr`, in both roles of the interactive key exchange.
-//! Spec: otrv4.md "Interactive DAKE Overview", "Data Exchange", "Extra Symmetric Key"; in `smp`, "Socialist Millionaires
-//! Protocol (SMP)".
+//! Conversations with another implementation: the crate `otrr`, in versions 4 and 3, in both roles of the key exchange.
+//! Here: otrv4.md "Interactive DAKE Overview", "Data Exchange", "Extra Symmetric Key"; the other files say theirs.
 //!
 //! It is used as it is. What would stop a conversation is gone around, and the place says so by the fault's name:
 //!
@@ -8,18 +7,32 @@
 //! |---|---|
 //! | SYSTEM CLOCK: it asks the system for the time | our side lives in that time too |
 //! | BORROWED PROFILE: every handshake reads its profile back from the host | the host keeps it |
+//! | NEWEST ONLY: it offers the newest version that it speaks, and not the others | who does not speak that one asks |
+//! | LAST TAG: of a whitespace tag it sees the last version | an older one is asked for by a query |
+//! | BARE OFFERS: a query or a tag that names no version makes it panic | ours sends none, unless its user types one in clear |
+//! | COMMITS APART: it does not see that its Identity or D-H Commit message crosses ours, and answers ours in any case | the answer that nobody waits for is refused; there is one conversation |
 //! | NO SECOND SESSION: its Identity message stays open for ever and forbids the next | a new client for each conversation |
+//! | NOTHING WAITS: what its user types before an encrypted conversation is refused, never sent later | they type it again |
 //! | NO STORED KEYS: what a later message, or its own next ratchet, has overtaken is lost, also what follows a message that it answers by itself | delivery in order; each side reads all before it writes; an SMP that goes wrong by it ends, and is begun again |
 //! | MAC KEYS DEMANDED: it refuses a ratchet, other than the first, that begins without revealed MAC keys | nothing: ours always reveals some (spec-notes/SN-014), and it would say so if not |
+//! | COUNTER OF OLD KEYS: in version 3 it holds the counter of the first message with new keys against that of the keys before: after a turn of n > 1 messages it loses the next n; and it reads the first one twice if somebody repeats it | ours says one thing in a turn |
+//! | NO EXPIRY IN 3: conversations of version 3 never expire | nothing |
 //! | COMPLAINS ANYWAY: it reports a message as unreadable that says to ignore it if it is | the report is expected |
-//! | NO RECORDS: its application cannot send TLVs, and gets those of type 7 without a key | ours are read; the keys are compared with test vectors |
+//! | NO CODES: its error messages have none | they are shown as they are |
+//! | NO RECORDS: its application cannot send TLVs, and gets the wish for an extra key without the key | ours are read; the keys are compared with test vectors |
 //! | SMP AT ONCE: it asks its user while it reads the question | the answer is there before |
-//! | SILENT REFUSAL: it tells only its own user that SMP was declined, or that a message of it was refused | our user gives up |
-//! | ECHOED ABORTS: it answers an abort with an abort, even if nothing was under way | nothing: ours answers none, so that it ends |
+//! | SILENT REFUSAL: in version 4 it tells only its own user that SMP was declined, or that a message of it was refused | our user gives up |
+//! | ECHOED ABORTS: in version 4 it answers an abort with an abort, even if nothing was under way | nothing: ours answers none, so that it ends |
 //! | ALL FAILED: it reports an abort as a failure, and even after a success | both are expected |
 
+mod clear;
+mod fragments;
 mod peer;
 mod smp;
+mod smp_v3;
+mod start;
+mod v3;
+mod verifying;
 
 use std::collections::HashSet;
 
@@ -80,7 +93,11 @@ fn an_ended_conversation_can_be_followed_by_another_whoever_ended_it() {
 
 #[test]
 fn a_profile_with_a_dsa_key_and_short_lines_make_no_difference() {
-    let mut alice = Otrr::new("alice@example.org", "bob@example.org", Wishes { dsa: true, max_line: SHORT });
+    let mut alice = Otrr::new(
+        "alice@example.org",
+        "bob@example.org",
+        Wishes { dsa: true, max_line: SHORT, ..Wishes::default() },
+    );
     let mut bob = person("bob@example.org", "alice@example.org");
     bob.session.set_max_line(Some(SHORT)).expect("long enough");
     alice.session().query().expect("a version is allowed");
@@ -149,11 +166,11 @@ fn assert_otrr_reads_a_heartbeat(ours: &mut Person, theirs: &mut Otrr) {
 
 /// Our user ends the conversation; both see it, and otrr's user cannot write on by accident.
 fn we_end(ours: &mut Person, theirs: &mut Otrr) {
-    let with = ours.secure()[0].0;
+    let with = ours.channels()[0].0;
     ours.act(|session, cx| session.end(cx));
     assert_eq!(kinds(&deliver(ours, theirs)), ["our Data"]);
     assert_eq!(ours.told(), [Event::Ended { with, by: EndedBy::Us }]);
-    assert_eq!(ours.secure(), []);
+    assert_eq!(ours.channels(), []);
     let told = theirs.told();
     assert!(
         matches!(&told[..], [UserMessage::ConfidentialSessionFinished(_, text)] if text.is_empty()),
@@ -166,7 +183,7 @@ fn we_end(ours: &mut Person, theirs: &mut Otrr) {
 
 /// otrr's user ends the conversation; both see it, and our user cannot write on by accident.
 fn they_end(ours: &mut Person, theirs: &mut Otrr) {
-    let (with, by) = (ours.secure()[0].0, EndedBy::Them);
+    let (with, by) = (ours.channels()[0].0, EndedBy::Them);
     let ended = theirs.with;
     assert!(matches!(theirs.session().end(ended), Ok(UserMessage::Reset(tag)) if tag == ended));
     // COMPLAINS ANYWAY: our last message only reveals MAC keys, and otrr has forgotten the conversation already.
@@ -174,7 +191,7 @@ fn they_end(ours: &mut Person, theirs: &mut Otrr) {
     let told = ours.told();
     assert!(matches!(&told[..], [Event::Ended { .. }, Event::TheirError { .. }]), "{told:?}");
     assert_eq!(told[0], Event::Ended { with, by });
-    assert_eq!(ours.secure(), []);
+    assert_eq!(ours.channels(), []);
     assert_eq!(ours.refused("by accident"), Refused::Ended);
     assert!(theirs.told().is_empty());
     assert_eq!(theirs.session().status(ended), Some(ProtocolStatus::Plaintext));

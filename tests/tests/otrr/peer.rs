@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use otrr::crypto::{dsa, ed448, otr4};
-use otrr::{ProtocolStatus, UserMessage};
+use otrr::crypto::{dsa, ed448, otr, otr4};
+use otrr::{OTRError, Policy, ProtocolStatus, UserMessage};
 use otrv4::keys::ForgingSecret;
 use otrv4::wire::{Header, Line, Reader, Version, classify};
 use otrv4::{Account, ContactKey, Event, Lifetimes, Mode, Timestamp, Verification};
@@ -30,11 +30,13 @@ pub(crate) struct Otrr {
     /// The tag of our client, once it is in an encrypted conversation with it.
     pub(crate) with: u32,
     /// What it had to tell, without the nothings.
-    told: Vec<UserMessage>,
+    pub(crate) told: Vec<UserMessage>,
 }
 
 /// What may be different about a client of otrr.
 pub(crate) struct Wishes {
+    /// Which versions it speaks, and when it begins by itself.
+    pub(crate) policy: Policy,
     /// Whether its profile has an OTRv3 key and the transitional signature.
     pub(crate) dsa: bool,
     /// The longest line that it may send.
@@ -43,7 +45,14 @@ pub(crate) struct Wishes {
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { dsa: false, max_line: usize::MAX }
+        Self { policy: Policy::ALLOW_V4, dsa: false, max_line: usize::MAX }
+    }
+}
+
+impl Wishes {
+    /// What version 3 needs, with this more.
+    pub(crate) fn v3(more: Policy) -> Self {
+        Self { policy: Policy::ALLOW_V3 | more, dsa: true, ..Self::default() }
     }
 }
 
@@ -59,12 +68,9 @@ impl Otrr {
             answer: RefCell::default(),
             asked: RefCell::default(),
         });
-        let account = otrr::session::Account::new(
-            id.into(),
-            otrr::Policy::ALLOW_V4,
-            Rc::clone(&host) as Rc<dyn otrr::Host>,
-        )
-        .expect("a profile can be made");
+        let account =
+            otrr::session::Account::new(id.into(), wishes.policy, Rc::clone(&host) as Rc<dyn otrr::Host>)
+                .expect("a profile can be made");
         Self { account, host, correspondent, with: 0, told: Vec::new() }
     }
 
@@ -73,16 +79,42 @@ impl Otrr {
     }
 
     pub(crate) fn receive(&mut self, line: &str) {
-        match self.session().receive(line.as_bytes()).expect("otrr accepts what we send") {
+        self.try_receive(line).expect("otrr accepts what we send");
+    }
+
+    /// The same where it may refuse.
+    pub(crate) fn try_receive(&mut self, line: &str) -> Result<(), OTRError> {
+        match self.session().receive(line.as_bytes())? {
             UserMessage::None => {}
             message => self.told.push(message),
         }
+        Ok(())
     }
 
     pub(crate) fn say(&mut self, text: &str) {
         let with = self.with;
         let lines = self.session().send(with, text.as_bytes()).expect("may be sent");
         self.host.sent.borrow_mut().extend(lines);
+    }
+
+    /// Its client begins the handshake of a version without having been asked.
+    pub(crate) fn begin(&mut self, version: otrr::Version) {
+        self.session().initiate(&version, 0).expect("none is under way");
+    }
+
+    /// The texts that it has decrypted, and nothing else.
+    pub(crate) fn read(&mut self) -> Vec<String> {
+        let texts = self.told().into_iter().map(|message| match message {
+            UserMessage::Confidential(_, text, _) => String::from_utf8(text).expect("text"),
+            other => panic!("{other:?}"),
+        });
+        texts.collect()
+    }
+
+    /// The first thing that it told was this text, which came in clear.
+    pub(crate) fn read_in_clear(&mut self, text: &str) {
+        let told = self.told.remove(0);
+        assert!(matches!(&told, UserMessage::Plaintext(read) if read == text.as_bytes()), "{told:?}");
     }
 
     /// Its user asks ours to prove that they know a secret.
@@ -95,6 +127,14 @@ impl Otrr {
     pub(crate) fn abort_smp(&mut self) {
         let with = self.with;
         self.session().abort_smp(with).expect("a conversation");
+    }
+
+    /// The bytes of the fingerprint that it has in a version.
+    pub(crate) fn fingerprint(&self, version: Version) -> Vec<u8> {
+        match version {
+            Version::V4 => otr4::fingerprint(self.host.identity.public(), self.host.forging.public()).into(),
+            _ => otr::fingerprint(&self.host.dsa.as_ref().expect("a key of version 3").public_key()).into(),
+        }
     }
 
     /// The lines that it put on the network.
@@ -165,16 +205,23 @@ pub(crate) enum Sender {
     They,
 }
 
-/// Delivers everything in both directions until nothing is under way, and gives the lines.
+/// Delivers everything in both directions until nothing is under way, and gives the lines; otrr accepts them all.
 /// NO STORED KEYS: in the order in which they were sent.
 pub(crate) fn deliver(ours: &mut Person, theirs: &mut Otrr) -> Vec<(Sender, String)> {
-    let mut lines = Vec::new();
+    let (lines, refused) = deliver_all(ours, theirs);
+    assert!(refused.is_empty(), "otrr accepts what we send: {refused:?}");
+    lines
+}
+
+/// The same where otrr may refuse; gives why, too.
+pub(crate) fn deliver_all(ours: &mut Person, theirs: &mut Otrr) -> (Vec<(Sender, String)>, Vec<OTRError>) {
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..10 {
         let (to_them, to_us) = (ours.take(), theirs.take());
         if to_them.is_empty() && to_us.is_empty() {
-            return lines;
+            return (lines, refused);
         }
-        to_them.iter().for_each(|line| theirs.receive(line));
+        refused.extend(to_them.iter().filter_map(|line| theirs.try_receive(line).err()));
         to_us.iter().for_each(|line| _ = ours.receive(line));
         lines.extend(to_them.into_iter().map(|line| (Sender::We, line)));
         lines.extend(to_us.into_iter().map(|line| (Sender::They, line)));
@@ -185,13 +232,15 @@ pub(crate) fn deliver(ours: &mut Person, theirs: &mut Otrr) -> Vec<(Sender, Stri
 /// Names lines for comparison: whose they are, and what.
 pub(crate) fn kinds(lines: &[(Sender, String)]) -> Vec<String> {
     let kind = |line: &str| match classify(line) {
+        Line::Plain(_) => "text".into(),
+        Line::Tagged { .. } => "tagged text".into(),
         Line::Query(_) => "query".into(),
         Line::Error { .. } => "error".into(),
         Line::Fragment(Ok(_)) => "Fragment".into(),
         Line::Encoded(Ok(message)) => {
             format!("{:?}", Header::read(&mut Reader::new(&message)).expect("a header").message_type)
         }
-        other => panic!("{other:?}"),
+        other @ Line::Encoded(Err(_)) | other @ Line::Fragment(Err(_)) => panic!("{other:?}"),
     };
     let name = |(sender, line): &(Sender, String)| match sender {
         Sender::We => format!("our {}", kind(line)),
@@ -203,27 +252,33 @@ pub(crate) fn kinds(lines: &[(Sender, String)]) -> Vec<String> {
 /// Whether our side has seen keys of its correspondent before.
 pub(crate) enum Keys {
     First,
+    Same,
     Others,
 }
 
-/// Both have been told of one conversation, the same one, and each knows the other's keys, which nobody has verified.
-/// otrr does not show whose keys it has seen; what it makes of ours must be the fingerprint that we show.
-pub(crate) fn assert_same_conversation(ours: &mut Person, theirs: &mut Otrr, keys: Keys) {
-    let secure = ours.secure();
-    let [(with, fingerprint, ssid)] = secure[..] else { panic!("one conversation, not {secure:?}") };
-    assert_eq!(with.get(), theirs.account.instance_tag());
-    let their_fingerprint = otr4::fingerprint(theirs.host.identity.public(), theirs.host.forging.public());
-    assert_eq!(fingerprint.as_bytes(), &their_fingerprint);
-    let (version, mode, verification) = (Version::V4, Mode::Interactive, Verification::None);
-    let fingerprint = ContactKey::V4(fingerprint);
-    let introduced = match keys {
-        Keys::First => Event::NewFingerprint { with, fingerprint },
-        Keys::Others => Event::ChangedFingerprint { with, fingerprint },
+/// Both have been told of one conversation, the same one, and each knows the other's keys, which nobody has verified;
+/// gives its version. otrr does not show whose keys it has seen; what it makes of ours in version 4 must be the
+/// fingerprint that we show. In version 3 it is part of what SMP compares.
+pub(crate) fn assert_same_conversation(ours: &mut Person, theirs: &mut Otrr, keys: Keys) -> Version {
+    let channels = ours.channels();
+    let [(with, version, fingerprint, ssid)] = channels[..] else {
+        panic!("one conversation, not {channels:?}")
     };
-    assert_eq!(
-        ours.told(),
-        [Event::Secure { with, version, mode, fingerprint, verification, ssid }, introduced]
-    );
+    assert_eq!(with.get(), theirs.account.instance_tag());
+    assert_eq!(fingerprint.version(), version);
+    let bytes = match fingerprint {
+        ContactKey::V4(fingerprint) => fingerprint.as_bytes().to_vec(),
+        ContactKey::V3(fingerprint) => fingerprint.as_bytes().to_vec(),
+    };
+    assert_eq!(bytes, theirs.fingerprint(version));
+    let (mode, verification) = (Mode::Interactive, Verification::None);
+    let mut expected = vec![Event::Secure { with, version, mode, fingerprint, verification, ssid }];
+    match keys {
+        Keys::First => expected.push(Event::NewFingerprint { with, fingerprint }),
+        Keys::Same => {}
+        Keys::Others => expected.push(Event::ChangedFingerprint { with, fingerprint }),
+    }
+    assert_eq!(ours.told(), expected);
 
     let told = theirs.told();
     let [UserMessage::ConfidentialSessionStarted(with)] = told[..] else { panic!("{told:?}") };
@@ -236,6 +291,7 @@ pub(crate) fn assert_same_conversation(ours: &mut Person, theirs: &mut Otrr, key
     let point = |key: &otrv4::Point| ed448::Point::decode(key.as_bytes()).expect("a point to otrr too");
     let our_fingerprint = otr4::fingerprint(&point(profile.identity_key()), &point(profile.forging_key()));
     assert_eq!(ours.account.fingerprint().as_bytes(), &our_fingerprint);
+    version
 }
 
 /// What somebody says in one turn.
@@ -263,7 +319,7 @@ pub(crate) fn we_say(ours: &mut Person, theirs: &mut Otrr, texts: &[String]) -> 
 pub(crate) fn they_say(ours: &mut Person, theirs: &mut Otrr, texts: &[String]) {
     texts.iter().for_each(|text| theirs.say(text));
     deliver(ours, theirs);
-    let from = ours.secure()[0].0;
+    let from = ours.channels()[0].0;
     let heard: Vec<Event> = texts.iter().map(|text| Event::Message { from, text: text.clone() }).collect();
     assert_eq!(ours.told(), heard);
     assert!(theirs.told().is_empty());

@@ -7,7 +7,11 @@ use crate::world::files;
 
 /// A number of Alice's key as it stands in the file.
 fn number(who: &str, name: &str) -> String {
-    recorded(&format!("/keys/{who}/{name}")).to_uppercase()
+    recorded(
+        &format!("v3_dsa_key_{who}"),
+        &format!("/{}/{name}", if name == "y" { "outputs" } else { "inputs" }),
+    )
+    .to_uppercase()
 }
 
 #[test]

@@ -13,10 +13,11 @@ use crate::process::{client, run};
 use crate::world::{World, line_with};
 
 /// Of libotr's own files, A's and B's: A is alice@example.org, and knows B, who is bob@example.org.
-fn recorded(pointer: &str) -> String {
+fn recorded(name: &str, pointer: &str) -> String {
     let all: Value =
-        serde_json::from_str(include_str!("../../../../otrv4/vectors/otrv3.json")).expect("JSON");
-    all.pointer(pointer).and_then(Value::as_str).expect("a text").to_owned()
+        serde_json::from_str(include_str!("../../../../conformance/vectors/v3-keys.json")).expect("JSON");
+    let vector = all["vectors"].as_array().expect("vectors").iter().find(|vector| vector["name"] == name);
+    vector.and_then(|vector| vector.pointer(pointer)?.as_str()).expect("a text").to_owned()
 }
 
 /// What irssi 1.4.3 wrote for `/otr genkey lab`, and Profanity 0.13.1 for `/otr gen`.
@@ -26,7 +27,7 @@ const PROFANITY: &str = include_str!("profanity.key");
 const PIDGIN: [&str; 3] = ["otr.private_key", "otr.fingerprints", "otr.instance_tags"];
 
 fn keys_of(who: &str) -> String {
-    recorded(&format!("/keys/{who}/private_key_file"))
+    recorded(&format!("v3_private_key_file_{who}"), "/inputs/file")
 }
 
 /// As it is shown.
@@ -35,7 +36,7 @@ fn key(who: &str) -> String {
 }
 
 fn fingerprint(who: &str) -> String {
-    recorded(&format!("/keys/{who}/fingerprint"))
+    recorded(&format!("v3_dsa_key_{who}"), "/outputs/fingerprint")
 }
 
 fn groups(hex: &str) -> String {
@@ -62,7 +63,8 @@ fn put(folder: &Path, files: &[(&str, &str)]) {
 /// Alice's recorded files, in a folder like Pidgin's.
 fn pidgins() -> (World, PathBuf) {
     let [keys, fingerprints, tags] = PIDGIN;
-    let file = |name: &str| recorded(&format!("/files/A/{name}"));
+    let file =
+        |name: &str| recorded(&format!("v3_{}_file_A", name.trim_start_matches("otr.")), "/inputs/file");
     world_with(&[(keys, &keys_of("A")), (fingerprints, &file(fingerprints)), (tags, &file(tags))])
 }
 

@@ -182,7 +182,7 @@ mod tests {
         let file = v3_file();
         for version in ["v3", "v2"] {
             for message in &file["sessions"][version]["messages"].as_array().unwrap()[3..5] {
-                let key = key_of(&file["keys"][message["frm"].as_str().unwrap()]);
+                let key = key_of(&file["keys"][message["from"].as_str().unwrap()]);
                 assert!(bytes(&message["X"]).starts_with(key.public().bytes()));
                 let signature = key.sign_with_nonce(&bytes(&message["M"]), &array(&message["dsa_k"]));
                 assert_eq!(hex::encode(signature), message["dsa_sig"].as_str().unwrap());

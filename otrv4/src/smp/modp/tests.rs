@@ -32,7 +32,7 @@ impl Recording {
 
     fn new(file: &Value, ssid: &[u8; 8], run: &[&Value]) -> Self {
         let [initiator, responder] = [0, 1].map(|side| {
-            let key = &file["keys"][run[side]["frm"].as_str().unwrap()];
+            let key = &file["keys"][run[side]["from"].as_str().unwrap()];
             FingerprintV3::from_bytes(array(&key["fingerprint"]))
         });
         let secrets = [0, 1].map(|side| {

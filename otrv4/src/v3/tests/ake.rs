@@ -137,7 +137,7 @@ fn recorded_exchanges_are_replayed_byte_for_byte() {
         let recorded = &file["sessions"][session.name];
         let half = |who: &str| Ssid::new(ssid, recorded["ssid_bold"][who] == "first");
         assert_eq!((of_alice.ssid, of_bob.ssid), (half("A"), half("B")));
-        assert_eq!((recorded["committer"].as_str(), commit["frm"].as_str()), (Some("B"), Some("B")));
+        assert_eq!((recorded["committer"].as_str(), commit["from"].as_str()), (Some("B"), Some("B")));
         let fingerprint = |who: &str| FingerprintV3::from_bytes(array(&file["keys"][who]["fingerprint"]));
         assert_eq!((of_alice.fingerprint, of_bob.fingerprint), (fingerprint("B"), fingerprint("A")));
         assert_eq!((of_alice.their_keyid, of_bob.their_keyid), (1, 1));

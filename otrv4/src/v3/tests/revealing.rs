@@ -13,7 +13,7 @@ fn keys_are_used_and_revealed_where_libotr_used_and_revealed_its_own() {
         let mut count = 0;
         for theirs in &recorded {
             let (sender, receiver) =
-                if theirs["frm"] == "A" { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
+                if theirs["from"] == "A" { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
             let message = say(sender, "text");
             hear(receiver, &message).expect("in order");
             let DataMessage { sender_keyid, recipient_keyid, counter, .. } = data_message(&message);
