@@ -2,6 +2,7 @@
 //! and in which order.
 
 pub mod fuzzing;
+pub mod hostile;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

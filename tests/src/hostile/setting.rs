@@ -1,0 +1,79 @@
+//! Who takes part in a schedule: how many clients, with which keys and policies. Used by [`super::world`].
+
+use otrv4::Policy;
+use otrv4::session::OperationMode;
+use otrv4::wire::{Padding, Versions};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+/// What one client is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientSetting {
+    pub(crate) policy: Policy,
+    /// Its key of version 3, if it has one.
+    pub(crate) v3_key: Option<usize>,
+    pub(crate) max_line: Option<usize>,
+}
+
+/// Those of Alice, and those of Bob.
+pub(crate) fn draw(rng: &mut ChaCha8Rng) -> [Vec<ClientSetting>; 2] {
+    let (alice, bob) = match rng.random_range(0..10) {
+        0..6 => (1, 1),
+        6..8 => (1, 2),
+        8 => (2, 1),
+        _ => (2, 2),
+    };
+    let versions = match rng.random_range(0..16) {
+        0..9 => AllowedVersions::Only4,
+        9..12 => AllowedVersions::Both,
+        12..15 => AllowedVersions::Only3,
+        // It has no tags, so it is for one client on each side.
+        _ if alice + bob == 2 => AllowedVersions::Only2,
+        _ => AllowedVersions::Both,
+    };
+    let mut key = 0;
+    let mut clients = |count, of: usize| {
+        let mut client = || {
+            key += 1;
+            one(rng, versions, 2 * key + of)
+        };
+        (0..count).map(|_| client()).collect()
+    };
+    [clients(alice, 0), clients(bob, 1)]
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AllowedVersions {
+    Only4,
+    Both,
+    Only3,
+    Only2,
+}
+
+fn one(rng: &mut ChaCha8Rng, allowed: AllowedVersions, key: usize) -> ClientSetting {
+    let mut policy = match rng.random_range(0..8) {
+        0 if allowed == AllowedVersions::Only4 => Policy::standalone(),
+        _ => Policy::default(),
+    };
+    policy.versions = match allowed {
+        AllowedVersions::Only4 => Versions::V4,
+        AllowedVersions::Both => Versions::V34,
+        AllowedVersions::Only3 => Versions::V3,
+        AllowedVersions::Only2 => Versions::EMPTY,
+    };
+    let mut one_in = |n: u32| rng.random_range(0..n) == 0;
+    policy.allow_v2 = allowed == AllowedVersions::Only2;
+    policy.allow_fallback = one_in(4);
+    policy.require_encryption |= one_in(3);
+    policy.send_whitespace_tag = one_in(4);
+    policy.start_on_error = one_in(4);
+    policy.start_on_identity = !one_in(8);
+    policy.heartbeat_after = (!one_in(3)).then_some(60);
+    policy.padding = if one_in(3) { Padding::Classes } else { Padding::Off };
+    if policy.operation == OperationMode::V3Compatible && one_in(10) {
+        policy.require_interactive = true;
+    }
+    let max_line = one_in(4).then(|| rng.random_range(100..600));
+    let has_key = allowed != AllowedVersions::Only4;
+    ClientSetting { policy, v3_key: has_key.then_some(key), max_line }
+}

@@ -1,0 +1,95 @@
+//! What Mallory does with lines beyond losing and delaying them. Used by [`super::deeds`].
+
+use otrv4::{Event, Output};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+
+use super::invariants::{self, Check};
+use super::lines::{self, Message};
+use super::mallory::{self, Known};
+use super::network::Envelope;
+use super::revealed;
+use super::world::{Step, World};
+
+impl World {
+    /// A line of the past, or one of the client's own.
+    pub(crate) fn replay(&mut self, rng: &mut ChaCha8Rng, to: usize) -> Check {
+        if self.record.sent.is_empty() {
+            return Ok(());
+        }
+        let message = rng.random_range(0..self.record.sent.len());
+        let sent = &self.record.sent[message];
+        let piece = rng.random_range(0..sent.lines.len());
+        let ours = self.clients[sent.from].person == self.clients[to].person;
+        let read = sent.text.is_some_and(|(text, _)| self.model.shown.contains(&(text, to, false)));
+        if sent.message.is_some() && (ours || read) {
+            let line = sent.lines[piece].clone();
+            return self.deliver_false(rng, to, &line);
+        }
+        match ours {
+            true => Ok(()),
+            false => self.deliver(rng, Envelope { to, message, piece }),
+        }
+    }
+
+    /// A message of version 4 arrives in other pieces: it is the same message.
+    pub(crate) fn recut(&mut self, rng: &mut ChaCha8Rng) -> Check {
+        let Some(Envelope { to, message, .. }) = self.on_their_way.choose(rng).copied() else {
+            return Ok(());
+        };
+        let sent = &self.record.sent[message];
+        let Some(Message::Data4(data)) = &sent.message else { return Ok(()) };
+        let names = format!("{:08x}|{:08x}|{:08x}", rng.random::<u32>(), data.tags.0, data.tags.1);
+        let mut pieces = lines::cut(&lines::encode(&sent.bytes), &names, rng.random_range(40..400));
+        if rng.random_range(0..2) == 0 {
+            pieces.reverse();
+        }
+        let owed = self.is_owed(to, message);
+        for piece in &pieces {
+            self.summary.delivered += 1;
+            self.arrivals.note_bytes(to, piece.len(), self.now);
+            self.arrivals.note_piece(to);
+            let done = self.clients[to].receive(rng, self.now, piece);
+            self.take(rng, to, Step::Other, &done)?;
+            if done.undone || done.outputs.iter().any(|it| matches!(it, Output::Event(Event::Ended { .. }))) {
+                return Ok(());
+            }
+        }
+        match owed && pieces.len() < 30 {
+            true => {
+                invariants::what_is_owed_is_shown(&self.model, to, &self.record.sent[message], message, &[])
+            }
+            false => Ok(()),
+        }
+    }
+
+    pub(crate) fn damage(&mut self, rng: &mut ChaCha8Rng) -> Check {
+        let Some(Envelope { to, message, piece }) = self.on_their_way.choose(rng).copied() else {
+            return Ok(());
+        };
+        let line = &self.record.sent[message].lines[piece];
+        if line.is_empty() {
+            return Ok(());
+        }
+        let line = mallory::damaged(rng, line, &self.known());
+        let genuine = lines::decode(&line).and_then(|bytes| self.record.genuine(&bytes));
+        if genuine.is_some() || self.record.has_line(&line) {
+            // Only what nothing protects is another.
+            return Ok(());
+        }
+        self.deliver_false(rng, to, &line)
+    }
+
+    /// Whoever listens has the revealed keys, and writes messages with them.
+    pub(crate) fn forge(&mut self, rng: &mut ChaCha8Rng) -> Check {
+        let Some((key, message)) = self.revealed.forgeable.choose(rng).copied() else { return Ok(()) };
+        let Some(line) = revealed::forge(key, &self.record.sent[message]) else { return Ok(()) };
+        let to = rng.random_range(0..self.clients.len());
+        self.deliver_false(rng, to, &line)
+    }
+
+    pub(crate) fn known(&self) -> Known {
+        Known { tags: self.clients.iter().map(|client| client.tag()).collect() }
+    }
+}
