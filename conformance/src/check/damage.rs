@@ -70,6 +70,14 @@ fn damaged_4(bench: &Bench<'_>) -> Step {
 fn counters_4(bench: &Bench<'_>) -> Step {
     let mut c = bench.talking()?;
     c.lives()?;
+    // In a ratchet that they have open, and in one that is new to them.
+    c.we_say("opens a ratchet")?;
+    forge_counters(&mut c)?;
+    c.they_say("and one of ours")?;
+    forge_counters(&mut c)
+}
+
+fn forge_counters(c: &mut Conversation) -> Step {
     let line = c.line("intact")?;
     let honest = Message::of(&line)?;
     for field in ["pn", "i", "j"] {
