@@ -182,7 +182,7 @@ fn version_3(c: &mut Criterion) {
 }
 
 fn primitives(c: &mut Criterion) {
-    let signer = RingSigner::new(&mut rng());
+    let signer = RingSigner::at(1, &mut rng());
     let mut random = rng();
     c.bench_function("ring signature, sign", |b| b.iter(|| signer.sign(&mut random, b"message")));
     let sigma = signer.sign(&mut random, b"message");

@@ -1,57 +1,110 @@
-//! The primitives under names that the benchmarks and the programs of `conformance/` can call. Not part of the interface: nothing here is stable, and no
-//! application needs it.
+//! The primitives under names that benchmarks, measurements and the programs of `conformance/` can call. Not part of the
+//! interface: nothing here is stable, and no application needs it.
 
 pub mod over_bytes;
+mod smp;
 
 use rand_core::CryptoRng;
+
+pub use self::smp::{SmpSteps, smp, smp_steps, smp_steps_v3, smp_v3};
 
 use crate::channel::{Flags, Sealing};
 use crate::crypto::dh1536::{Dh1536KeyPair, Dh1536Public};
 use crate::crypto::dh3072::{DhKeyPair, DhPublic};
-use crate::crypto::ed448::{Point, SigningKey};
+use crate::crypto::ed448::{Point, SecretScalar, SigningKey};
+use crate::crypto::mac::Mac;
 use crate::crypto::ring::{self, RingSignature, RingUse};
-use crate::keys::{DsaKey, Fingerprint, FingerprintV3};
-use crate::smp::ed448::{self, Ed448};
-use crate::smp::modp::{self, Modp1536};
-use crate::smp::{Group, Smp, SmpError};
+use crate::crypto::secret::Secret;
+use crate::keys::{DsaKey, LongTermKey};
+use crate::ratchet::keys::MacKey;
 use crate::v3::ake::{SentCommit, SentDhKey};
 use crate::v3::messages::{DhCommit, DhKey, RevealSignature, Signature as SignatureMessage};
 use crate::v3::{Channel, DataMessage};
-use crate::wire::{Header, InstanceTag, Padding, Reader, Version, WireError};
+use crate::wire::{Header, InstanceTag, Padding, Reader, Version, WireError, Writer};
 use crate::{Reject, Timestamp};
 
-/// A ring of three keys, of which we have the second.
+/// A ring of three keys, of which we have one.
 pub struct RingSigner {
     key: SigningKey,
-    others: [Point; 2],
+    ring: [Point; 3],
 }
 
 /// A signature by one of three.
 pub struct Signature(RingSignature);
 
 impl RingSigner {
-    /// Fresh keys.
-    pub fn new(rng: &mut dyn CryptoRng) -> Self {
-        let others = [SigningKey::generate(rng).public().clone(), SigningKey::generate(rng).public().clone()];
-        Self { key: SigningKey::generate(rng), others }
+    /// Fresh keys; ours is at this place, from 0 to 2.
+    pub fn at(place: usize, rng: &mut dyn CryptoRng) -> Self {
+        let keys = [(); 3].map(|()| SigningKey::generate(rng));
+        let ring = keys.each_ref().map(|key| key.public().clone());
+        let key = keys.into_iter().nth(place).expect("a ring has three places");
+        Self { key, ring }
     }
 
     /// Signs; the key is always in the ring.
     pub fn sign(&self, rng: &mut dyn CryptoRng, message: &[u8]) -> Signature {
         Signature(
-            ring::sign(rng, RingUse::Otr, &self.key, self.ring(), message).expect("the key is in the ring"),
+            ring::sign(rng, RingUse::Otr, &self.key, self.ring.each_ref(), message)
+                .expect("the key is in the ring"),
         )
     }
 
     /// Verifies.
     pub fn verify(&self, signature: &Signature, message: &[u8]) -> bool {
-        ring::verify(RingUse::Otr, self.ring(), &signature.0, message)
+        ring::verify(RingUse::Otr, self.ring.each_ref(), &signature.0, message)
+    }
+}
+
+/// A secret number mod q of Ed448.
+pub struct Ed448Secret(SecretScalar);
+
+impl Ed448Secret {
+    /// 57 bytes, little-endian, mod q; zero is none.
+    pub fn of(bytes: &[u8; 57]) -> Option<Self> {
+        SecretScalar::read(&mut Reader::new(bytes), "secret").map(Self).ok()
     }
 
-    fn ring(&self) -> [&Point; 3] {
-        let [first, third] = &self.others;
-        [first, self.key.public(), third]
+    /// `k·G`
+    pub fn times_base(&self) -> Point {
+        self.0.mul_base()
     }
+
+    /// `k·A`, where the product is secret.
+    pub fn times(&self, a: &Point) -> Secret<57> {
+        self.0.mul_secret(a)
+    }
+}
+
+/// EdDSA.
+pub fn eddsa_sign(key: &LongTermKey, message: &[u8]) -> [u8; 114] {
+    key.signing().sign(message)
+}
+
+/// The key that authenticates one data message.
+pub struct Authenticator(MacKey);
+
+impl Authenticator {
+    /// Of these 64 bytes.
+    pub fn of(key: &[u8; 64]) -> Self {
+        Self(MacKey::load(&mut Reader::new(key)).expect("64 bytes"))
+    }
+
+    /// The MAC.
+    pub fn authenticate(&self, message: &[u8]) -> [u8; 64] {
+        let mut w = Writer::new();
+        self.0.authenticate(message).write(&mut w);
+        w.as_slice().try_into().expect("64 bytes")
+    }
+
+    /// Whether it is the right one.
+    pub fn verify(&self, message: &[u8], mac: &[u8; 64]) -> bool {
+        self.0.verify(message, &Mac::new(*mac))
+    }
+}
+
+/// Whether two MACs of versions 2 and 3 are the same.
+pub fn macs_equal(a: &[u8; 20], b: &[u8; 20]) -> bool {
+    Mac::new(*a).matches(&Mac::new(*b))
 }
 
 /// A DH key pair and somebody else's public key.
@@ -110,29 +163,6 @@ pub fn dsa_sign(key: &DsaKey, mac: &[u8; 32], rng: &mut dyn CryptoRng) -> [u8; 4
 /// Verifies.
 pub fn dsa_verify(key: &DsaKey, mac: &[u8; 32], signature: &[u8; 40]) -> bool {
     key.public().verify(mac, signature)
-}
-
-/// A whole run of SMP with equal secrets, both sides, without the data messages that carry it.
-pub fn smp(rng: &mut dyn CryptoRng) -> bool {
-    let fingerprint = Fingerprint::from_bytes([7; 56]);
-    run::<Ed448>(|| ed448::secret(&fingerprint, &fingerprint, &[7; 8], b"secret"), rng)
-}
-
-/// The same in the group of versions 2 and 3.
-pub fn smp_v3(rng: &mut dyn CryptoRng) -> bool {
-    let fingerprint = FingerprintV3::from_bytes([7; 20]);
-    run::<Modp1536>(|| modp::secret(&fingerprint, &fingerprint, &[7; 8], b"secret"), rng)
-}
-
-fn run<G: Group>(secret: impl Fn() -> G::Secret, rng: &mut dyn CryptoRng) -> bool {
-    let (alice, message_1) = Smp::<G>::start(secret(), rng);
-    let mut run = || {
-        let (bob, message_2) = Smp::<G>::default().receive_1(&message_1)?.answer(secret(), rng)?;
-        let (alice, message_3) = alice.receive_2(&message_2, rng)?;
-        let (bobs_result, message_4) = bob.receive_3(&message_3, rng)?;
-        Ok::<_, SmpError>(bobs_result && alice.receive_4(&message_4)?)
-    };
-    run().is_ok_and(|equal| equal)
 }
 
 /// Two long-term keys of version 3.

@@ -1,7 +1,8 @@
 //! SHAKE-256 with its uses told apart: KDF, HWC and HCMAC are one function with three names.
 //! Spec: otrv4.md "Key Derivation Function, Hash Function and MAC Function". Used by every module that hashes.
 
-use shake::{ExtendableOutput, Shake256, Update, XofReader};
+use shake::digest::ExtendableOutputReset;
+use shake::{Shake256, Update, XofReader};
 
 use super::secret::Secret;
 
@@ -64,14 +65,16 @@ pub(crate) fn derive(domain: &[u8], usage: u8, parts: &[&[u8]], out: &mut [u8]) 
     hash.update(domain);
     hash.update(&[usage]);
     parts.iter().for_each(|part| hash.update(part));
-    hash.finalize_xof().read(out);
+    // In place: to move the state would leave a copy of it behind, and with it what was hashed.
+    hash.finalize_xof_reset().read(out);
 }
 
 /// `SHAKE-256(parts…)`, as many bytes as `out` takes: the plain hash of RFC 8032, without a domain.
 pub(crate) fn shake256(parts: &[&[u8]], out: &mut [u8]) {
     let mut hash = Shake256::default();
     parts.iter().for_each(|part| hash.update(part));
-    hash.finalize_xof().read(out);
+    // As above.
+    hash.finalize_xof_reset().read(out);
 }
 
 /// The domain of otrv4.md.

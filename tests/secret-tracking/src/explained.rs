@@ -1,0 +1,100 @@
+//! The places where a branch or an address depends on what was computed from a secret, and may.
+
+use crate::report::Finding;
+
+/// Why a finding is none.
+pub struct Explanation {
+    /// What stands on lines of the stack, the innermost first.
+    lines: &'static [&'static str],
+    /// Which public value it is, or which exception.
+    pub why: &'static str,
+}
+
+/// The explanation of a finding, if it has one.
+pub fn of(finding: &Finding) -> Option<&'static Explanation> {
+    EXPLAINED.iter().find(|explanation| {
+        let mut stack = finding.stack.iter();
+        explanation.lines.iter().all(|line| stack.any(|frame| stands(line, &frame.source)))
+    })
+}
+
+/// A brace alone is one that is alone.
+fn stands(line: &str, source: &str) -> bool {
+    source == line || (line != "}" && source.contains(line))
+}
+
+const fn because(why: &'static str, lines: &'static [&'static str]) -> Explanation {
+    Explanation { lines, why }
+}
+
+const EXPLAINED: &[Explanation] = &[
+    // What is decided by a secret and public all the same.
+    because("the key is in the ring, at whatever place", &["if (!(own1 | own2 | own3)).into()"]),
+    because("a signature holds or not", &["if !ring::verify(RingUse::Otr"]),
+    because("a signature holds or not", &["match answer.verify(auth_i)"]),
+    because("a MAC is right or not", &["if !mac_key.verify(self.sections, &self.authenticator)"]),
+    because("a MAC is right or not", &["if !auth_mac(&tmp_k, &t).matches(&self.auth_mac)"]),
+    because("a proof of SMP holds or not, for values that both sides have", &["theirs.verify(Prover::"]),
+    because("a proof of SMP holds or not, for values that both sides have", &["comparison.verify(Prover::"]),
+    because(
+        "SMP ends where values degenerate, as the text says",
+        &["if G::is_identity(&a) || G::is_identity(&b)"],
+    ),
+    because("the result of SMP", &["element: ConstMontyForm<M, LIMBS>,", "== pa_pb;"]),
+    because("the result of SMP", &["element: ConstMontyForm<M, LIMBS>,", "== *pa_pb)"]),
+    because(
+        "a MAC is right or not: what was computed for it is dropped, or has gone into the conversation",
+        &["}", "let established = message.receive(self.us(cx.account), &ours, cx.now)?;"],
+    ),
+    because("a message that is sent, and its length", &["message[..usize::from_ne_bytes(length)].to_vec()"]),
+    because("P and Q of both sides were sent", &["a.divided_by(b)"]),
+    because("zero is no secret: refused when it is read", &["if read.0.is_zero().into()"]),
+    because("zero is no secret: refused when it is read", &["if in_range { Ok(secret) }"]),
+    because(
+        "x is above 0 and below q: checked when a key is loaded",
+        &["(number > U192::ZERO && number < *self.q.as_ref())"],
+    ),
+    because(
+        "x and y belong together: checked when a key is loaded",
+        &["if public.power_of_g(&number) == *y"],
+    ),
+    because(
+        "a nonce of 0 is drawn again, which never happens",
+        &["k.invert_odd_mod(&self.public.q).into_option()?"],
+    ),
+    because("r and s are the signature", &["if r == U192::ZERO || s == U192::ZERO"]),
+    because(
+        "a check for an overflow that numbers below q do not have: it never fails",
+        &["let if_odd = self.scalar + *ORDER;"],
+    ),
+    // What is computed from a secret and sent.
+    because("what is sent is encoded", &["engine.internal_encode(input, output)"]),
+    because(
+        "a public number is written without leading zeros",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)"],
+    ),
+    because("a public number is written without leading zeros", &["w.mpi(&self.bytes)"]),
+    because("a public number is written without leading zeros", &["w.mpi(self.0.to_be_bytes().as_ref())"]),
+    because("a message of SMP and its length are public", &["generators.write(w)"]),
+    because("a message of SMP and its length are public", &["commitment.write(w)"]),
+    because("a message of SMP and its length are public", &["comparison.write(w)"]),
+    because("a message of SMP and its length are public", &["G::write_element("]),
+    because("a prekey message and its length are public", &["dh: r.mpi(DH_KEY)?.into()"]),
+    // What SECURITY.md names as an exception.
+    because(
+        "the length of a Diffie-Hellman result, spec-notes/SN-012",
+        &["take_while(|byte| **byte == 0)", "minimal_bytes(&Zeroizing::new("],
+    ),
+    because(
+        "a text that has been opened is split and shown",
+        &["let (text, tlvs) = read_plaintext(&opened.plaintext)"],
+    ),
+    because(
+        "a text that has been opened is split and shown",
+        &["String::from_utf8_lossy(text).into_owned()"],
+    ),
+    because(
+        "white space around a typed secret",
+        &["_ if secret.trim().is_empty() => Err(Refused::EmptySecret)"],
+    ),
+];
