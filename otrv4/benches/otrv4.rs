@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use otrv4::keys::{DsaKey, ForgingSecret};
-use otrv4::primitives::{Dh1536Power, DhPower, RingSigner, V3Keys, dsa_sign, dsa_verify};
+use otrv4::inside::primitives::{Dh1536Power, DhPower, RingSigner, V3Keys, dsa_sign, dsa_verify};
 use otrv4::{Account, ContactKey, Context, Lifetimes, Output, Policy, PrekeyEnsemble, Session, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -141,11 +141,11 @@ fn forged(line: &str, j: u32) -> String {
 fn smp(c: &mut Criterion) {
     c.bench_function("SMP, both sides", |b| {
         let mut random = rng();
-        b.iter(|| assert!(otrv4::primitives::smp(&mut random)));
+        b.iter(|| assert!(otrv4::inside::primitives::smp(&mut random)));
     });
     c.bench_function("SMP of version 3, both sides", |b| {
         let mut random = rng();
-        b.iter(|| assert!(otrv4::primitives::smp_v3(&mut random)));
+        b.iter(|| assert!(otrv4::inside::primitives::smp_v3(&mut random)));
     });
     c.bench_function("SMP, both sides, in data messages", |b| {
         let (mut alice, mut bob) = alice_and_bob();

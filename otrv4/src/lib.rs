@@ -82,6 +82,7 @@ pub(crate) mod crypto;
 pub(crate) mod dake;
 #[cfg(test)]
 mod floors;
+#[cfg(feature = "inside")]
 #[doc(hidden)]
 pub mod inside;
 pub mod keys;
@@ -89,8 +90,6 @@ pub mod libotr;
 pub mod prekey;
 pub mod prekey_profile;
 pub mod prekey_server;
-#[doc(hidden)]
-pub mod primitives;
 pub(crate) mod ratchet;
 mod refused;
 mod reject;

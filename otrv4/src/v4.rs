@@ -1,6 +1,7 @@
 //! Data messages of version 4: bytes, MAC, TLVs, and the channel that seals and opens them.
 //! Spec: otrv4.md "Data Message". Used by [`crate::session`].
 
+#[cfg(feature = "inside")]
 mod dishonest;
 mod extra_key;
 #[cfg(test)]
@@ -130,18 +131,6 @@ impl Channel {
     /// The MAC keys of opened messages that wait to be revealed.
     pub(crate) fn take_opened_mac_keys(&mut self) -> Vec<MacKey> {
         self.ratchet.take_opened_mac_keys()
-    }
-
-    /// For whoever tests others: the next message's authenticator, over any sections. The message's key is spent.
-    pub(crate) fn cheat_authenticator(
-        &mut self,
-        rng: &mut dyn rand_core::CryptoRng,
-        sections: &[u8],
-    ) -> Vec<u8> {
-        let key = self.ratchet.next_to_send(rng).chain.message_key().mac_key();
-        let mut w = Writer::new();
-        key.authenticate(sections).write(&mut w);
-        w.finish()
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {

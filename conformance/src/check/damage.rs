@@ -1,6 +1,7 @@
 //! Data messages that are damaged, replayed or forged, and lines that are no messages at all: nothing of them is shown, and
 //! what comes after them is read.
 
+use otrv4::inside;
 use otrv4::wire::Version::{V2, V3, V4};
 
 use super::{Bench, Case};
@@ -175,7 +176,7 @@ fn mac_keys_are_revealed(bench: &Bench<'_>) -> Step {
 /// `Authenticator = HCMAC(usage_authenticator || MKmac || data_message_sections, 64)`
 fn authenticator(key: &[u8], sections: &[u8]) -> Vec<u8> {
     const USAGE_AUTHENTICATOR: u8 = 0x18;
-    otrv4::primitives::over_bytes::kdf(USAGE_AUTHENTICATOR, &[key, sections].concat(), 64)
+    otrv4::inside::primitives::over_bytes::kdf(USAGE_AUTHENTICATOR, &[key, sections].concat(), 64)
 }
 
 /// What the MAC covers.
@@ -193,7 +194,7 @@ fn without_nul(bench: &Bench<'_>) -> Step {
         vec![(0, vec![0; 100])],
         vec![(9, Vec::new()), (0xffff, vec![7; 300])],
     ] {
-        c.us.act(|session, cx| session.cheat_records(cx, with, records));
+        c.us.act(|session, cx| inside::send_records(session, cx, with, records));
         let lines = c.us.take();
         let answer = c.deliver(&lines)?;
         let shown = answer.plain().iter().any(|text| !text.is_empty());
@@ -367,7 +368,7 @@ fn resealed(c: &mut Conversation, text: &str, fields: &[(&str, Vec<u8>)]) -> Ste
     let sections = sections(&message)?.to_vec();
     let mut mac = None;
     c.us.act(|session, cx| {
-        mac = session.cheat_authenticator(cx, with, &sections);
+        mac = inside::authenticator(session, cx, with, &sections);
         Vec::new()
     });
     let Some(mac) = mac else { return crate::stop::failed("our side has no conversation") };
@@ -396,5 +397,5 @@ fn many_in_one_turn(bench: &Bench<'_>) -> Step {
 fn generator() -> Vec<u8> {
     let mut one = [0; 57];
     one[0] = 1;
-    otrv4::primitives::over_bytes::mul_base(&one).map(Vec::from).unwrap_or_default()
+    otrv4::inside::primitives::over_bytes::mul_base(&one).map(Vec::from).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 //! the honest message still does its work.
 
 use otrv4::Timestamp;
-use otrv4::primitives::over_bytes as primitives;
+use otrv4::inside::primitives::over_bytes as primitives;
 use otrv4::wire::Version::V4;
 use otrv4::wire::{InstanceTag, Writer};
 

@@ -1,6 +1,6 @@
 //! Verification by a shared secret.
 
-use otrv4::Event;
+use otrv4::{Event, inside};
 use otrv4::wire::Version::{V2, V3, V4};
 
 use super::{Bench, Case};
@@ -176,7 +176,7 @@ fn abort_without_a_run(bench: &Bench<'_>) -> Step {
     let mut c = bench.talking()?;
     let with = c.ours()?.with;
     for _ in 0..3 {
-        c.us.act(|session, cx| session.cheat_records(cx, with, vec![(6, Vec::new())]));
+        c.us.act(|session, cx| inside::send_records(session, cx, with, vec![(6, Vec::new())]));
         let lines = c.us.take();
         let answer = c.deliver(&lines)?;
         ensure!(answer.out().is_empty(), "an abort is answered: {:?}", answer.lines());
@@ -187,7 +187,7 @@ fn abort_without_a_run(bench: &Bench<'_>) -> Step {
 /// A record that asks nobody, tells no result and is answered by one abort at most.
 fn refused(c: &mut Conversation, what: &str, record: (u16, Vec<u8>)) -> Step {
     let with = c.ours()?.with;
-    c.us.act(|session, cx| session.cheat_records(cx, with, vec![record]));
+    c.us.act(|session, cx| inside::send_records(session, cx, with, vec![record]));
     let lines = c.us.take();
     let answer = c.deliver(&lines)?;
     let told = ["smp-ask", "smp-success", "smp-failure"].iter().any(|event| answer.event(event).is_some());

@@ -1,6 +1,6 @@
 //! The layers below messages: hashes, the curve, Diffie-Hellman, signatures, the ratchet's keys.
 
-use otrv4::primitives::over_bytes as ours;
+use otrv4::inside::primitives::over_bytes as ours;
 
 use super::values::{Fields, bytes};
 

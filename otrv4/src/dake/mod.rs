@@ -4,6 +4,7 @@
 
 pub(crate) mod interactive;
 pub(crate) mod offline;
+#[cfg(feature = "inside")]
 mod rewriting;
 pub(crate) mod transcript;
 

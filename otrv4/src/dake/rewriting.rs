@@ -1,4 +1,4 @@
-//! Received handshake messages as bytes again, behind the header. Used by fuzz targets only, through [`crate::inside`].
+//! Received handshake messages as bytes again, behind the header. With the feature `inside` only: see there.
 
 use super::interactive::{AuthI, AuthR, Identity};
 use super::offline::NonInteractiveAuth;

@@ -1,4 +1,4 @@
-//! Publications that no honest client makes. Used by fuzz targets only, through [`crate::inside`].
+//! Publications that no honest client makes. With the feature `inside` only: see there.
 
 use rand_core::CryptoRng;
 

@@ -9,6 +9,7 @@
 //! | Success, Failure, Storage Status | [`AwaitReply::receive`] | [`ReplyKey`] |
 //! | Ensemble Query and its answers | [`ensemble_query`], [`read_ensembles`] | [`retrieval`], [`no_ensembles`] |
 
+#[cfg(feature = "inside")]
 pub(crate) mod dishonest;
 mod exchange;
 mod fragment;
@@ -18,6 +19,7 @@ mod publication;
 mod publisher;
 #[cfg(test)]
 mod replay;
+#[cfg(feature = "inside")]
 pub(crate) mod rewriting;
 mod server;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Received messages as bytes again. Used by fuzz targets only, through [`crate::inside`].
+//! Received messages as bytes again. With the feature `inside` only: see there.
 
 use super::messages::{DAKE_1, Dake1, Dake2, Dake3, Request, write_head};
 use crate::reject::Reject;

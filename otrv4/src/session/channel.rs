@@ -124,14 +124,6 @@ impl Channel {
         }
     }
 
-    /// See [`super::Session::cheat_authenticator`].
-    pub(crate) fn cheat_authenticator(&mut self, rng: &mut dyn CryptoRng, sections: &[u8]) -> Vec<u8> {
-        match self {
-            Self::V4(channel) => channel.cheat_authenticator(rng, sections),
-            Self::V3(channel) => channel.cheat_authenticator(sections),
-        }
-    }
-
     /// The last message of a channel: whatever MAC keys are left go with it.
     pub(crate) fn seal_last(self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
         match self {

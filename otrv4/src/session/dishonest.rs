@@ -1,10 +1,10 @@
-//! What the other end of a conversation can do that does not keep to the protocol. Used by fuzz targets only, through
-//! [`crate::inside`].
+//! What the other end of a conversation can do that does not keep to the protocol. With the feature `inside` only: see there.
 
 use super::channel::{Channel, DataMessage};
 use super::instance::Instance;
-use super::{Context, Session};
-use crate::wire::{Header, InstanceTag, Padding, Reader};
+use super::{Context, Outputs, Session};
+use crate::Output;
+use crate::wire::{Header, InstanceTag, Padding, Reader, Tlv};
 
 /// Seals a data message of this conversation to that client: any bytes as plaintext, and fields before the MAC as
 /// `alter` leaves them, under a MAC that is right all the same.
@@ -20,6 +20,36 @@ pub fn seal(
         Channel::V4(channel) => channel.seal_dishonestly(plaintext, alter, with),
         Channel::V3(channel) => channel.seal_dishonestly(plaintext, alter, &with),
     }
+}
+
+/// Sends records to a client as they are, in one data message without text.
+pub fn send_records(
+    session: &mut Session,
+    cx: &mut Context<'_>,
+    to: InstanceTag,
+    records: Vec<(u16, Vec<u8>)>,
+) -> Vec<Output> {
+    let records: Vec<Tlv> = records.into_iter().map(|(kind, value)| Tlv { kind, value }).collect();
+    let mut out = Outputs::default();
+    session.send_quiet(cx, to, &records, &mut out);
+    out.finish()
+}
+
+/// What our next data message to that client would have as its authenticator, if these were its sections; in a ratchet of
+/// ours that is open already. Nothing changes.
+pub fn authenticator(
+    session: &Session,
+    cx: &mut Context<'_>,
+    to: InstanceTag,
+    sections: &[u8],
+) -> Option<Vec<u8>> {
+    let mut copy = Session::load(&session.save(), session.policy).ok()?;
+    let size = match copy.instances.get(&to).and_then(Instance::peek)? {
+        Channel::V4(_) => 64,
+        Channel::V3(_) => 20,
+    };
+    let sealed = seal(&mut copy, cx, to, &[], &mut |message| *message = sections.to_vec())?;
+    sealed.get(sections.len()..).and_then(|rest| rest.get(..size)).map(<[u8]>::to_vec)
 }
 
 /// What a data message says to this session; reading it changes nothing.

@@ -14,13 +14,13 @@
 //! | `instance` | the state with one client of the correspondent |
 //! | `start`, `early` | our open Identity message; data that overtook its handshake |
 //! | `output`, `policy` | what is to be done and told; what is allowed |
-//! | `dishonest` | what others could send; for fuzz targets |
+//! | `dishonest` | what others could send; with the feature `inside` only |
 
 mod ake;
 mod begin;
 mod channel;
-mod cheat;
 mod data;
+#[cfg(feature = "inside")]
 pub(crate) mod dishonest;
 mod due;
 mod early;

@@ -1,4 +1,4 @@
-//! Messages that no honest correspondent seals. Used by fuzz targets only, through [`crate::inside`].
+//! Messages that no honest correspondent seals. With the feature `inside` only: see there.
 
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@ use std::mem::forget;
 
 use otrv4::Secret;
 use otrv4::keys::{DsaKey, LongTermKey, Point};
-use otrv4::primitives::{
+use otrv4::inside::primitives::{
     Authenticator, Dh1536Power, DhPower, Ed448Secret, RingSigner, SmpSteps, dsa_sign, eddsa_sign, macs_equal,
     smp_steps, smp_steps_v3,
 };

@@ -1,5 +1,4 @@
-//! The primitives under names that benchmarks, measurements and the programs of `conformance/` can call. Not part of the
-//! interface: nothing here is stable, and no application needs it.
+//! The primitives under names of their own.
 
 pub mod over_bytes;
 mod smp;

@@ -1,5 +1,4 @@
 //! The primitives over plain bytes, as the test vectors of `conformance/` have them: what is not well formed gives nothing.
-//! Not part of the interface.
 
 use rand_core::CryptoRng;
 

@@ -1,10 +1,13 @@
-//! The inside of the library under names that the fuzz targets can call: the readers of all messages, and what a
-//! correspondent can send who has the keys and does not keep to the protocol. Not part of the interface: nothing here is
-//! stable, and no application needs it.
+//! The inside of the library, for those who test it and others: the readers of all messages, what a correspondent can
+//! send who has the keys and does not keep to the protocol, and the primitives. Fuzzers, benchmarks, measurements and the
+//! programs of `conformance/` use it. It is not part of the interface: it is there with the feature `inside` only, nothing of
+//! it is stable, and no application may have it.
+
+pub mod primitives;
 
 pub use crate::prekey_server::dishonest::receive_dake_2;
 pub use crate::prekey_server::rewriting::rewrite as rewrite_request;
-pub use crate::session::dishonest::{plaintext, seal};
+pub use crate::session::dishonest::{authenticator, plaintext, seal, send_records};
 
 use crate::dake::interactive::{AuthI, AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
