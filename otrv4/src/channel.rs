@@ -21,6 +21,14 @@ pub(crate) struct Sealing<'a> {
     pub(crate) rng: &'a mut dyn CryptoRng,
 }
 
+impl Sealing<'_> {
+    /// The same for one message of several.
+    pub(crate) fn reborrow(&mut self) -> Sealing<'_> {
+        let Self { tags, padding, now, rng } = self;
+        Sealing { tags: *tags, padding: *padding, now: *now, rng: *rng }
+    }
+}
+
 /// What a message said.
 pub(crate) struct Content {
     /// The human-readable part; none when it is empty ("heartbeat" message).

@@ -14,7 +14,7 @@ use crate::crypto::mac::Mac;
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
 use crate::ratchet::keys::{ChainKey, MacKey};
-use crate::ratchet::{Position, Ratchet, Sealed, Step, is_dh_ratchet};
+use crate::ratchet::{MAX_REVEALED, Position, Ratchet, Sealed, Step, is_dh_ratchet};
 use crate::smp::Smp;
 use crate::smp::ed448::Ed448;
 use crate::wire::{
@@ -60,14 +60,15 @@ impl Channel {
         Ok((message, extra_keys(tlvs, || chain.extra_symm_key())))
     }
 
-    /// The last message of a channel: whatever MAC keys are left go with it. spec-notes/SN-014
-    pub(crate) fn seal_last(mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
+    /// The last message of a channel: whatever MAC keys are left go with it, or, if they are too many, with more messages
+    /// before it. spec-notes/SN-014
+    pub(crate) fn seal_last(mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<Vec<u8>> {
         let rest = self.ratchet.reveal_all();
         self.seal_silent(tlvs, rest, with)
     }
 
-    /// A message without text that reveals the MAC keys of all that was opened.
-    pub(crate) fn seal_revealing_opened(&mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
+    /// A message without text that reveals the MAC keys of all that was opened, and more before it as above.
+    pub(crate) fn seal_revealing_opened(&mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<Vec<u8>> {
         let opened = self.ratchet.take_opened_mac_keys();
         self.seal_silent(tlvs, opened, with)
     }
@@ -156,8 +157,20 @@ impl Channel {
         })
     }
 
+    /// A message without text, and before it as many empty ones as are needed to reveal so many keys.
+    fn seal_silent(&mut self, tlvs: &[Tlv], mut reveal: Vec<MacKey>, mut with: Sealing<'_>) -> Vec<Vec<u8>> {
+        let mut messages = Vec::new();
+        while reveal.len() > MAX_REVEALED {
+            let rest = reveal.split_off(MAX_REVEALED);
+            messages.push(self.seal_ignorable(&[], reveal, with.reborrow()));
+            reveal = rest;
+        }
+        messages.push(self.seal_ignorable(tlvs, reveal, with));
+        messages
+    }
+
     /// A message without text; nobody needs to hear of it if it cannot be read.
-    fn seal_silent(&mut self, tlvs: &[Tlv], also_reveal: Vec<MacKey>, with: Sealing<'_>) -> Vec<u8> {
+    fn seal_ignorable(&mut self, tlvs: &[Tlv], also_reveal: Vec<MacKey>, with: Sealing<'_>) -> Vec<u8> {
         let plaintext = write_plaintext(b"", tlvs, with.padding);
         let plaintext = plaintext.expect("no text, and TLVs of ours that are short");
         self.seal_revealing(Flags::IgnoreUnreadable, plaintext, also_reveal, with).0

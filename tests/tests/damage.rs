@@ -133,10 +133,11 @@ fn a_damaged_data_message_stores_nothing_and_can_still_be_read() {
 #[test]
 fn forged_counters_are_refused_without_work_that_stays() {
     let (mut alice, mut bob) = talking();
+    let _missing = alice.line("missing");
     let line = alice.line("first");
     bob.receive(&line);
     let line = alice.line("second");
-    deliver_forged_counters(&mut bob, &line, 1);
+    deliver_forged_counters(&mut bob, &line, 2);
     assert_eq!(bob.receive(&line).heard(), ["second"]);
 }
 
@@ -174,6 +175,22 @@ fn deliver_forged_counters(to: &mut Person, line: &str, next: u32) {
         }
     }
     to.take();
+}
+
+#[test]
+fn an_unreadable_message_that_may_be_ignored_is_not_answered_even_if_it_is_malformed() {
+    let (mut alice, mut bob) = talking();
+    alice.act(|session, cx| session.end(cx));
+    let end = binary(&alice.take()[0]);
+    let (flags, ecdh) = (11, 24..24 + 57);
+    assert_eq!(end[flags], 1);
+    for ignorable in [true, false] {
+        let mut message = end.clone();
+        message[flags] = u8::from(ignorable);
+        message[ecdh.clone()].fill(0xff);
+        let answered = !bob.receive(&armoured(&message)).take().is_empty();
+        assert_eq!(answered, !ignorable);
+    }
 }
 
 #[test]

@@ -43,8 +43,9 @@ fn every_test_of_the_list_exists() {
             true => files_under(&root().join(&folder)),
             false => vec![root().join(format!("{folder}.rs"))],
         };
-        let signature = format!("fn {function}()");
-        let found = files.iter().filter(|file| fs::read_to_string(file).unwrap().contains(&signature));
+        let signature = format!("#[test]\nfn {function}()");
+        let unindented = |file: &PathBuf| fs::read_to_string(file).unwrap().replace("\n    ", "\n");
+        let found = files.iter().filter(|file| unindented(file).contains(&signature));
         assert!(found.count() > 0, "{name}: {function} in {folder}");
     }
 }

@@ -408,4 +408,4 @@ pub(crate) const MAX_AHEAD: u32 = 1000;
 
 /// MAC keys that one message reveals at most, 64 bytes each: with a text of the largest size it still fits into what
 /// we, and others, reassemble.
-const MAX_REVEALED: usize = 1000;
+pub(crate) const MAX_REVEALED: usize = 1000;

@@ -55,10 +55,12 @@ impl Session {
         let (mut reached, mut tags, mut keys) = (false, Vec::new(), Vec::new());
         for ensemble in &chosen {
             let (tag, key) = (ensemble.message().owner(), ContactKey::V4(ensemble.profile().fingerprint()));
-            // Refused if it is our own key, or if a place was promised that nobody gives up.
-            let admitted = self.admit(cx, tag, key, out);
-            let started = admitted.and_then(|()| offline::start(self.us(cx.account), ensemble, cx.rng));
+            let started = offline::start(self.us(cx.account), ensemble, cx.rng);
             let Ok((established, message)) = started else { continue };
+            // Refused if it is our own key, or if a place was promised that nobody gives up.
+            if self.admit(cx, tag, key, out).is_err() {
+                continue;
+            }
             self.leave(cx, tag, out);
             self.send_message(cx, Some(tag), &message, out);
             self.establish(cx, tag, Channel::v4(established, cx.now), out);
@@ -188,8 +190,8 @@ impl Session {
         let Some(instance) = self.instances.get_mut(&tag) else { return };
         let Some(channel) = instance.stop(EndedBy::Us, until) else { return };
         let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-        let message = channel.seal_revealing_opened(&[disconnected], cx.sealing(tag, padding));
-        self.send_message(cx, Some(tag), &message, out);
+        let messages = channel.seal_revealing_opened(&[disconnected], cx.sealing(tag, padding));
+        self.send_messages(cx, tag, &messages, out);
         self.reveal_owing(cx, tag, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Us });
     }

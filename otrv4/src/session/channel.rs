@@ -124,19 +124,19 @@ impl Channel {
         }
     }
 
-    /// The last message of a channel: whatever MAC keys are left go with it.
-    pub(crate) fn seal_last(self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
+    /// The last message of a channel: whatever MAC keys are left go with it, or with more messages before it.
+    pub(crate) fn seal_last(self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<Vec<u8>> {
         match self {
             Self::V4(channel) => channel.seal_last(tlvs, with),
-            Self::V3(channel) => channel.seal_last(tlvs, with),
+            Self::V3(channel) => vec![channel.seal_last(tlvs, with)],
         }
     }
 
-    /// A message without text that reveals the MAC keys of all that was opened.
-    pub(crate) fn seal_revealing_opened(&mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<u8> {
+    /// A message without text that reveals the MAC keys of all that was opened, or does so with more messages before it.
+    pub(crate) fn seal_revealing_opened(&mut self, tlvs: &[Tlv], with: Sealing<'_>) -> Vec<Vec<u8>> {
         match self {
             Self::V4(channel) => channel.seal_revealing_opened(tlvs, with),
-            Self::V3(channel) => channel.seal_revealing_opened(tlvs, with),
+            Self::V3(channel) => vec![channel.seal_revealing_opened(tlvs, with)],
         }
     }
 

@@ -7,7 +7,7 @@ use super::instance::{Instance, OpenedBy};
 use super::output::{EndedBy, Event, Outputs};
 use super::{Context, Session};
 use crate::Reject;
-use crate::channel::Content;
+use crate::channel::{Content, Flags};
 use crate::wire::{ErrorCode, Header, InstanceTag, Reader, error_message, tlv_type};
 
 impl Session {
@@ -97,6 +97,7 @@ impl Session {
                 }
             }
             OpenedBy::Previous => {
+                self.reveal_much(cx, tag, out);
                 if let Some(instance) = self.instances.get_mut(&tag) {
                     instance.forget_if_complete();
                 }
@@ -110,10 +111,10 @@ impl Session {
         let (until, padding) = (self.read_old_until(cx.now), self.policy.padding);
         let Some(instance) = self.instances.get_mut(&tag) else { return };
         let Some(channel) = instance.stop(EndedBy::Them, until) else { return };
-        let message = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
+        let messages = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
         instance.forget_if_complete();
         self.note_end();
-        self.send_message(cx, Some(tag), &message, out);
+        self.send_messages(cx, tag, &messages, out);
         self.reveal_owing(cx, tag, out);
         out.event(Event::Ended { with: tag, by: EndedBy::Them });
     }
@@ -123,8 +124,8 @@ impl Session {
         let padding = self.policy.padding;
         let channel = self.instances.get_mut(&tag).and_then(Instance::channel);
         if let Some(channel) = channel.filter(|channel| channel.owes_much()) {
-            let message = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
-            self.send_message(cx, Some(tag), &message, out);
+            let messages = channel.seal_revealing_opened(&[], cx.sealing(tag, padding));
+            self.send_messages(cx, tag, &messages, out);
         }
     }
 
@@ -168,9 +169,10 @@ impl Session {
         reason: Reject,
         out: &mut Outputs,
     ) {
+        // Asked of the byte alone: a message may be unreadable since it is not well formed.
         let mut r = Reader::new(message);
-        let read = Header::read(&mut r).and_then(|header| DataMessage::read(&header, &mut r));
-        if read.is_ok_and(|message| message.ignore_unreadable()) {
+        let flags = Header::read(&mut r).and_then(|_| r.byte("flags"));
+        if flags.is_ok_and(|flags| flags & Flags::IgnoreUnreadable as u8 != 0) {
             return;
         }
         let encrypted = self.is_encrypted(from);

@@ -104,15 +104,15 @@ impl Session {
             out.save();
             self.tell_smp_end(cx, tag, channel.take_smp(), SmpEnd::Conversation, out);
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
+            let messages = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
             self.note_end();
-            self.send_message(cx, Some(tag), &message, out);
+            self.send_messages(cx, tag, &messages, out);
             self.reveal_owing(cx, tag, out);
             out.event(Event::Ended { with: tag, by: EndedBy::Expiry });
         }
         if let Some(channel) = expired.unrevealed.filter(|channel| channel.has_to_reveal()) {
-            let message = channel.seal_last(&[], cx.sealing(tag, padding));
-            self.send_message(cx, Some(tag), &message, out);
+            let messages = channel.seal_last(&[], cx.sealing(tag, padding));
+            self.send_messages(cx, tag, &messages, out);
         }
     }
 

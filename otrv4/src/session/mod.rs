@@ -318,8 +318,8 @@ impl Session {
     fn reveal_owing(&mut self, cx: &mut Context<'_>, tag: InstanceTag, out: &mut Outputs) {
         let owing = self.instances.get_mut(&tag).map(Instance::take_owing).unwrap_or_default();
         for channel in owing {
-            let message = channel.seal_last(&[], cx.sealing(tag, self.policy.padding));
-            self.send_message(cx, Some(tag), &message, out);
+            let messages = channel.seal_last(&[], cx.sealing(tag, self.policy.padding));
+            self.send_messages(cx, tag, &messages, out);
         }
     }
 
@@ -334,6 +334,10 @@ impl Session {
         let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
         // Also when it was with a client that text did not go to: while it was there, nothing went out in clear.
         self.ended |= !others;
+    }
+
+    fn send_messages(&self, cx: &mut Context<'_>, to: InstanceTag, messages: &[Vec<u8>], out: &mut Outputs) {
+        messages.iter().for_each(|message| self.send_message(cx, Some(to), message, out));
     }
 
     /// Armours a message, cuts it if the network wants it, and sends it.

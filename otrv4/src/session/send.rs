@@ -246,13 +246,13 @@ impl Session {
         let (running, owing) = instance.end();
         if let Some(channel) = running {
             let disconnected = Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
-            let message = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
-            self.send_message(cx, Some(tag), &message, out);
+            let messages = channel.seal_last(&[disconnected], cx.sealing(tag, padding));
+            self.send_messages(cx, tag, &messages, out);
             out.event(Event::Ended { with: tag, by });
         }
         if let Some(channel) = owing {
-            let message = channel.seal_last(&[], cx.sealing(tag, padding));
-            self.send_message(cx, Some(tag), &message, out);
+            let messages = channel.seal_last(&[], cx.sealing(tag, padding));
+            self.send_messages(cx, tag, &messages, out);
         }
     }
 

@@ -174,14 +174,34 @@ fn messages_without_text_can_be_padded() {
     let (mut alice, mut bob) = alice_and_bob();
     let disconnected = || Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
     for tlvs in [vec![], vec![disconnected()]] {
-        let message = alice.seal_revealing_opened(&tlvs, sealing(&mut rng(), Padding::Classes, NOW));
-        assert_eq!(data_message(&message).sealed.ciphertext.len(), 256);
-        hear(&mut bob, &message, NOW).expect("a message for us");
+        let messages = alice.seal_revealing_opened(&tlvs, sealing(&mut rng(), Padding::Classes, NOW));
+        let [message] = &messages[..] else { panic!("one message") };
+        assert_eq!(data_message(message).sealed.ciphertext.len(), 256);
+        hear(&mut bob, message, NOW).expect("a message for us");
     }
-    let message = alice.seal_last(&[disconnected()], sealing(&mut rng(), Padding::Classes, NOW));
-    assert_eq!(data_message(&message).sealed.ciphertext.len(), 256);
-    let content = hear(&mut bob, &message, NOW).expect("a message for us");
+    let messages = alice.seal_last(&[disconnected()], sealing(&mut rng(), Padding::Classes, NOW));
+    let [message] = &messages[..] else { panic!("one message") };
+    assert_eq!(data_message(message).sealed.ciphertext.len(), 256);
+    let content = hear(&mut bob, message, NOW).expect("a message for us");
     assert_eq!(content.tlvs.first().map(|tlv| tlv.kind), Some(tlv_type::DISCONNECTED));
+}
+
+#[test]
+fn the_end_of_a_channel_fits_lines_however_many_mac_keys_are_left() {
+    let disconnected = || Tlv { kind: tlv_type::DISCONNECTED, value: Vec::new() };
+    for (left, messages) in [(0, 1), (1000, 1), (1001, 2), (4500, 5)] {
+        let (mut alice, mut bob) = alice_and_bob();
+        alice.reveal_also((0..left).map(|_| revealed_key()).collect());
+        let last = alice.seal_last(&[disconnected()], sealing(&mut rng(), Padding::Classes, NOW));
+        assert_eq!(last.len(), messages, "{left}");
+        assert_eq!(last.iter().map(|message| revealed(message).len()).sum::<usize>(), left);
+        for (n, message) in (1..).zip(&last) {
+            assert!(armour(message).len() <= MAX_MESSAGE);
+            let content = hear(&mut bob, message, NOW).expect("a message for us");
+            let ends = content.tlvs.iter().any(|tlv| tlv.kind == tlv_type::DISCONNECTED);
+            assert_eq!(ends, n == messages, "the end comes last");
+        }
+    }
 }
 
 #[test]
