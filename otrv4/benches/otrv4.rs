@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use otrv4::keys::{DsaKey, ForgingSecret};
 use otrv4::inside::primitives::{Dh1536Power, DhPower, RingSigner, V3Keys, dsa_sign, dsa_verify};
+use otrv4::keys::{DsaKey, ForgingSecret};
 use otrv4::{Account, ContactKey, Context, Lifetimes, Output, Policy, PrekeyEnsemble, Session, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);

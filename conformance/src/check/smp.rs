@@ -1,7 +1,7 @@
 //! Verification by a shared secret.
 
-use otrv4::{Event, inside};
 use otrv4::wire::Version::{V2, V3, V4};
+use otrv4::{Event, inside};
 
 use super::{Bench, Case};
 use crate::conversation::Conversation;

@@ -2,11 +2,11 @@
 
 use otrv4::Timestamp;
 use otrv4::client_profile::ClientProfile;
+use otrv4::inside::primitives::over_bytes as ours;
 use otrv4::keys::{DsaKey, Point};
 use otrv4::libotr::{read_fingerprints, read_instance_tags, read_private_keys};
 use otrv4::prekey::{PrekeyEnsemble, PrekeyMessage};
 use otrv4::prekey_profile::PrekeyProfile;
-use otrv4::inside::primitives::over_bytes as ours;
 use otrv4::wire::{
     Assembler, Fragment, InstanceTag, Line, Reader, Versions, WireError, armour, classify, cut,
     read_plaintext, unarmour,

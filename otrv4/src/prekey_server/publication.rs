@@ -170,6 +170,7 @@ impl Body<'_> {
 
 /// The same publication, as far as it can be read, with the MAC that belongs to it. What is dishonest is for the caller to
 /// have done.
+#[cfg(feature = "inside")]
 pub(super) fn authenticated_again(message: &[u8], keys: &SessionKeys) -> Option<Vec<u8>> {
     let mut r = Reader::new(message);
     (read_head(&mut r).ok()? == PUBLICATION).then_some(())?;

@@ -181,6 +181,7 @@ pub struct AwaitReply {
 }
 
 impl AwaitReply {
+    #[cfg(feature = "inside")]
     pub(super) const fn keys(&self) -> &SessionKeys {
         &self.keys
     }

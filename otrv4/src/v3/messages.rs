@@ -68,6 +68,7 @@ impl DhKey {
         Ok(key)
     }
 
+    #[cfg(feature = "inside")]
     pub(crate) fn write(&self, w: &mut Writer) {
         self.0.write(w);
     }
@@ -95,6 +96,7 @@ impl Signature {
         Ok(message)
     }
 
+    #[cfg(feature = "inside")]
     pub(crate) fn write(&self, w: &mut Writer) {
         self.0.write(w);
     }

@@ -4,7 +4,8 @@ use crate::report::Finding;
 
 /// Why a finding is none.
 pub struct Explanation {
-    /// What stands on lines of the stack, the innermost first.
+    /// What stands on lines of the stack, the innermost first. The first of them is where it happens: below it there may
+    /// only be functions that hand a choice on, so that no line excuses what it calls.
     lines: &'static [&'static str],
     /// Which public value it is, or which exception.
     pub why: &'static str,
@@ -13,8 +14,10 @@ pub struct Explanation {
 /// The explanation of a finding, if it has one.
 pub fn of(finding: &Finding) -> Option<&'static Explanation> {
     EXPLAINED.iter().find(|explanation| {
-        let mut stack = finding.stack.iter();
-        explanation.lines.iter().all(|line| stack.any(|frame| stands(line, &frame.source)))
+        let mut stack = finding.stack.iter().skip_while(|frame| frame.hands_on);
+        let (first, rest) = explanation.lines.split_first().expect("a line at least");
+        stack.next().is_some_and(|frame| stands(first, &frame.source))
+            && rest.iter().all(|line| stack.any(|frame| stands(line, &frame.source)))
     })
 }
 

@@ -21,6 +21,8 @@ pub struct Frame {
     pub place: String,
     /// What stands on that line, if the source is at hand.
     pub source: String,
+    /// Whether the function only hands a choice on, as those of `core`, `subtle` and `ctutils` do.
+    pub hands_on: bool,
 }
 
 /// The findings of one run; those with the same stack are one.
@@ -49,7 +51,8 @@ fn frame(node: roxmltree::Node<'_, '_>) -> Frame {
     let line = text(node, "line").and_then(|line| line.parse().ok()).unwrap_or(0_usize);
     let source = fs::read_to_string(Path::new(dir).join(file)).unwrap_or_default();
     let source = source.lines().nth(line.wrapping_sub(1)).unwrap_or_default().trim().into();
-    Frame { function, place: format!("{file}:{line}"), source }
+    let hands_on = ["/library/core/", "/subtle-", "/ctutils-", "/cmov-"].iter().any(|part| dir.contains(part));
+    Frame { function, place: format!("{file}:{line}"), source, hands_on }
 }
 
 fn text<'a>(node: roxmltree::Node<'a, '_>, tag: &str) -> Option<&'a str> {
@@ -59,7 +62,7 @@ fn text<'a>(node: roxmltree::Node<'a, '_>, tag: &str) -> Option<&'a str> {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {}", self.what)?;
-        for Frame { function, place, source } in &self.stack {
+        for Frame { function, place, source, hands_on: _ } in &self.stack {
             writeln!(f, "    {place}  {function}")?;
             if !source.is_empty() {
                 writeln!(f, "        {source}")?;

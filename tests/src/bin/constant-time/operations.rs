@@ -3,11 +3,11 @@
 use std::hint::black_box;
 
 use indicatif::ProgressBar;
-use otrv4::keys::{DsaKey, LongTermKey};
 use otrv4::inside::primitives::{
     Authenticator, Dh1536Power, DhPower, Ed448Secret, RingSigner, SmpSteps, dsa_sign, eddsa_sign, macs_equal,
     smp_steps, smp_steps_v3,
 };
+use otrv4::keys::{DsaKey, LongTermKey};
 
 use crate::sample::{Class, Drawn, measure, random, rng};
 use crate::statistics::Times;
