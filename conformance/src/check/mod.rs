@@ -3,7 +3,9 @@
 mod ake;
 mod begin;
 mod damage;
+mod exchange;
 mod handshake;
+mod signing;
 mod smp;
 mod talk;
 
@@ -66,7 +68,7 @@ impl Case {
 
 /// All cases whose name contains this, in the order of the table.
 pub(crate) fn cases(part: &str) -> Vec<&'static Case> {
-    let all = [begin::CASES, talk::CASES, smp::CASES, handshake::CASES, ake::CASES, damage::CASES];
+    let all = [begin::CASES, talk::CASES, smp::CASES, handshake::CASES, signing::CASES, ake::CASES, damage::CASES];
     let mut chosen: Vec<_> = all.into_iter().flatten().filter(|case| case.name().contains(part)).collect();
     chosen.sort_by_key(|case| std::cmp::Reverse(case.version.number()));
     chosen

@@ -1,6 +1,8 @@
 //! The primitives over plain bytes, as the test vectors of `conformance/` have them: what is not well formed gives nothing.
 //! Not part of the interface.
 
+pub mod v3;
+
 use rand_core::CryptoRng;
 
 use crate::Account;
