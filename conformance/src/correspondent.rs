@@ -44,7 +44,8 @@ impl Correspondent {
         let policy =
             Policy { versions, allow_v2, padding: Padding::Off, heartbeat_after: None, ..Policy::default() };
         let session = Session::new(THEM, policy);
-        let mut us = Self { account, session, now, sent: VecDeque::new(), events: Vec::new(), drawn: Vec::new() };
+        let mut us =
+            Self { account, session, now, sent: VecDeque::new(), events: Vec::new(), drawn: Vec::new() };
         if allow_v2 || versions.contains(3) {
             us.account.set_v3_key(Some(v3_key()), &mut rng(), now);
         }

@@ -2,12 +2,13 @@
 //! profiles of ours that are signed again. The caller has the keys: whatever is wrong is well signed.
 
 use otrv4::client_profile::{ClientProfile, VerifiedClientProfile};
+use otrv4::prekey::VerifiedEnsemble;
 use otrv4::primitives::over_bytes as primitives;
 use otrv4::wire::{InstanceTag, Reader, Writer};
 use otrv4::{Account, Point, Timestamp};
 
 use crate::correspondent::{Correspondent, START, THEM, US};
-use crate::message::Message;
+use crate::message::{Message, mpi};
 use crate::stop::{Step, Stop, failed};
 
 /// `t` of a message of ours, in parts, and the ring that signs it.
@@ -53,6 +54,30 @@ impl Signed {
         })
     }
 
+    /// Of a Non-Interactive-Auth message of ours, whatever is in it, in answer to an ensemble of theirs.
+    pub(crate) fn non_interactive(
+        us: &Correspondent,
+        ensemble: &VerifiedEnsemble,
+        auth: &Message,
+    ) -> Step<Self> {
+        let (bob, prekey) = (ensemble.profile(), ensemble.message());
+        let [y, x] = [point(prekey.ecdh()), auth.get("X")?.to_vec()];
+        let [b, a] = [mpi(prekey.dh().as_be_bytes()), auth.get("A")?.to_vec()];
+        let shared = point(ensemble.prekey_profile().shared_prekey());
+        let first = [auth.get("first ECDH")?, auth.get("first DH")?].concat();
+        let tags = [auth.get("sender tag")?.to_vec(), prekey.owner().get().to_be_bytes().to_vec()];
+        let [from, to] = tags;
+        Ok(Self {
+            prefix: Vec::new(),
+            usages: [0x0e, 0x0f, 0x10],
+            profiles: [bob.as_bytes().to_vec(), auth.get("profile")?.to_vec()],
+            keys: [y.clone(), x, b, a],
+            shared_prekey: [&SHARED_PREKEY_TYPE[..], &shared].concat(),
+            phi: [from, to, first, Vec::new(), data(US), data(THEM)],
+            ring: [point(bob.forging_key()), our_key(us), y],
+        })
+    }
+
     fn between(identity: &Message, auth_r: &Message) -> Step<Self> {
         let [y, x] = [identity.get("Y")?, auth_r.get("X")?].map(<[u8]>::to_vec);
         let [b, a] = [identity.get("B")?, auth_r.get("A")?].map(<[u8]>::to_vec);
@@ -81,11 +106,13 @@ impl Signed {
     /// `RSig` by our long-term key.
     pub(crate) fn sigma(&self, us: &Correspondent) -> Step<Vec<u8>> {
         let ring = self.ring.each_ref().map(Vec::as_slice);
-        let signed =
-            primitives::ring_sign_as(&us.account, &mut crate::correspondent::rng(), ring, &self.t());
+        let signed = primitives::ring_sign_as(&us.account, &mut crate::correspondent::rng(), ring, &self.t());
         signed.ok_or_else(|| Stop::Failed("our key is not in the ring".into()))
     }
 }
+
+/// ED448-SHARED-PREKEY, little-endian. spec-notes/SN-003
+const SHARED_PREKEY_TYPE: [u8; 2] = [0x11, 0];
 
 /// Of a message that begins with one which is good.
 pub(crate) fn their_profile(message: &Message) -> Step<VerifiedClientProfile> {
@@ -171,7 +198,7 @@ pub(crate) fn bad_profiles(profile: &[u8], account: &Account) -> Step<Vec<(&'sta
     Ok(vec![
         ("that has expired", with(4, &expired)),
         ("of another client", with(0, &[0, 1, 0x77, 0, 0, 1])),
-        ("without version 4", with(3, &[0, 4, 0, 0, 0, 1, b'3'])),
+        ("without version 4", with(3, &[0, 4, 0, 0, 0, 1, b'5'])),
         ("whose signature is changed at its end", unsigned),
         ("whose signature is changed", forged),
         ("signed by another key", profile_of(&fields, &mallory.account)),

@@ -134,7 +134,7 @@ fn refused(c: &mut Conversation, name: &str, honest: &Message, wrong: Vec<(&str,
 }
 
 /// What neither message says.
-fn wrong_statements(right: &Signed) -> Vec<(&'static str, Signed)> {
+pub(super) fn wrong_statements(right: &Signed) -> Vec<(&'static str, Signed)> {
     let phi = |change: &dyn Fn(&mut [Vec<u8>; 6])| {
         let mut changed = right.clone();
         change(&mut changed.phi);
