@@ -25,6 +25,8 @@ pub(crate) struct Correspondent {
     pub(crate) sent: VecDeque<String>,
     /// What it was told.
     pub(crate) events: Vec<Event>,
+    /// What it drew from the generator, in order: the secrets of its keys are among that.
+    pub(crate) drawn: Vec<Vec<u8>>,
 }
 
 impl Correspondent {
@@ -42,7 +44,8 @@ impl Correspondent {
         let policy =
             Policy { versions, allow_v2, padding: Padding::Off, heartbeat_after: None, ..Policy::default() };
         let session = Session::new(THEM, policy);
-        let mut us = Self { account, session, now, sent: VecDeque::new(), events: Vec::new() };
+        let mut us =
+            Self { account, session, now, sent: VecDeque::new(), events: Vec::new(), drawn: Vec::new() };
         if allow_v2 || versions.contains(3) {
             us.account.set_v3_key(Some(v3_key()), &mut rng(), now);
         }
@@ -59,7 +62,7 @@ impl Correspondent {
         &mut self,
         act: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, Refused>,
     ) -> Result<(), Refused> {
-        let mut rng = rng();
+        let mut rng = Recording { drawn: &mut self.drawn };
         let mut cx = Context { account: &mut self.account, rng: &mut rng, now: self.now };
         for output in act(&mut self.session, &mut cx)? {
             match output {
@@ -135,6 +138,31 @@ pub(crate) struct Channel {
     pub(crate) ssid: String,
 }
 
+/// The system's generator, remembering what it gives.
+struct Recording<'a> {
+    drawn: &'a mut Vec<Vec<u8>>,
+}
+
+impl rand_core::TryRng for Recording<'_> {
+    type Error = core::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        rng().try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        rng().try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        rng().try_fill_bytes(out)?;
+        self.drawn.push(out.to_vec());
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Recording<'_> {}
+
 /// The system's generator.
 #[allow(clippy::disallowed_types, reason = "this program is the library's caller")]
 pub(crate) fn rng() -> impl rand_core::CryptoRng {
@@ -143,13 +171,14 @@ pub(crate) fn rng() -> impl rand_core::CryptoRng {
 
 /// A published key of version 3, for tests only: making one takes longer than a case.
 fn v3_key() -> DsaKey {
+    v3_keys().next().expect("the vectors have a key file with a key")
+}
+
+/// All of them.
+pub(crate) fn v3_keys() -> impl Iterator<Item = DsaKey> {
     let file: serde_json::Value =
         serde_json::from_str(include_str!("../vectors/v3-keys.json")).unwrap_or_default();
-    let files = file["vectors"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|vector| vector["inputs"]["file"].as_str());
-    let mut keys = files.filter_map(|file| read_private_keys(file.as_bytes()).ok()).flatten();
-    keys.next().map(|(_, key)| key).expect("the vectors have a key file with a key")
+    let vectors = file["vectors"].as_array().cloned().unwrap_or_default();
+    let files = vectors.into_iter().filter_map(|vector| vector["inputs"]["file"].as_str().map(str::to_owned));
+    files.filter_map(|file| read_private_keys(file.as_bytes()).ok()).flatten().map(|(_, key)| key)
 }

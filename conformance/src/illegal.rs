@@ -15,6 +15,11 @@ pub(crate) fn dh_numbers() -> Step<Vec<(String, Vec<u8>)>> {
     rejected(include_str!("../vectors/dh.json"), "dh_member", "x")
 }
 
+/// Ensembles that nobody may begin a conversation from, at the time when cases begin.
+pub(crate) fn ensembles() -> Step<Vec<(String, Vec<u8>)>> {
+    rejected(include_str!("../vectors/prekeys.json"), "ensemble", "encoded")
+}
+
 /// Numbers that are no public keys of versions 3 and 2.
 pub(crate) fn v3_dh_numbers() -> Step<Vec<(String, Vec<u8>)>> {
     rejected(include_str!("../vectors/v3-dh.json"), "v3_dh_member", "x")

@@ -6,6 +6,7 @@ mod correspondent;
 mod illegal;
 mod message;
 mod report;
+mod signed;
 mod stop;
 mod subject;
 mod vectors;

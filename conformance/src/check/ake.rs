@@ -2,11 +2,11 @@
 
 use otrv4::wire::Version::{V2, V3};
 
+use super::exchange::{Exchange, commit, completes, dh_key, reveal_signature, signature};
 use super::{Bench, Case};
-use crate::conversation::Conversation;
 use crate::illegal;
-use crate::message::{Message, mpi};
-use crate::stop::{Step, ensure, failed};
+use crate::message::mpi;
+use crate::stop::{Step, ensure};
 
 pub(super) const CASES: &[Case] = &[
     Case::new(V3, "commit-damaged", "otrv3: D-H Commit Message", commit_damaged),
@@ -25,60 +25,8 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V2, "signature-damaged", "otrv3: Receiving a Signature Message", signature_damaged),
 ];
 
-/// Nobody knows anybody; they have asked, and this is our D-H Commit message.
-fn with_commit(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let mut c = bench.strangers()?;
-    let query = c.them.obey("query")?.out();
-    query.iter().for_each(|line| c.us.receive(line));
-    let commit = our_only(&mut c)?;
-    Ok((c, commit))
-}
-
-/// Our Reveal Signature message.
-fn with_reveal(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let (mut c, commit) = with_commit(bench)?;
-    let dh_key = c.them.receive(&commit.line())?.out();
-    dh_key.iter().for_each(|line| c.us.receive(line));
-    let reveal = our_only(&mut c)?;
-    Ok((c, reveal))
-}
-
-/// We have asked, and this is our D-H Key message, the answer to their Commit.
-fn with_dh_key(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let mut c = bench.strangers()?;
-    c.us.act(|session, cx| session.start(cx));
-    let query = c.us.take();
-    let commit = c.deliver(&query)?.out();
-    commit.iter().for_each(|line| c.us.receive(line));
-    let dh_key = our_only(&mut c)?;
-    Ok((c, dh_key))
-}
-
-/// Our Signature message.
-fn with_signature(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let (mut c, dh_key) = with_dh_key(bench)?;
-    let reveal = c.them.receive(&dh_key.line())?.out();
-    reveal.iter().for_each(|line| c.us.receive(line));
-    let signature = our_only(&mut c)?;
-    Ok((c, signature))
-}
-
-fn our_only(c: &mut Conversation) -> Step<Message> {
-    match c.us.take().as_slice() {
-        [line] => Message::of(line),
-        lines => failed(format!("{} lines of ours instead of one", lines.len())),
-    }
-}
-
-fn completes(c: &mut Conversation, honest: &Message) -> Step {
-    let mut said = c.them.receive(&honest.line())?;
-    said.add(c.carry(said.out())?);
-    c.is_the_same(&said)?;
-    c.lives()
-}
-
 fn commit_damaged(bench: &Bench<'_>) -> Step {
-    let (mut c, commit) = with_commit(bench)?;
+    let Exchange { mut c, ours: commit, .. } = commit(bench)?;
     let damaged = [
         ("for another client", commit.with("receiver tag", &[0x77, 0, 0, 1])?),
         ("a sender tag below 100", commit.with("sender tag", &[0, 0, 0, 5])?),
@@ -96,18 +44,16 @@ fn commit_damaged(bench: &Bench<'_>) -> Step {
 /// Whoever has not committed to the key that he reveals gets nothing.
 fn commit_to_another_key(bench: &Bench<'_>) -> Step {
     for field in ["hashed gx", "encrypted gx"] {
-        let (mut c, commit) = with_commit(bench)?;
-        let other = commit.flipped(field, 20)?;
-        let dh_key = c.them.receive(&other.line())?.out();
-        dh_key.iter().for_each(|line| c.us.receive(line));
-        let reveal = our_only(&mut c)?;
+        let exchange = commit(bench)?;
+        let other = exchange.ours.flipped(field, 20)?;
+        let Exchange { mut c, ours: reveal, .. } = exchange.sending(other)?;
         c.ignored(&format!("a key that was not committed to, {field} changed"), &reveal.line())?;
     }
     Ok(())
 }
 
 fn dh_key_values(bench: &Bench<'_>) -> Step {
-    let (mut c, dh_key) = with_dh_key(bench)?;
+    let Exchange { mut c, ours: dh_key, .. } = dh_key(bench)?;
     for (name, number) in illegal::v3_dh_numbers()? {
         let what = format!("a D-H Key message with the vector {name}");
         c.ignored(&what, &dh_key.with("gy", &mpi(&number))?.line())?;
@@ -118,7 +64,7 @@ fn dh_key_values(bench: &Bench<'_>) -> Step {
 }
 
 fn reveal_damaged(bench: &Bench<'_>) -> Step {
-    let (mut c, reveal) = with_reveal(bench)?;
+    let Exchange { mut c, ours: reveal, .. } = reveal_signature(bench)?;
     let damaged = [
         ("another key revealed", reveal.flipped("revealed key", 4)?),
         ("an encrypted signature that is changed", reveal.flipped("encrypted signature", 50)?),
@@ -135,7 +81,7 @@ fn reveal_damaged(bench: &Bench<'_>) -> Step {
 }
 
 fn signature_damaged(bench: &Bench<'_>) -> Step {
-    let (mut c, signature) = with_signature(bench)?;
+    let Exchange { mut c, ours: signature, .. } = signature(bench)?;
     let damaged = [
         ("an encrypted signature that is changed", signature.flipped("encrypted signature", 50)?),
         ("an encrypted signature that is changed at its end", signature.flipped("encrypted signature", 460)?),
@@ -146,10 +92,7 @@ fn signature_damaged(bench: &Bench<'_>) -> Step {
     for (how, message) in damaged {
         c.ignored(&format!("a Signature message with {how}"), &message.line())?;
     }
-    let said = c.them.receive(&signature.line())?;
-    c.is_the_same(&said)?;
-    c.carry(said.out())?;
-    c.lives()
+    completes(&mut c, &signature)
 }
 
 /// All that went to them, again, while the conversation runs; texts that were read are not read again.

@@ -394,7 +394,7 @@ fn many_in_one_turn(bench: &Bench<'_>) -> Step {
 }
 
 /// The generator of Ed448, which is a point like any other.
-fn generator() -> Vec<u8> {
+pub(super) fn generator() -> Vec<u8> {
     let mut one = [0; 57];
     one[0] = 1;
     otrv4::inside::primitives::over_bytes::mul_base(&one).map(Vec::from).unwrap_or_default()

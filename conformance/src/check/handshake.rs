@@ -2,15 +2,16 @@
 //! the honest message still does its work.
 
 use otrv4::Timestamp;
-use otrv4::inside::primitives::over_bytes as primitives;
 use otrv4::wire::Version::V4;
 use otrv4::wire::{InstanceTag, Writer};
 
+use super::exchange::{Exchange, all_ignored, auth_i, auth_r, completes, identity};
 use super::{Bench, Case};
 use crate::conversation::Conversation;
 use crate::correspondent::{Correspondent, START};
 use crate::illegal;
 use crate::message::{Message, mpi};
+use crate::signed::{bad_profiles, profile_fields, profile_of};
 use crate::stop::{Step, ensure, failed};
 
 pub(super) const CASES: &[Case] = &[
@@ -18,7 +19,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V4, "identity-profile-signature", "otrv4: Validating a Client Profile", profile_signature),
     Case::new(V4, "identity-profile-expired", "otrv4: Validating a Client Profile", profile_expired),
     Case::new(V4, "identity-profile-of-another", "otrv4: Validating a Client Profile", profile_of_another),
-    Case::new(V4, "identity-profile-fields", "otrv4: Client Profile Data Type", profile_fields),
+    Case::new(V4, "identity-profile-fields", "otrv4: Client Profile Data Type", fields_of_profile),
     Case::new(V4, "identity-points", "otrv4: Verifying that a point is on the curve", identity_points),
     Case::new(V4, "identity-dh", "otrv4: Verifying that an integer is in the DH group", identity_dh),
     Case::new(V4, "auth-r-header", "otrv4: Auth-R Message", auth_r_header),
@@ -47,54 +48,6 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V4, "ensemble-damaged", "otrv4: Validating Prekey Ensembles", ensemble_damaged),
 ];
 
-/// A running conversation, and an honest Identity message of ours that has not been sent.
-fn with_identity(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let mut c = bench.talking()?;
-    c.us.act(|session, cx| session.start_identity(cx));
-    let identity = our_only(&mut c)?;
-    Ok((c, identity))
-}
-
-/// A running conversation in which they have begun a new handshake, and our answer to it, not sent.
-fn with_auth_r(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let mut c = bench.talking()?;
-    let identity = c.them.obey("identity")?.out();
-    identity.iter().for_each(|line| c.us.receive(line));
-    let auth_r = our_only(&mut c)?;
-    Ok((c, auth_r))
-}
-
-/// A running conversation in which we have begun a new handshake, and its last message, not sent.
-fn with_auth_i(bench: &Bench<'_>) -> Step<(Conversation, Message)> {
-    let (mut c, identity) = with_identity(bench)?;
-    let auth_r = c.them.receive(&identity.line())?.out();
-    auth_r.iter().for_each(|line| c.us.receive(line));
-    let auth_i = our_only(&mut c)?;
-    Ok((c, auth_i))
-}
-
-fn our_only(c: &mut Conversation) -> Step<Message> {
-    match c.us.take().as_slice() {
-        [line] => Message::of(line),
-        lines => failed(format!("{} lines of ours instead of one", lines.len())),
-    }
-}
-
-/// The honest message still does what it should.
-fn completes(c: &mut Conversation, honest: &Message) -> Step {
-    let mut said = c.them.receive(&honest.line())?;
-    said.add(c.carry(said.out())?);
-    c.is_the_same(&said)?;
-    c.lives()
-}
-
-fn all_ignored(c: &mut Conversation, what: &str, damaged: Vec<(String, Message)>) -> Step {
-    for (how, message) in damaged {
-        c.ignored(&format!("{what}: {how}"), &message.line())?;
-    }
-    Ok(())
-}
-
 /// What is the same for all handshake messages.
 fn bad_headers(honest: &Message) -> Step<Vec<(String, Message)>> {
     let of = |how: &str, message| (how.to_owned(), message);
@@ -112,14 +65,14 @@ fn bad_headers(honest: &Message) -> Step<Vec<(String, Message)>> {
 }
 
 fn identity_header(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
     all_ignored(&mut c, "an Identity message", bad_headers(&identity)?)?;
     c.lives()?;
     completes(&mut c, &identity)
 }
 
 fn profile_signature(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
     let (start, end) = identity.at("profile")?;
     // In H, in F, in the time, and in both halves of the signature.
     for offset in [20, 90, end - start - 120, end - start - 100, end - start - 10] {
@@ -131,7 +84,7 @@ fn profile_signature(bench: &Bench<'_>) -> Step {
 }
 
 fn profile_expired(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
     let mut old = Correspondent::at(Timestamp::from_unix(START - 8 * 24 * 60 * 60), &[V4]);
     old.act(|session, cx| session.start_identity(cx));
     for line in old.take() {
@@ -141,7 +94,7 @@ fn profile_expired(bench: &Bench<'_>) -> Step {
 }
 
 fn profile_of_another(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
     let other = InstanceTag::random(&mut crate::correspondent::rng()).get().to_be_bytes();
     let message = identity.with("sender tag", &other)?;
     c.harmless("an Identity message with the profile of another client", &message.line())?;
@@ -149,29 +102,13 @@ fn profile_of_another(bench: &Bench<'_>) -> Step {
 }
 
 /// Well signed by the right key, and all the same not as a profile must be.
-fn profile_fields(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
-    let profile = identity.get("profile")?;
-    let signed = profile.get(4..profile.len().saturating_sub(114)).unwrap_or_default();
-    // Owner, H and F have a type of two bytes each; then the versions, and the time.
-    let lengths = [2 + 4, 2 + 2 + 57, 2 + 2 + 57, 2 + 4 + 1, 2 + 8];
-    let mut rest = signed;
-    let mut fields = Vec::new();
-    for length in lengths {
-        let Some((field, behind)) = rest.split_at_checked(length) else {
-            return failed("a profile of ours is short");
-        };
-        fields.push(field.to_vec());
-        rest = behind;
-    }
+fn fields_of_profile(bench: &Bench<'_>) -> Step {
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
+    let fields = profile_fields(identity.get("profile")?)?;
     let with = |change: &dyn Fn(&mut Vec<Vec<u8>>)| {
         let mut changed = fields.clone();
         change(&mut changed);
-        let signed = changed.concat();
-        let mut w = Writer::new();
-        w.int(u32::try_from(changed.len()).unwrap_or_default()).bytes(&signed);
-        w.bytes(&primitives::sign_as(&c.us.account, &signed));
-        identity.with("profile", w.as_slice())
+        identity.with("profile", &profile_of(&changed, &c.us.account))
     };
     let damaged = vec![
         ("the time twice".to_owned(), with(&|fields| fields.extend(fields.last().cloned()))?),
@@ -179,25 +116,21 @@ fn profile_fields(bench: &Bench<'_>) -> Step {
         ("a field of type 8".to_owned(), with(&|fields| fields.push(vec![0, 8, 0, 0, 0, 0]))?),
         ("without the time".to_owned(), with(&|fields| _ = fields.pop())?),
         ("without the owner".to_owned(), with(&|fields| _ = fields.remove(0))?),
-        (
-            "version 3 only".to_owned(),
-            with(&|fields| {
-                fields.iter_mut().filter(|field| field.len() == 7).for_each(|field| {
-                    field.last_mut().into_iter().for_each(|digit| *digit = b'3');
-                })
-            })?,
-        ),
     ];
     // What is signed anew and unchanged is taken: otherwise nothing here would be tested.
     let same = with(&|_| ())?;
     ensure!(same.bytes == identity.bytes, "our own signature is another one");
     all_ignored(&mut c, "an Identity message with a profile", damaged)?;
+    for (how, profile) in bad_profiles(identity.get("profile")?, &c.us.account)? {
+        let what = format!("an Identity message with a profile {how}");
+        c.ignored(&what, &identity.with("profile", &profile)?.line())?;
+    }
     c.lives()?;
     completes(&mut c, &identity)
 }
 
 fn identity_points(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
     for (name, point) in illegal::points()? {
         for field in ["Y", "first ECDH"] {
             let what = format!("an Identity message with the vector {name} as its {field}");
@@ -209,7 +142,7 @@ fn identity_points(bench: &Bench<'_>) -> Step {
 }
 
 fn identity_dh(bench: &Bench<'_>) -> Step {
-    let (mut c, identity) = with_identity(bench)?;
+    let Exchange { mut c, ours: identity, .. } = identity(bench)?;
     for field in ["B", "first DH"] {
         for (name, number) in illegal::dh_numbers()? {
             let what = format!("an Identity message with the vector {name} as its {field}");
@@ -223,13 +156,13 @@ fn identity_dh(bench: &Bench<'_>) -> Step {
 }
 
 fn auth_r_header(bench: &Bench<'_>) -> Step {
-    let (mut c, auth_r) = with_auth_r(bench)?;
+    let Exchange { mut c, ours: auth_r, .. } = auth_r(bench)?;
     all_ignored(&mut c, "an Auth-R message", bad_headers(&auth_r)?)?;
     completes(&mut c, &auth_r)
 }
 
 fn auth_r_signature(bench: &Bench<'_>) -> Step {
-    let (mut c, auth_r) = with_auth_r(bench)?;
+    let Exchange { mut c, ours: auth_r, .. } = auth_r(bench)?;
     bad_sigmas(&mut c, "an Auth-R message", &auth_r)?;
     completes(&mut c, &auth_r)
 }
@@ -248,7 +181,7 @@ fn bad_sigmas(c: &mut Conversation, what: &str, honest: &Message) -> Step {
 
 /// Everything else in Auth-R is covered by sigma; points and numbers are judged before it.
 fn auth_r_keys(bench: &Bench<'_>) -> Step {
-    let (mut c, auth_r) = with_auth_r(bench)?;
+    let Exchange { mut c, ours: auth_r, .. } = auth_r(bench)?;
     let (other, x) = (auth_r.get("first ECDH")?.to_vec(), auth_r.get("X")?.to_vec());
     let (first, a) = (auth_r.get("first DH")?.to_vec(), auth_r.get("A")?.to_vec());
     let damaged = vec![
@@ -265,17 +198,14 @@ fn auth_r_keys(bench: &Bench<'_>) -> Step {
 }
 
 fn auth_i_signature(bench: &Bench<'_>) -> Step {
-    let (mut c, auth_i) = with_auth_i(bench)?;
+    let Exchange { mut c, ours: auth_i, .. } = auth_i(bench)?;
     all_ignored(&mut c, "an Auth-I message", bad_headers(&auth_i)?)?;
     bad_sigmas(&mut c, "an Auth-I message", &auth_i)?;
-    let said = c.them.receive(&auth_i.line())?;
-    c.is_the_same(&said)?;
-    c.carry(said.out())?;
-    c.lives()
+    completes(&mut c, &auth_i)
 }
 
 fn auth_i_too_early(bench: &Bench<'_>) -> Step {
-    let (_, auth_i) = with_auth_i(bench)?;
+    let Exchange { ours: auth_i, .. } = auth_i(bench)?;
     let mut c = bench.strangers()?;
     let mut early = auth_i.with("sender tag", &c.us.account.tag().get().to_be_bytes())?;
     let ready = c.them.greeting.event("ready ").unwrap_or_default();

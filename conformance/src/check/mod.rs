@@ -3,9 +3,14 @@
 mod ake;
 mod begin;
 mod damage;
+mod exchange;
 mod handshake;
+mod offline;
+mod signing;
 mod smp;
+mod smp_proofs;
 mod talk;
+mod v3_signing;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,7 +71,18 @@ impl Case {
 
 /// All cases whose name contains this, in the order of the table.
 pub(crate) fn cases(part: &str) -> Vec<&'static Case> {
-    let all = [begin::CASES, talk::CASES, smp::CASES, handshake::CASES, ake::CASES, damage::CASES];
+    let all = [
+        begin::CASES,
+        talk::CASES,
+        smp::CASES,
+        smp_proofs::CASES,
+        handshake::CASES,
+        signing::CASES,
+        offline::CASES,
+        ake::CASES,
+        v3_signing::CASES,
+        damage::CASES,
+    ];
     let mut chosen: Vec<_> = all.into_iter().flatten().filter(|case| case.name().contains(part)).collect();
     chosen.sort_by_key(|case| std::cmp::Reverse(case.version.number()));
     chosen

@@ -31,9 +31,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V2, "smp-they-ask", V3_SMP, they_ask),
 ];
 
-const V4_SMP: &str = "otrv4: Socialist Millionaires Protocol (SMP)";
-const V3_SMP: &str = "otrv3: Socialist Millionaires' Protocol (SMP)";
-const SECRET: &str = "the café by the canal";
+pub(super) const V4_SMP: &str = "otrv4: Socialist Millionaires Protocol (SMP)";
+pub(super) const V3_SMP: &str = "otrv3: Socialist Millionaires' Protocol (SMP)";
+pub(super) const SECRET: &str = "the café by the canal";
 
 fn we_ask(bench: &Bench<'_>) -> Step {
     let mut c = bench.talking()?;
@@ -68,7 +68,7 @@ fn different(bench: &Bench<'_>) -> Step {
     c.lives()
 }
 
-fn our_run(c: &mut Conversation, question: &str, ours: &str, theirs: &str, equal: bool) -> Step {
+pub(super) fn our_run(c: &mut Conversation, question: &str, ours: &str, theirs: &str, equal: bool) -> Step {
     c.us.heard();
     c.we(|session, cx| session.smp_start(cx, None, question, ours))?;
     let asked = c.carry(Vec::new())?;
@@ -80,7 +80,7 @@ fn our_run(c: &mut Conversation, question: &str, ours: &str, theirs: &str, equal
     outcome(c, &said, equal)
 }
 
-fn their_run(c: &mut Conversation, question: &str, ours: &str, theirs: &str, equal: bool) -> Step {
+pub(super) fn their_run(c: &mut Conversation, question: &str, ours: &str, theirs: &str, equal: bool) -> Step {
     c.us.heard();
     let mut said = c.them.obey(&format!("smp-start {question}|{theirs}"))?;
     said.add(c.carry(said.out())?);

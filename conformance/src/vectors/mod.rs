@@ -1,6 +1,7 @@
 //! `conformance vectors`: our own library against the files of `vectors/`.
 
 mod messages;
+mod prekey;
 mod primitives;
 mod values;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 use values::Fields;
 
 /// The files, in the order of the layers.
-const FILES: [&str; 25] = [
+const FILES: [&str; 26] = [
     include_str!("../../vectors/kdf.json"),
     include_str!("../../vectors/encodings.json"),
     include_str!("../../vectors/scalars.json"),
@@ -30,6 +31,7 @@ const FILES: [&str; 25] = [
     include_str!("../../vectors/offers.json"),
     include_str!("../../vectors/transcripts.json"),
     include_str!("../../vectors/prekey-server.json"),
+    include_str!("../../vectors/prekey-exchange.json"),
     include_str!("../../vectors/v3-keys.json"),
     include_str!("../../vectors/v3-dh.json"),
     include_str!("../../vectors/v3-smp.json"),
@@ -76,9 +78,13 @@ fn check(vector: &Value) -> Option<Check> {
         return Some(Check::Elsewhere(test));
     }
     // A value that is not well formed is not accepted.
-    let accepted = messages::accepts(kind, &fields).or_else(|| primitives::accepts(kind, &fields));
+    let accepted = messages::accepts(kind, &fields)
+        .or_else(|| primitives::accepts(kind, &fields))
+        .or_else(|| prekey::accepts(kind, &fields));
     Some(Check::Here(match (vector["verdict"].as_str()?, accepted) {
-        ("equal", None) => messages::equal(kind, &fields).or_else(|| primitives::equal(kind, &fields))?,
+        ("equal", None) => messages::equal(kind, &fields)
+            .or_else(|| primitives::equal(kind, &fields))
+            .or_else(|| (kind == "prekey_assemble").then(|| prekey::assemble(&fields))?)?,
         ("equal" | "accept", Some(accepted)) => accepted,
         ("reject", Some(accepted)) => !accepted,
         // It has been read without a panic.

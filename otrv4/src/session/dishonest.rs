@@ -1,6 +1,6 @@
 //! What the other end of a conversation can do that does not keep to the protocol. With the feature `inside` only: see there.
 
-use super::channel::{Channel, DataMessage};
+use super::channel::{Channel, DataMessage, SmpStep};
 use super::instance::Instance;
 use super::{Context, Outputs, Session};
 use crate::Output;
@@ -33,6 +33,34 @@ pub fn send_records(
     let mut out = Outputs::default();
     session.send_quiet(cx, to, &records, &mut out);
     out.finish()
+}
+
+/// The record of SMP that answers their question with this secret; not sent.
+pub fn smp_answer(
+    session: &mut Session,
+    cx: &mut Context<'_>,
+    to: InstanceTag,
+    secret: &str,
+) -> Option<(u16, Vec<u8>)> {
+    let channel = session.instances.get_mut(&to)?.channel()?;
+    let answer = channel.smp_answer(cx.account, secret, cx.rng).ok()?;
+    Some((answer.kind, answer.value.clone()))
+}
+
+/// The record of SMP that answers theirs; not sent.
+pub fn smp_reply(
+    session: &mut Session,
+    cx: &mut Context<'_>,
+    to: InstanceTag,
+    (kind, value): (u16, Vec<u8>),
+) -> Option<(u16, Vec<u8>)> {
+    let channel = session.instances.get_mut(&to)?.channel()?;
+    match channel.smp_receive(&Tlv { kind, value }, cx.rng).ok()? {
+        SmpStep::Reply(reply) | SmpStep::Concluded { reply: Some(reply), .. } => {
+            Some((reply.kind, reply.value.clone()))
+        }
+        SmpStep::Asked(_) | SmpStep::Concluded { reply: None, .. } | SmpStep::Aborted => None,
+    }
 }
 
 /// What our next data message to that client would have as its authenticator, if these were its sections; in a ratchet of

@@ -1,5 +1,7 @@
 //! The primitives over plain bytes, as the test vectors of `conformance/` have them: what is not well formed gives nothing.
 
+pub mod v3;
+
 use rand_core::CryptoRng;
 
 use crate::Account;

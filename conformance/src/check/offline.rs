@@ -1,0 +1,275 @@
+//! Conversations that begin while the other one is away: over restarts, with a prekey that was used, and by somebody who
+//! has the shared secrets and signs and authenticates what must not be.
+
+use otrv4::prekey::VerifiedEnsemble;
+use otrv4::inside::primitives::over_bytes as primitives;
+use otrv4::wire::Version::V4;
+use otrv4::wire::Versions;
+
+use super::begin::{base64, read_ensemble};
+use super::signing::wrong_statements;
+use super::{Bench, Case};
+use crate::conversation::Conversation;
+use crate::correspondent::Correspondent;
+use crate::illegal;
+use crate::message::{Message, mpi};
+use crate::signed::{Signed, bad_profiles, point};
+use crate::stop::{Step, ensure, failed};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new(
+        V4,
+        "offline-over-a-restart",
+        "otrv4: Receiving a Non-Interactive-Auth Message",
+        over_a_restart,
+    ),
+    Case::new(V4, "prekey-used-twice", "otrv4: Receiving a Non-Interactive-Auth Message", used_twice),
+    Case::new(
+        V4,
+        "offline-signed-statements",
+        "otrv4: Non-Interactive-Auth Message; Shared Session State",
+        { signed_statements },
+    ),
+    Case::new(V4, "offline-signed-fields", "otrv4: Non-Interactive-Auth Message", signed_fields),
+    Case::new(V4, "ensembles-to-refuse", "otrv4: Validating Prekey Ensembles", ensembles),
+];
+
+/// Those that they have published.
+fn published(c: &mut Conversation, count: usize) -> Step<Vec<String>> {
+    let answer = c.them.obey(&format!("prekeys {count}"))?;
+    let ensembles: Vec<String> = answer
+        .lines()
+        .iter()
+        .filter_map(|line| line.strip_prefix("event ensemble ").map(Into::into))
+        .collect();
+    ensure!(ensembles.len() == count, "not {count} ensembles: {:?}", answer.lines());
+    Ok(ensembles)
+}
+
+/// Our Non-Interactive-Auth message from one of them.
+fn start(us: &mut Correspondent, ensemble: &str) -> Step<Message> {
+    let ensemble = read_ensemble(ensemble)?;
+    let started = us.attempt(|session, cx| session.start_offline(cx, vec![ensemble]));
+    ensure!(started.is_ok(), "our side takes no ensemble of theirs: {started:?}");
+    match us.take().as_slice() {
+        [line] => Message::of(line),
+        lines => failed(format!("{} lines of ours for an offline start", lines.len())),
+    }
+}
+
+/// They read it, and both have one conversation.
+fn begins(c: &mut Conversation, auth: &Message) -> Step {
+    let said = c.them.receive(&auth.line())?;
+    c.is_the_same(&said)?;
+    c.carry(said.out())?;
+    c.lives()
+}
+
+fn over_a_restart(bench: &Bench<'_>) -> Step {
+    let folder = match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(error) => return failed(format!("no temporary folder: {error}")),
+    };
+    let home = folder.path().join("home").display().to_string();
+    let options = ["--home", home.as_str()];
+    let them = bench.subject(&options)?;
+    let mut c = Conversation { version: V4, us: Correspondent::new(&[V4]), them };
+    let ensembles = published(&mut c, 2)?;
+    let restart = |c: &mut Conversation| {
+        // The old process is gone before the new one opens its folder.
+        let old = std::mem::replace(&mut c.them, bench.subject(&[])?);
+        old.kill();
+        c.them = bench.subject(&options)?;
+        Ok(())
+    };
+    restart(&mut c)?;
+    let auth = start(&mut c.us, &ensembles[0])?;
+    begins(&mut c, &auth)?;
+    restart(&mut c)?;
+    c.harmless("a Non-Interactive-Auth message that was read before the restart", &auth.line())?;
+    c.us = Correspondent::new(&[V4]);
+    let second = start(&mut c.us, &ensembles[0])?;
+    c.ignored("a prekey that was used before the restart", &second.line())?;
+    // The other one is as good as ever, and for another client of ours.
+    c.us = Correspondent::new(&[V4]);
+    let auth = start(&mut c.us, &ensembles[1])?;
+    begins(&mut c, &auth)
+}
+
+/// Two that got the same ensemble: the first one has it.
+fn used_twice(bench: &Bench<'_>) -> Step {
+    let mut c = bench.strangers()?;
+    let ensembles = published(&mut c, 2)?;
+    let mut late = Correspondent::new(&[V4]);
+    let (auth, too_late) = (start(&mut c.us, &ensembles[0])?, start(&mut late, &ensembles[0])?);
+    begins(&mut c, &auth)?;
+    c.harmless("a prekey that somebody else has used", &too_late.line())?;
+    c.harmless("a Non-Interactive-Auth message that comes twice", &auth.line())?;
+    c.us = Correspondent::new(&[V4]);
+    let auth = start(&mut c.us, &ensembles[1])?;
+    begins(&mut c, &auth)
+}
+
+/// A program that has published, our message to it, and what it rests on.
+struct Start {
+    c: Conversation,
+    ensemble: VerifiedEnsemble,
+    honest: Message,
+}
+
+fn started(bench: &Bench<'_>) -> Step<Start> {
+    let mut c = bench.strangers()?;
+    let ensembles = published(&mut c, 1)?;
+    let honest = start(&mut c.us, &ensembles[0])?;
+    let ensemble = read_ensemble(&ensembles[0])?.verify(c.us.now, Versions::V4);
+    match ensemble {
+        Ok(ensemble) => Ok(Start { c, ensemble, honest }),
+        Err(reject) => failed(format!("their ensemble is not valid: {reject}")),
+    }
+}
+
+impl Start {
+    /// `tmp_k` from the secrets that our side has drawn, or of numbers that anybody can compute.
+    fn tmp_k(&self, [ecdh, with_shared, with_identity]: [&[u8]; 3], k_dh: &[u8]) -> Vec<u8> {
+        let brace = primitives::kdf(0x01, k_dh, 32);
+        primitives::kdf(0x0c, &[ecdh, with_shared, with_identity, &brace].concat(), 64)
+    }
+
+    fn honest_tmp_k(&self) -> Step<Vec<u8>> {
+        let x = self.honest.get("X")?;
+        let drawn = &self.c.us.drawn;
+        let ecdh = drawn.iter().find(|secret| {
+            primitives::scalar_of_random(secret)
+                .and_then(|x| primitives::mul_base(&x))
+                .is_some_and(|of| of == x)
+        });
+        let a = self.honest.get("A")?;
+        let dh = drawn.iter().find(|secret| {
+            secret.len() == 80 && primitives::dh_public(secret).is_some_and(|of| mpi(&of) == a)
+        });
+        let (Some(x), Some(a)) = (ecdh, dh) else { return failed("our own secrets are not found") };
+        let prekey = self.ensemble.message();
+        let publics = [
+            prekey.ecdh(),
+            self.ensemble.prekey_profile().shared_prekey(),
+            self.ensemble.profile().identity_key(),
+        ];
+        let shared: Vec<_> =
+            publics.iter().filter_map(|public| primitives::ecdh(x, &point(public))).collect();
+        let k_dh = primitives::dh_shared(a, prekey.dh().as_be_bytes());
+        match (shared.as_slice(), k_dh) {
+            ([ecdh, with_shared, with_identity], Some(k_dh)) => {
+                Ok(self.tmp_k([ecdh, with_shared, with_identity], &k_dh))
+            }
+            _ => failed("our own secrets give no shared secret"),
+        }
+    }
+
+    /// The message with a signature over one thing, and a MAC over another, both as they are made.
+    fn sealed(
+        &self,
+        message: &Message,
+        tmp_k: &[u8],
+        signed: &Signed,
+        authenticated: &Signed,
+    ) -> Step<Message> {
+        let key = primitives::kdf(0x0d, tmp_k, 64);
+        let mac = primitives::kdf(0x11, &[key, authenticated.t()].concat(), 64);
+        message.with("sigma", &signed.sigma(&self.c.us)?)?.with("auth MAC", &mac)
+    }
+
+    /// Another message, signed and authenticated as it is.
+    fn resealed(&self, message: &Message, tmp_k: &[u8]) -> Step<Message> {
+        let signed = Signed::non_interactive(&self.c.us, &self.ensemble, message)?;
+        self.sealed(message, tmp_k, &signed, &signed)
+    }
+}
+
+/// Sigma or the MAC, or both, over something else than what the message is about.
+fn signed_statements(bench: &Bench<'_>) -> Step {
+    let mut start = started(bench)?;
+    let tmp_k = start.honest_tmp_k()?;
+    let honest = start.honest.clone();
+    let right = Signed::non_interactive(&start.c.us, &start.ensemble, &honest)?;
+    let mut wrong = wrong_statements(&right);
+    let mut other = right.shared_prekey.clone();
+    other.splice(2.., right.keys[0].iter().copied());
+    wrong.push(("another shared prekey", Signed { shared_prekey: other, ..right.clone() }));
+    wrong.push((
+        "the shared prekey without its type",
+        Signed { shared_prekey: right.shared_prekey.iter().skip(2).copied().collect(), ..right.clone() },
+    ));
+    wrong.push(("what Auth-R signs", Signed { prefix: vec![0], usages: [5, 6, 7], ..right.clone() }));
+    let mut messages = Vec::new();
+    for (how, wrong) in &wrong {
+        // No first keys of theirs and nothing of the kind: what is the same is not wrong.
+        if wrong.t() == right.t() {
+            continue;
+        }
+        messages.push((format!("signed over {how}"), start.sealed(&honest, &tmp_k, wrong, &right)?));
+        messages.push((format!("authenticated over {how}"), start.sealed(&honest, &tmp_k, &right, wrong)?));
+        messages.push((
+            format!("signed and authenticated over {how}"),
+            start.sealed(&honest, &tmp_k, wrong, wrong)?,
+        ));
+    }
+    let unknown = primitives::kdf(0x0c, b"not shared", 64);
+    messages.push(("authenticated with another key".to_owned(), start.resealed(&honest, &unknown)?));
+    for (how, message) in messages {
+        start.c.ignored(&format!("a Non-Interactive-Auth message {how}"), &message.line())?;
+    }
+    // Our signature is another one, and good as well: otherwise nothing here would be tested.
+    let right = start.resealed(&honest, &tmp_k)?;
+    begins(&mut start.c, &right)
+}
+
+/// Keys and profiles that must be refused, whoever has signed them.
+fn signed_fields(bench: &Bench<'_>) -> Step {
+    let mut start = started(bench)?;
+    let tmp_k = start.honest_tmp_k()?;
+    let honest = start.honest.clone();
+    let mut messages = Vec::new();
+    for (how, profile) in bad_profiles(honest.get("profile")?, &start.c.us.account)? {
+        let message = honest.with("profile", &profile)?;
+        messages.push((format!("with a profile {how}"), start.resealed(&message, &tmp_k)?));
+    }
+    for (name, value) in illegal::points()? {
+        let message = honest.with("first ECDH", &value)?;
+        messages.push((
+            format!("with the vector {name} as its first ECDH key"),
+            start.resealed(&message, &tmp_k)?,
+        ));
+    }
+    for (name, number) in illegal::dh_numbers()? {
+        let message = honest.with("first DH", &mpi(&number))?;
+        messages
+            .push((format!("with the vector {name} as its first DH key"), start.resealed(&message, &tmp_k)?));
+    }
+    // With these everybody knows what is shared.
+    let mut identity = vec![0; 57];
+    identity.first_mut().into_iter().for_each(|byte| *byte = 1);
+    let message = honest.with("X", &identity)?.with("A", &mpi(&[1]))?;
+    let known = start.tmp_k([&identity, &identity, &identity], &[1]);
+    messages.push(("with the identity as X and 1 as A".to_owned(), start.resealed(&message, &known)?));
+    for (how, message) in messages {
+        start.c.ignored(&format!("a signed Non-Interactive-Auth message {how}"), &message.line())?;
+    }
+    begins(&mut start.c, &honest)
+}
+
+/// What a server that lies may hand out.
+fn ensembles(bench: &Bench<'_>) -> Step {
+    let mut c = bench.strangers()?;
+    let vectors = illegal::ensembles()?;
+    ensure!(!vectors.is_empty(), "no vectors of kind ensemble");
+    for (name, ensemble) in vectors {
+        let answer = c.them.ask(&format!("offline {}", base64(&ensemble)))?;
+        ensure!(
+            answer.error().is_some() && answer.out().is_empty() && answer.event("secure ").is_none(),
+            "the vector {name} is taken: {:?}",
+            answer.lines()
+        );
+    }
+    bench.begin(&mut c)?;
+    c.lives()
+}
