@@ -3,6 +3,7 @@
 
 use otrv4::keys::ForgingSecret;
 use otrv4::{Account, Context, Lifetimes, Output, Refused, Session, Timestamp};
+use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::keys::dsa_key;
@@ -35,6 +36,8 @@ pub(crate) struct Done {
     pub(crate) undone: bool,
     /// The client died.
     pub(crate) died: bool,
+    /// It has changed, and was not told to keep that.
+    pub(crate) unsaved: bool,
     /// What the user asked for was refused.
     pub(crate) refused: Option<Refused>,
 }
@@ -120,6 +123,7 @@ impl Client {
             }
         }
         self.disk.rest.clear();
+        done.unsaved = self.is_unsaved(now);
         done
     }
 
@@ -143,6 +147,20 @@ impl Client {
     fn save(&mut self, rest: Vec<Output>) {
         self.disk =
             Disk { account: self.account.save().to_vec(), session: self.session.save().to_vec(), rest };
+    }
+
+    /// Whether a client that is opened now with what was kept would be another one than this, after it has done what is due. What
+    /// time alone does, such as to forget pieces of messages, need not be kept.
+    fn is_unsaved(&self, now: Timestamp) -> bool {
+        let (session, account) = (self.session.save(), self.account.save());
+        if *session == self.disk.session && *account == self.disk.account {
+            return false;
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut kept_account = Account::load(&self.disk.account).expect("what was saved");
+        let mut kept = Session::load(&self.disk.session, self.setting.policy).expect("what was saved");
+        let done = kept.tick(&mut Context { account: &mut kept_account, rng: &mut rng, now });
+        !done.is_empty() || kept.save() != session || kept_account.save() != account
     }
 
     fn load(&mut self) {

@@ -10,7 +10,7 @@ use super::action::{Action, Deed};
 use super::client::Done;
 use super::invariants::{self, Check};
 use super::mallory;
-use super::model::Run;
+use super::model::{Run, View};
 use super::world::{Step, World};
 
 impl World {
@@ -20,6 +20,13 @@ impl World {
         *self.summary.actions.entry(deed).or_default() += 1;
         let rng = &mut ChaCha8Rng::seed_from_u64(salt);
         let who = rng.random_range(0..self.clients.len());
+        self.acted = matches!(deed, Deed::Crash | Deed::Wait);
+        let result = self.do_it(rng, who, deed);
+        *self.summary.effective.entry(deed).or_default() += u64::from(self.acted);
+        result
+    }
+
+    fn do_it(&mut self, rng: &mut ChaCha8Rng, who: usize, deed: Deed) -> Check {
         match deed {
             Deed::Type => self.type_text(rng, who, None),
             Deed::Chatter => (0..rng.random_range(2..12)).try_for_each(|_| self.type_text(rng, who, None)),
@@ -37,8 +44,14 @@ impl World {
             Deed::ExtraKeys => self.extra_keys(rng, who),
             Deed::Verify => self.verify(rng, who),
             Deed::SmpStart => self.smp_start(rng, who),
-            Deed::SmpAnswer => self.smp_answer(rng, who),
-            Deed::SmpAbort => self.with_one(rng, who, |session, cx, tag| session.smp_abort(cx, Some(tag))),
+            Deed::SmpAnswer => {
+                let who = self.one_of(rng, |view| !view.asked.is_empty()).unwrap_or(who);
+                self.smp_answer(rng, who)
+            }
+            Deed::SmpAbort => {
+                let who = self.one_of(rng, |view| !view.smp.is_empty()).unwrap_or(who);
+                self.with_one(rng, who, |session, cx, tag| session.smp_abort(cx, Some(tag)))
+            }
             Deed::Restart => self.restart(rng, who),
             Deed::Crash => {
                 self.clients[who].dies_after = Some(rng.random_range(0..5));
@@ -60,6 +73,7 @@ impl World {
             Deed::Lose => {
                 if let Some(at) = self.on_their_way.iter().position(|it| it.to == who) {
                     self.summary.lost += 1;
+                    self.acted = true;
                     self.on_their_way.remove(at);
                 }
                 Ok(())
@@ -72,11 +86,18 @@ impl World {
             Deed::Recut => self.recut(rng),
             Deed::Damage => self.damage(rng),
             Deed::Inject => {
-                let line = mallory::made_up(rng, &self.known());
+                let (kind, line) = mallory::made_up(rng, &self.known());
+                self.summary.note("made up", kind);
                 self.deliver_false(rng, who, &line)
             }
             Deed::Forge => self.forge(rng),
         }
+    }
+
+    /// One of the clients of which that is so, if there are any.
+    fn one_of(&self, rng: &mut ChaCha8Rng, is_so: impl Fn(&View) -> bool) -> Option<usize> {
+        let all: Vec<usize> = (0..self.clients.len()).filter(|at| is_so(&self.model.views[*at])).collect();
+        all.choose(rng).copied()
     }
 
     /// A user wants something.
@@ -186,6 +207,7 @@ impl World {
         let done = self.ask(rng, who, Step::Other, |session, cx| Ok(session.end(cx)))?;
         if !done.undone {
             self.model.views[who].end_all();
+            self.handshakes.disturb(who);
         }
         Ok(())
     }
@@ -195,6 +217,7 @@ impl World {
         let done = self.ask(rng, who, Step::Other, |session, cx| session.end_with(cx, tag))?;
         if !done.undone && done.refused.is_none() {
             self.model.views[who].end_with(tag.get());
+            self.handshakes.disturb(who);
         }
         Ok(())
     }

@@ -215,6 +215,20 @@ pub(crate) fn what_is_false_changes_nothing(
     Ok(())
 }
 
+/// What names another client of the same person is refused without a word, and changes nothing.
+pub(crate) fn what_is_for_another_is_left_alone(
+    line: &str,
+    outputs: &[Output],
+    before: &(Vec<u8>, Vec<String>),
+    after: &(Vec<u8>, Vec<String>),
+) -> Check {
+    let does = |output: &&Output| !matches!(output, Output::Save | Output::Event(Event::Rejected { .. }));
+    match outputs.iter().find(does) {
+        None if before == after => Ok(()),
+        done => violated("what_is_for_another_is_left_alone", format!("{done:?} by {line:?}")),
+    }
+}
+
 /// What is saved beside a message that waits for its handshake: its sender, its length, and until when.
 const KEPT_BESIDE: usize = 4 + 4 + 8;
 

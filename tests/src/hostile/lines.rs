@@ -11,10 +11,47 @@ pub(crate) enum Message {
     Data4(Data4),
     /// A data message of version 3 or 2.
     Data3(Data3),
-    /// A message of a key exchange, to the client with that tag, or to all.
-    Handshake(u32),
+    /// A message of a key exchange, to the client with that tag; 0 for all of them, and in version 2.
+    Handshake { kind: Kind, to: u32 },
     /// Nothing that an honest client writes.
     Malformed,
+}
+
+/// Messages of key exchanges, by their type on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Identity = 0x35,
+    AuthR = 0x36,
+    AuthI = 0x37,
+    NonInteractiveAuth = 0x0d,
+    DhCommit = 0x02,
+    DhKey = 0x0a,
+    RevealSignature = 0x11,
+    Signature = 0x12,
+}
+
+impl Kind {
+    fn of(version: u8, byte: u8) -> Option<Self> {
+        let of_4 = [Self::Identity, Self::AuthR, Self::AuthI, Self::NonInteractiveAuth];
+        let older = [Self::DhCommit, Self::DhKey, Self::RevealSignature, Self::Signature];
+        let kinds = if version == 4 { of_4 } else { older };
+        kinds.into_iter().find(|kind| *kind as u8 == byte)
+    }
+
+    /// Whether its sender has the conversation with it, and its receiver as soon as it comes.
+    pub(crate) fn completes(self) -> bool {
+        matches!(self, Self::AuthI | Self::NonInteractiveAuth | Self::Signature)
+    }
+
+    /// Whether it answers nothing.
+    pub(crate) fn is_first(self) -> bool {
+        matches!(self, Self::Identity | Self::DhCommit)
+    }
+
+    /// Whether it is of use only to somebody who has sent the message before it.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(self, Self::AuthR | Self::AuthI | Self::RevealSignature | Self::Signature)
+    }
 }
 
 /// A data message of version 4.
@@ -84,6 +121,18 @@ pub(crate) fn cut(line: &str, names: &str, length: usize) -> Vec<String> {
     numbered.map(|(piece, n)| format!("?OTR|{names},{n},{},{},", pieces.len(), text(piece))).collect()
 }
 
+impl Message {
+    /// The client that it is for; 0 if it is for all or does not say.
+    pub(crate) fn receiver(&self) -> u32 {
+        match self {
+            Self::Data4(data) => data.tags.1,
+            Self::Data3(data) => data.tags.1,
+            Self::Handshake { to, .. } => *to,
+            Self::Malformed => 0,
+        }
+    }
+}
+
 /// Reads the fields of a message.
 pub(crate) fn read(message: &[u8]) -> Message {
     let mut fields = Fields { message, at: 0 };
@@ -101,9 +150,10 @@ impl<'a> Fields<'a> {
         match (version, kind) {
             ([0, 4], 3) => self.data_4().map(Message::Data4),
             ([0, 2 | 3], 3) => self.data_3(version[1]).map(Message::Data3),
-            ([0, 4], 0x35..=0x37 | 0x0d) | ([0, 2 | 3], 0x02 | 0x0a | 0x11 | 0x12) => {
-                let (_sender, receiver) = if version[1] == 2 { (0, 0) } else { (self.int()?, self.int()?) };
-                Some(Message::Handshake(receiver))
+            ([0, 2..=4], _) => {
+                let kind = Kind::of(version[1], kind)?;
+                let (_sender, to) = if version[1] == 2 { (0, 0) } else { (self.int()?, self.int()?) };
+                Some(Message::Handshake { kind, to })
             }
             _ => None,
         }

@@ -17,33 +17,54 @@ pub(crate) struct Known {
     pub(crate) tags: Vec<u32>,
 }
 
-/// A line that is another one than this.
-pub(crate) fn damaged(rng: &mut ChaCha8Rng, line: &str, known: &Known) -> String {
+/// A line that is another one than this, and how it was made.
+pub(crate) fn damaged(rng: &mut ChaCha8Rng, line: &str, known: &Known) -> (&'static str, String) {
     match lines::decode(line) {
-        Some(bytes) if rng.random_range(0..4) > 0 => lines::encode(&damaged_bytes(rng, bytes, known)),
-        _ => damaged_text(rng, line),
+        Some(mut bytes) if rng.random_range(0..4) > 0 => {
+            let how = damage_bytes(rng, &mut bytes, known);
+            (how, lines::encode(&bytes))
+        }
+        _ => ("a character", damaged_text(rng, line)),
     }
 }
 
-fn damaged_bytes(rng: &mut ChaCha8Rng, mut bytes: Vec<u8>, known: &Known) -> Vec<u8> {
+fn damage_bytes(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>, known: &Known) -> &'static str {
     let at = rng.random_range(0..bytes.len());
-    match rng.random_range(0..10) {
-        0..4 => bytes[at] ^= 1 << rng.random_range(0..8),
-        4 => bytes.truncate(at),
-        5 => bytes.extend([0; 4]),
-        6 => put(&mut bytes, 0, &[0, rng.random_range(0..6)]),
+    match rng.random_range(0..12) {
+        0..4 => {
+            bytes[at] ^= 1 << rng.random_range(0..8);
+            "a bit"
+        }
+        4 => {
+            bytes.truncate(at);
+            "cut short"
+        }
+        5 => {
+            bytes.extend([0; 4]);
+            "made longer"
+        }
+        6 => {
+            put(bytes, 0, &[0, rng.random_range(0..6)]);
+            "its version"
+        }
         7 => {
-            let tag = known.tags.choose(rng).copied().filter(|_| at % 4 > 0).unwrap_or(at as u32);
-            put(&mut bytes, 3 + 4 * (at % 2), &tag.to_be_bytes());
+            let unknown = rng.random_range(0..4) == 0;
+            let tag = known.tags.choose(rng).copied().filter(|_| !unknown).unwrap_or(at as u32);
+            put(bytes, *[3, 7].choose(rng).expect("some"), &tag.to_be_bytes());
+            "a tag"
         }
-        8 => {
-            // pn, i and j of version 4 from byte 12 on; key ids in version 3.
-            let number = [0, 1, 2, 3, 999, 1000, 1001, u32::MAX, rng.next_u32()][at % 9];
-            put(&mut bytes, 12 + 4 * (at % 3), &number.to_be_bytes());
+        8..11 => {
+            // Three numbers from byte 12 on: pn, i and j of version 4; in version 3 the ids of keys.
+            let numbers = [0, 1, 2, 3, 999, 1000, 1001, 1 << 31, u32::MAX, rng.next_u32()];
+            let number = numbers.choose(rng).expect("some");
+            put(bytes, *[12, 16, 20].choose(rng).expect("some"), &number.to_be_bytes());
+            "a number"
         }
-        _ => put(&mut bytes, at, &rng.next_u32().to_be_bytes()),
+        _ => {
+            put(bytes, at, &rng.next_u32().to_be_bytes());
+            "four bytes"
+        }
     }
-    bytes
 }
 
 fn damaged_text(rng: &mut ChaCha8Rng, line: &str) -> String {
@@ -65,10 +86,24 @@ fn put(bytes: &mut [u8], at: usize, with: &[u8]) {
     }
 }
 
-/// A line that nobody has sent.
-pub(crate) fn made_up(rng: &mut ChaCha8Rng, known: &Known) -> String {
+/// A line that nobody has sent, and of what kind.
+pub(crate) fn made_up(rng: &mut ChaCha8Rng, known: &Known) -> (&'static str, String) {
+    let kind = rng.random_range(0..10);
+    let name = match kind {
+        0 => "a query",
+        1 | 2 => "an error message",
+        3 | 4 => "clear text",
+        5 => "garbage",
+        6 => "a piece",
+        7 => "random bytes",
+        _ => "a message of others",
+    };
+    (name, made_up_of(rng, kind, known))
+}
+
+fn made_up_of(rng: &mut ChaCha8Rng, kind: u32, known: &Known) -> String {
     let tag = |rng: &mut ChaCha8Rng| known.tags.choose(rng).copied().unwrap_or(0x100);
-    match rng.random_range(0..10) {
+    match kind {
         0 => ["?OTRv4?", "?OTRv34?", "?OTRv3?", "?OTRv2?", "?OTR?v2?", "?OTRv?", "?OTR?"]
             .choose(rng)
             .expect("some")

@@ -10,6 +10,7 @@
 //! | `tampering`, `mallory` | what Mallory does, and lines that nobody has sent |
 //! | `record`, `lines`, `macs` | what is on the wire, read without the library |
 //! | `model` | what users know |
+//! | `handshakes` | which message of a key exchange answers which |
 //! | `invariants`, `revealed` | what must hold |
 //! | `settle` | Mallory goes, and all talk again |
 //! | `run`, `summary` | many schedules, and what they came to |
@@ -17,6 +18,7 @@
 mod action;
 mod client;
 mod deeds;
+mod handshakes;
 mod invariants;
 mod keys;
 mod lines;

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use otrv4::{Protection, Timestamp};
 use rand::rngs::ChaCha8Rng;
 
+use super::handshakes;
 use super::invariants::{self, Check};
 use super::lines::{self, Message};
 use super::record::Sent;
@@ -59,10 +60,20 @@ impl World {
         let line = self.record.sent[message].lines[piece].clone();
         self.summary.delivered += 1;
         let whole = self.arrivals.arrive(envelope, &self.record.sent[message], &line, self.now);
+        if self.is_for_another(to, message) {
+            return self.deliver_for_another(rng, to, &line);
+        }
         let owed = whole && self.is_owed(to, message);
+        let due = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
         self.arrivals.note_newest(to, message, &self.record.sent[message]);
         let done = self.clients[to].receive(rng, self.now, &line);
-        self.take(rng, to, Step::Other, &done)?;
+        let step = if whole { Step::Received(message) } else { Step::ReceivedPiece(message) };
+        self.take(rng, to, step, &done)?;
+        if due && !done.undone {
+            self.summary.handshakes_due += 1;
+            let sent = &self.record.sent[message];
+            handshakes::what_nothing_disturbs_completes(message, sent, &done.outputs)?;
+        }
         if done.undone {
             self.arrivals.spoil(to, message, self.now);
             return Ok(());
@@ -80,11 +91,30 @@ impl World {
         Ok(())
     }
 
+    /// Whether a message names another client.
+    fn is_for_another(&self, to: usize, message: usize) -> bool {
+        let receiver = self.record.sent[message].message.as_ref().map_or(0, Message::receiver);
+        ![self.clients[to].tag(), 0].contains(&receiver)
+    }
+
+    /// A line arrives that is for another client of the same person: this one leaves it alone.
+    fn deliver_for_another(&mut self, rng: &mut ChaCha8Rng, to: usize, line: &str) -> Check {
+        self.tick(rng, to)?;
+        self.summary.for_others += 1;
+        let before = self.state(to);
+        let dies_after = self.clients[to].dies_after.take();
+        let done = self.clients[to].receive(rng, self.now, line);
+        self.clients[to].dies_after = dies_after;
+        invariants::what_is_for_another_is_left_alone(line, &done.outputs, &before, &self.state(to))?;
+        self.take(rng, to, Step::Other, &done)
+    }
+
     /// A line arrives that nobody has sent, or one that was read already.
     pub(crate) fn deliver_false(&mut self, rng: &mut ChaCha8Rng, to: usize, line: &str) -> Check {
         // What is due, and what is left over from before, is not the line's doing.
         self.tick(rng, to)?;
         self.summary.false_lines += 1;
+        self.handshakes.disturb(to);
         self.arrivals.note_bytes(to, line.len(), self.now);
         let is_fragment = lines::is_fragment(line);
         if is_fragment {

@@ -1,11 +1,11 @@
 //! Everything that has ever left a client, as somebody who listens would keep it. Used by [`super::world`], by the checks,
 //! and by Mallory, who plays it again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use otrv4::Timestamp;
 
-use super::lines::{self, Message};
+use super::lines::{self, Kind, Message};
 
 /// A message, or another line.
 pub(crate) struct Sent {
@@ -20,6 +20,8 @@ pub(crate) struct Sent {
     pub(crate) message: Option<Message>,
     /// What a user has typed and it carries, and the conversation that it was typed in.
     pub(crate) text: Option<(usize, Ssid)>,
+    /// Of a key exchange: the message that it answers, whose turn it was.
+    pub(crate) answers: Option<usize>,
 }
 
 /// The eight bytes that name a conversation.
@@ -29,6 +31,8 @@ pub(crate) type Ssid = [u8; 8];
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) sent: Vec<Sent>,
+    /// Those of key exchanges.
+    pub(crate) handshakes: BTreeMap<Kind, Vec<usize>>,
     by_lines: HashMap<(usize, Vec<String>), usize>,
     /// The bytes that a MAC covers, and the MAC, of all data messages.
     by_section: HashMap<Vec<u8>, usize>,
@@ -49,8 +53,11 @@ impl Record {
         if let Some(end) = message.as_ref().and_then(authenticated) {
             self.by_section.insert(bytes[..end].to_vec(), number);
         }
+        if let Some(Message::Handshake { kind, .. }) = message {
+            self.handshakes.entry(kind).or_default().push(number);
+        }
         self.by_lines.insert(key, number);
-        self.sent.push(Sent { from, at, lines, bytes, message, text: None });
+        self.sent.push(Sent { from, at, lines, bytes, message, text: None, answers: None });
         (number, true)
     }
 
@@ -71,6 +78,6 @@ fn authenticated(message: &Message) -> Option<usize> {
     match message {
         Message::Data4(data) => Some(data.mac_at + 64),
         Message::Data3(data) => Some(data.mac_at + 20),
-        Message::Handshake(_) | Message::Malformed => None,
+        Message::Handshake { .. } | Message::Malformed => None,
     }
 }

@@ -1,8 +1,9 @@
 //! Runs schedules, over the cores, until there were enough; a failing one is made shorter. Used by the program and by the test.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
 
 use rand::SeedableRng;
@@ -35,6 +36,17 @@ pub struct Failure {
     pub after: usize,
     /// The actions that are left, with their numbers in the whole schedule.
     pub kept: Vec<(usize, Action)>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Violation { invariant, detail } = &self.violation;
+        writeln!(f, "seed {}: {invariant} after action {}: {detail}", self.seed, self.after)?;
+        for (number, action) in &self.kept {
+            writeln!(f, "{number:>6}  {action:?}")?;
+        }
+        write!(f, "{}", self.commands().join("\n"))
+    }
 }
 
 impl Failure {
@@ -84,40 +96,44 @@ fn run_actions(seed: u64, schedule: &[(usize, Action)]) -> Outcome {
     Outcome { summary, violation: violation.map(|violation| (violation, at)) }
 }
 
-/// Runs the schedules of these seeds one after another on so many threads until `enough` says so. Gives the sum, and the
-/// first failure, made short.
+/// Runs the schedules of these seeds one after another on so many threads until `enough` says so, or so many have failed.
+/// What fails is made short and told at once, while the other threads go on. Gives the sum, and all failures.
 pub fn run_many(
     seeds: impl Iterator<Item = u64> + Send,
     length: usize,
     threads: usize,
+    most_failures: usize,
     enough: impl Fn(&Summary) -> bool + Sync,
-) -> (Summary, Option<Failure>) {
-    let (seeds, sum, failure) = (Mutex::new(seeds), Mutex::new(Summary::default()), Mutex::new(None));
-    let (failed, count) = (AtomicBool::new(false), AtomicU64::new(0));
+    tell: impl Fn(&Failure) + Sync,
+) -> (Summary, Vec<Failure>) {
+    let (seeds, sum, failures) = (Mutex::new(seeds), Mutex::new(Summary::default()), Mutex::new(Vec::new()));
+    let failed = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
+                while failed.load(Ordering::Relaxed) < most_failures {
                     let Some(seed) = seeds.lock().expect("no thread panics").next() else { break };
                     let outcome = run(seed, length, None);
-                    count.fetch_add(1, Ordering::Relaxed);
-                    let mut sum = sum.lock().expect("no thread panics");
-                    sum.add(&outcome.summary);
-                    sum.violations += outcome.summary.violations;
-                    if let Some((violation, after)) = outcome.violation {
-                        failed.store(true, Ordering::Relaxed);
-                        failure.lock().expect("no thread panics").get_or_insert((seed, violation, after));
+                    let is_enough = {
+                        let mut sum = sum.lock().expect("no thread panics");
+                        sum.add(&outcome.summary);
+                        enough(&sum)
+                    };
+                    if let Some((violation, after)) = outcome.violation
+                        && failed.fetch_add(1, Ordering::Relaxed) < most_failures
+                    {
+                        let failure = shorten(seed, length, violation, after);
+                        tell(&failure);
+                        failures.lock().expect("no thread panics").push(failure);
                     }
-                    if enough(&sum) {
+                    if is_enough {
                         break;
                     }
                 }
             });
         }
     });
-    let failure = failure.into_inner().expect("no thread panics");
-    let failure = failure.map(|(seed, violation, after)| shorten(seed, length, violation, after));
-    (sum.into_inner().expect("no thread panics"), failure)
+    (sum.into_inner().expect("no thread panics"), failures.into_inner().expect("no thread panics"))
 }
 
 /// Takes actions out of a failing schedule as long as it fails in the same way: first halves, then less and less.

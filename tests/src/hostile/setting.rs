@@ -15,21 +15,48 @@ pub(crate) struct ClientSetting {
     pub(crate) max_line: Option<usize>,
 }
 
+impl ClientSetting {
+    /// What is uncommon about it, in words.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let Self { policy, v3_key, max_line } = self;
+        let versions = match (policy.allow_v2, policy.versions.contains(4), v3_key) {
+            (true, ..) => "version 2 alone",
+            (_, true, Some(_)) => "versions 4 and 3",
+            (_, true, None) => "version 4 alone",
+            _ => "version 3 alone",
+        };
+        let others = [
+            (policy.operation != OperationMode::V3Compatible, "no clear text: standalone"),
+            (policy.require_encryption, "required encryption"),
+            (policy.require_interactive, "no offline conversations"),
+            (policy.allow_fallback, "fallback allowed"),
+            (policy.send_whitespace_tag, "whitespace tags"),
+            (policy.start_on_error, "errors that start a conversation"),
+            (!policy.start_on_identity, "no unasked handshakes"),
+            (policy.heartbeat_after.is_some(), "heartbeats"),
+            (policy.padding != Padding::Off, "padding"),
+            (max_line.is_some(), "short lines"),
+        ];
+        let others = others.into_iter().filter(|(has, _)| *has).map(|(_, name)| name);
+        std::iter::once(versions).chain(others).collect()
+    }
+}
+
 /// Those of Alice, and those of Bob.
 pub(crate) fn draw(rng: &mut ChaCha8Rng) -> [Vec<ClientSetting>; 2] {
-    let (alice, bob) = match rng.random_range(0..10) {
-        0..6 => (1, 1),
-        6..8 => (1, 2),
-        8 => (2, 1),
-        _ => (2, 2),
-    };
     let versions = match rng.random_range(0..16) {
-        0..9 => AllowedVersions::Only4,
-        9..12 => AllowedVersions::Both,
-        12..15 => AllowedVersions::Only3,
-        // It has no tags, so it is for one client on each side.
-        _ if alice + bob == 2 => AllowedVersions::Only2,
-        _ => AllowedVersions::Both,
+        0..8 => AllowedVersions::Only4,
+        8..11 => AllowedVersions::Both,
+        11..14 => AllowedVersions::Only3,
+        _ => AllowedVersions::Only2,
+    };
+    let (alice, bob) = match rng.random_range(0..10) {
+        // Version 2 has no tags, so it is for one client on each side.
+        _ if versions == AllowedVersions::Only2 => (1, 1),
+        0..5 => (1, 1),
+        5..7 => (1, 2),
+        7 => (2, 1),
+        _ => (2, 2),
     };
     let mut key = 0;
     let mut clients = |count, of: usize| {

@@ -18,8 +18,20 @@ impl World {
         if self.record.sent.is_empty() {
             return Ok(());
         }
-        let message = rng.random_range(0..self.record.sent.len());
+        let mut message = rng.random_range(0..self.record.sent.len());
+        if rng.random_range(0..3) == 0 {
+            // Of key exchanges there are few, and of some kinds very few.
+            let kinds: Vec<&Vec<usize>> = self.record.handshakes.values().collect();
+            let one = kinds.choose(rng).and_then(|all| all.choose(rng));
+            message = one.copied().unwrap_or(message);
+        }
         let sent = &self.record.sent[message];
+        let kind = match &sent.message {
+            Some(Message::Handshake { kind, .. }) => format!("{kind:?}"),
+            Some(_) => "data".into(),
+            None => "another line".into(),
+        };
+        self.summary.note("replayed", kind);
         let piece = rng.random_range(0..sent.lines.len());
         let ours = self.clients[sent.from].person == self.clients[to].person;
         let read = sent.text.is_some_and(|(text, _)| self.model.shown.contains(&(text, to, false)));
@@ -35,9 +47,10 @@ impl World {
 
     /// A message of version 4 arrives in other pieces: it is the same message.
     pub(crate) fn recut(&mut self, rng: &mut ChaCha8Rng) -> Check {
-        let Some(Envelope { to, message, .. }) = self.on_their_way.choose(rng).copied() else {
-            return Ok(());
-        };
+        let is_data =
+            |it: &&Envelope| matches!(self.record.sent[it.message].message, Some(Message::Data4(_)));
+        let all: Vec<Envelope> = self.on_their_way.iter().filter(is_data).copied().collect();
+        let Some(Envelope { to, message, .. }) = all.choose(rng).copied() else { return Ok(()) };
         let sent = &self.record.sent[message];
         let Some(Message::Data4(data)) = &sent.message else { return Ok(()) };
         let names = format!("{:08x}|{:08x}|{:08x}", rng.random::<u32>(), data.tags.0, data.tags.1);
@@ -72,12 +85,13 @@ impl World {
         if line.is_empty() {
             return Ok(());
         }
-        let line = mallory::damaged(rng, line, &self.known());
+        let (how, line) = mallory::damaged(rng, line, &self.known());
         let genuine = lines::decode(&line).and_then(|bytes| self.record.genuine(&bytes));
         if genuine.is_some() || self.record.has_line(&line) {
             // Only what nothing protects is another.
             return Ok(());
         }
+        self.summary.note("damaged", how);
         self.deliver_false(rng, to, &line)
     }
 

@@ -1,7 +1,7 @@
 //! What a client tells its user, step by step. Used by [`super::world`].
 
 use otrv4::session::EndedBy;
-use otrv4::{ContactKey, Event};
+use otrv4::{ContactKey, Event, Mode};
 
 use super::invariants::{self, Check};
 use super::model::{End, Running};
@@ -28,6 +28,13 @@ impl World {
                 let running =
                     Running { ssid, version: *version, mode: *mode, renewed: now, renewed_before: now };
                 self.model.views[client].begin(with, running, now);
+                self.of_step.began.push((with, ssid));
+                let how = match mode {
+                    Mode::Interactive => "interactive",
+                    Mode::Offline if step == Step::StartedOffline => "offline, by who starts it",
+                    Mode::Offline => "offline, by who was away",
+                };
+                self.summary.note("conversations", format!("version {}, {how}", version.number()));
                 self.owe_early(client, ssid);
             }
             Event::Ended { with, by } => {
@@ -38,16 +45,19 @@ impl World {
                         self.summary.expiries += 1;
                         invariants::expiry_is_in_time(view, with, policy, now)?;
                     }
-                    _ => self.summary.ends += 1,
+                    _ => {}
                 }
+                self.summary.note("conversations ended", format!("by {by:?}"));
                 view.end(with, *by, step == Step::StartedOffline, now);
             }
             Event::Queued => {
                 if let Step::Typed(text) = step {
+                    self.summary.note("told", "a text waits for a conversation");
                     self.model.views[client].queue.push_back(text);
                 }
             }
             Event::NotSent { text } => {
+                self.summary.note("told", "a text that waited was not sent");
                 let known = self.model.by_text.get(text).copied();
                 self.model.views[client].queue.retain(|waiting| Some(*waiting) != known);
             }
@@ -59,21 +69,25 @@ impl World {
                 view.asked.insert(from.get(), run);
             }
             Event::SmpSucceeded { with, .. } => {
-                self.summary.smp_runs += 1;
+                self.summary.note("SMP", "success");
                 invariants::smp_tells_the_truth(&self.model, client, with.get(), true)?;
             }
             Event::SmpFailed { with, .. } => {
-                self.summary.smp_runs += 1;
+                self.summary.note("SMP", "failure");
                 invariants::smp_tells_the_truth(&self.model, client, with.get(), false)?;
             }
-            Event::SmpAborted { with, .. } => {
+            Event::SmpAborted { with, why, .. } => {
+                self.summary.note("SMP", format!("aborted: {why:?}"));
                 self.model.views[client].asked.remove(&with.get());
             }
             Event::ExtraKey { key, .. } => {
+                self.summary.note("told", "an extra key");
                 let known = &mut self.model.extra_keys;
                 invariants::extra_keys_are_shared(known, client, key.context, &key.key[..])?;
             }
-            Event::Rejected { .. } => self.summary.refused += 1,
+            Event::Rejected { reason, .. } => self.summary.note("refused", format!("{reason:?}")),
+            Event::Resent { .. } => self.summary.note("told", "a text was sent again"),
+            Event::Held { .. } => self.summary.note("told", "a message waits for its handshake"),
             _ => {}
         }
         Ok(())

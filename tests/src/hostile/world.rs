@@ -8,13 +8,14 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::client::{Client, Done};
+use super::handshakes::{Handshakes, OfStep};
 use super::invariants::{self, Check, UsedKeys};
 use super::lines::{self, Message};
 use super::model::{Model, View};
 use super::network::{Arrivals, Envelope};
 use super::record::{Record, Ssid};
 use super::revealed::{self, Revealed};
-use super::setting;
+use super::setting::{self, ClientSetting};
 use super::summary::Summary;
 use crate::START;
 
@@ -35,6 +36,10 @@ pub(crate) struct World {
     used_keys: UsedKeys,
     /// Data messages that were sent to a client in a conversation.
     pub(crate) messages_to: HashMap<(usize, Ssid), usize>,
+    pub(crate) handshakes: Handshakes,
+    pub(crate) of_step: OfStep,
+    /// Whether the action came to something.
+    pub(crate) acted: bool,
 }
 
 /// Why a step was taken.
@@ -44,6 +49,10 @@ pub(crate) enum Step {
     Typed(usize),
     /// Its user has started a conversation with somebody who is away.
     StartedOffline,
+    /// This message has come, whole and as it was sent.
+    Received(usize),
+    /// A piece of it has come.
+    ReceivedPiece(usize),
     /// Anything else.
     Other,
 }
@@ -52,6 +61,10 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let settings = setting::draw(&mut rng);
+        let mut summary = Summary::default();
+        summary.note("schedules with clients", format!("{} and {}", settings[0].len(), settings[1].len()));
+        let names = settings.iter().flatten().flat_map(ClientSetting::names);
+        names.for_each(|name| summary.note("clients with", name));
         let mut clients = Vec::new();
         for (person, settings) in settings.into_iter().enumerate() {
             for setting in settings {
@@ -70,10 +83,13 @@ impl World {
             arrivals: Arrivals::default(),
             prekeys: vec![Vec::new(); count],
             revealed: Revealed::default(),
-            summary: Summary::default(),
+            summary,
             owed: Vec::new(),
             used_keys: UsedKeys::default(),
             messages_to: HashMap::new(),
+            handshakes: Handshakes::default(),
+            of_step: OfStep::default(),
+            acted: false,
         }
     }
 
@@ -86,6 +102,7 @@ impl World {
     /// Takes what a step did to the record, the network and the model, in order.
     pub(crate) fn take(&mut self, rng: &mut ChaCha8Rng, client: usize, step: Step, done: &Done) -> Check {
         let outputs = &done.outputs;
+        self.acted |= done.refused.is_none();
         self.model.views[client].note_renewed();
         let mut at = 0;
         while at < outputs.len() {
@@ -112,6 +129,13 @@ impl World {
             let sent = &self.record.sent[message];
             invariants::what_is_owed_is_shown(&self.model, client, sent, message, outputs)?;
         }
+        let of_step = std::mem::take(&mut self.of_step);
+        self.summary.same_ssid +=
+            self.handshakes.both_ends_have_the_same_session_id(&self.record, client, step, &of_step)?;
+        self.handshakes.note(&self.record, client, step, &of_step, self.now);
+        if done.unsaved {
+            return invariants::violated("what_changes_is_saved", format!("client {client}: {outputs:?}"));
+        }
         self.model.forget_sent(client);
         if done.died {
             self.summary.crashes += 1;
@@ -130,10 +154,14 @@ impl World {
     ) -> Check {
         let (number, new) = self.record.add(from, self.now, lines);
         self.post(from, number);
+        if let Some(Message::Handshake { .. }) = self.record.sent[number].message {
+            self.of_step.sent.push((number, new));
+        }
         if !new {
             return Ok(());
         }
         self.summary.lines += 1;
+        self.record.sent[number].answers = self.handshakes.answered(step);
         let sent = &self.record.sent[number];
         self.used_keys.no_key_encrypts_twice(number, sent)?;
         let (tags, quiet, opens) = match &sent.message {
@@ -141,7 +169,7 @@ impl World {
             Some(Message::Malformed) => {
                 return invariants::violated("messages_are_well_formed", format!("{:?}", sent.lines));
             }
-            Some(Message::Handshake(to)) => {
+            Some(Message::Handshake { to, .. }) => {
                 self.model.views[from].handshakes.insert(*to, self.now);
                 return Ok(());
             }
