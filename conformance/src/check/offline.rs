@@ -28,7 +28,7 @@ pub(super) const CASES: &[Case] = &[
         V4,
         "offline-signed-statements",
         "otrv4: Non-Interactive-Auth Message; Shared Session State",
-        { signed_statements },
+        signed_statements,
     ),
     Case::new(V4, "offline-signed-fields", "otrv4: Non-Interactive-Auth Message", signed_fields),
     Case::new(V4, "ensembles-to-refuse", "otrv4: Validating Prekey Ensembles", ensembles),
