@@ -1,6 +1,6 @@
-//! The inside of the library under names that the fuzz targets can call: the readers of all messages, and what a
-//! correspondent can send who has the keys and does not keep to the protocol. Not part of the interface: nothing here is
-//! stable, and no application needs it.
+//! The inside of the library under names that the fuzz targets and `conformance/` can call: the readers of all messages,
+//! and what a correspondent can send who has the keys and does not keep to the protocol. Not part of the interface:
+//! nothing here is stable, and no application needs it.
 
 pub use crate::prekey_server::dishonest::receive_dake_2;
 pub use crate::prekey_server::rewriting::rewrite as rewrite_request;

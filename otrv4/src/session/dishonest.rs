@@ -1,5 +1,5 @@
-//! What the other end of a conversation can do that does not keep to the protocol. Used by fuzz targets only, through
-//! [`crate::inside`].
+//! What the other end of a conversation can do that does not keep to the protocol. Used by fuzz targets and
+//! `conformance/`, through [`crate::inside`].
 
 use super::channel::{Channel, DataMessage};
 use super::instance::Instance;

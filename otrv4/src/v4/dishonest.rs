@@ -1,4 +1,4 @@
-//! Messages that no honest correspondent seals. Used by fuzz targets only, through [`crate::inside`].
+//! Messages that no honest correspondent seals. Used by fuzz targets and `conformance/`, through [`crate::inside`].
 
 use zeroize::Zeroizing;
 
