@@ -167,7 +167,6 @@ impl Subject {
         }
         false
     }
-
 }
 
 impl Drop for Subject {

@@ -45,7 +45,10 @@ fn begins_only_by_name(c: &mut Conversation) -> Step {
     let [line] = lines.as_slice() else {
         return failed(format!("{} lines of ours instead of one", lines.len()));
     };
-    c.ignored("a message whose receiver tag is 0", &Message::of(line)?.with("receiver tag", &[0; 4])?.line())?;
+    c.ignored(
+        "a message whose receiver tag is 0",
+        &Message::of(line)?.with("receiver tag", &[0; 4])?.line(),
+    )?;
     let mut said = c.them.receive(line)?;
     said.add(c.carry(said.out())?);
     c.is_the_same(&said)?;
@@ -55,7 +58,10 @@ fn begins_only_by_name(c: &mut Conversation) -> Step {
 fn data(bench: &Bench<'_>) -> Step {
     let mut c = bench.talking()?;
     let line = c.line("by name")?;
-    c.ignored("a message whose receiver tag is 0", &Message::of(&line)?.with("receiver tag", &[0; 4])?.line())?;
+    c.ignored(
+        "a message whose receiver tag is 0",
+        &Message::of(&line)?.with("receiver tag", &[0; 4])?.line(),
+    )?;
     c.they_read(&line, "by name")?;
     c.lives()
 }

@@ -95,7 +95,8 @@ fn damaged(bench: &Bench<'_>) -> Step {
     let line = c.line("in a legal line only")?;
     let (first, second) = line.split_at(line.len() / 2);
     for (n, numbers) in [
-        "0,0", "0,1", "1,0", "2,1", "99999,2", "1,65537", "65537,1", "-1,1", "1,-1", "a,b", ",1", "1,", "+1,+1",
+        "0,0", "0,1", "1,0", "2,1", "99999,2", "1,65537", "65537,1", "-1,1", "1,-1", "a,b", ",1", "1,",
+        "+1,+1",
     ]
     .into_iter()
     .enumerate()
@@ -135,7 +136,10 @@ fn of_others(bench: &Bench<'_>) -> Step {
     let number = if bench.version == V4 { "b1|" } else { "" };
     let line = c.line("in two pieces")?;
     let (first, second) = line.split_at(line.len() / 2);
-    c.ignored("a whole message in a fragment for another", &format!("?OTR|{number}{us}|77000001,1,1,{line},"))?;
+    c.ignored(
+        "a whole message in a fragment for another",
+        &format!("?OTR|{number}{us}|77000001,1,1,{line},"),
+    )?;
     c.ignored("a fragment for nobody", &format!("?OTR|{number}{us}|00000005,1,1,{line},"))?;
     c.ignored("a fragment of nobody", &format!("?OTR|{number}00000005|{them},1,1,{line},"))?;
     c.ignored("a fragment", &format!("?OTR|{number}{us}|{them},1,2,{first},"))?;

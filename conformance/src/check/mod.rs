@@ -201,7 +201,9 @@ impl Home {
     /// There is nothing in it.
     pub(crate) fn new() -> Step<Self> {
         match tempfile::tempdir() {
-            Ok(folder) => Ok(Self { option: folder.path().join("home").display().to_string(), _folder: folder }),
+            Ok(folder) => {
+                Ok(Self { option: folder.path().join("home").display().to_string(), _folder: folder })
+            }
             Err(error) => failed(format!("no temporary folder: {error}")),
         }
     }

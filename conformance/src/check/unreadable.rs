@@ -47,8 +47,9 @@ fn flagged(bench: &Bench<'_>) -> Step {
     c.lives()?;
     let line = our_heartbeat(&mut c)?;
     let honest = Message::of(&line)?;
-    for field in ["MAC", "ciphertext", "j", "i"] {
-        let changed = honest.flipped(field, 3)?;
+    // The ciphertext has its length before it.
+    for (field, offset) in [("MAC", 3), ("ciphertext", 4), ("j", 3), ("i", 3)] {
+        let changed = honest.flipped(field, offset)?;
         silent(&mut c, &format!("a heartbeat with another {field}"), &changed.line())?;
     }
     let answer = c.them.receive(&line)?;
