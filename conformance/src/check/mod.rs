@@ -8,8 +8,8 @@ mod end;
 mod ensembles;
 mod fragments;
 mod handshake;
-mod offline;
 mod plaintexts;
+mod prekeys;
 mod smp;
 mod talk;
 mod unreadable;
@@ -76,7 +76,7 @@ impl Case {
 pub(crate) fn cases(part: &str) -> Vec<&'static Case> {
     let all = [
         begin::CASES,
-        offline::CASES,
+        prekeys::CASES,
         versions::CASES,
         talk::CASES,
         end::CASES,
