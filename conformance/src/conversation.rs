@@ -4,7 +4,7 @@ use otrv4::wire::Version;
 use otrv4::{Context, Event, Output, Refused, Session};
 
 use crate::correspondent::{Channel, Correspondent};
-use crate::stop::{Step, ensure, failed};
+use crate::stop::{Step, Stop, ensure, failed};
 use crate::subject::{Answer, Subject, field};
 
 /// Both ends.
@@ -113,21 +113,33 @@ impl Conversation {
     pub(crate) fn ignored(&mut self, what: &str, line: &str) -> Step<Answer> {
         let answer = match self.them.receive(line) {
             Ok(answer) => answer,
-            Err(crate::stop::Stop::Failed(why)) => return failed(format!("{what}: {why}")),
+            Err(Stop::Failed(why)) => return failed(format!("{what}: {why}")),
             Err(skipped) => return Err(skipped),
         };
-        let told = ["plain ", "event secure ", "event finished ", "event smp-", "event extra-key "];
-        let moved = told.iter().any(|told| answer.count(told) > 0);
-        let sent = answer.out().iter().any(|line| !line.starts_with("?OTR Error"));
-        ensure!(!moved && !sent, "{what} was not refused: {:?}", shortened(&answer));
+        ensure!(!did_something(&answer), "{what} was not refused: {:?}", shortened(&answer));
         Ok(answer)
+    }
+
+    /// The same of each of them, and nobody notices afterwards.
+    pub(crate) fn all_harmless<'a>(
+        &mut self,
+        what: &str,
+        damaged: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> Step {
+        for (how, line) in damaged {
+            self.ignored(&format!("{what}: {how}"), &line)?;
+        }
+        match self.lives() {
+            Err(Stop::Failed(why)) => failed(format!("after {what} that was damaged: {why}")),
+            lived => lived,
+        }
     }
 
     /// The same, and nobody notices afterwards.
     pub(crate) fn harmless(&mut self, what: &str, line: &str) -> Step {
         self.ignored(what, line)?;
         match self.lives() {
-            Err(crate::stop::Stop::Failed(why)) => failed(format!("after {what}: {why}")),
+            Err(Stop::Failed(why)) => failed(format!("after {what}: {why}")),
             lived => lived,
         }
     }
@@ -178,6 +190,22 @@ impl Conversation {
     pub(crate) fn we_were_told(&self, kind: impl Fn(&Event) -> bool) -> bool {
         self.us.was_told(kind)
     }
+}
+
+/// Whether it is more than the news that something was refused.
+fn did_something(answer: &Answer) -> bool {
+    const TOLD: [&str; 8] = [
+        "plain ",
+        "event cleartext ",
+        "event warn-unencrypted ",
+        "event secure ",
+        "event finished ",
+        "event smp-",
+        "event extra-key ",
+        "event queued",
+    ];
+    let told = TOLD.iter().any(|told| answer.count(told) > 0);
+    told || answer.out().iter().any(|line| !line.starts_with("?OTR Error"))
 }
 
 /// The lines of an answer, long ones cut.

@@ -52,6 +52,13 @@ impl Correspondent {
         us
     }
 
+    /// The same client, which remembers no conversation.
+    pub(crate) fn without_conversations(&mut self) -> Self {
+        let account = Account::load(&self.account.save()).expect("what it has just saved");
+        let session = Session::new(THEM, *self.session.policy());
+        Self { account, session, now: self.now, sent: VecDeque::new(), events: Vec::new() }
+    }
+
     /// Does something, and performs the outputs.
     pub(crate) fn act(&mut self, act: impl FnOnce(&mut Session, &mut Context<'_>) -> Vec<Output>) {
         _ = self.attempt(|session, cx| Ok(act(session, cx)));

@@ -9,11 +9,12 @@ pub(crate) struct Report {
     passed: usize,
     failed: usize,
     skipped: usize,
+    differing: usize,
 }
 
 impl Report {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, passed: 0, failed: 0, skipped: 0 }
+        Self { json, passed: 0, failed: 0, skipped: 0, differing: 0 }
     }
 
     pub(crate) fn add(&mut self, result: &CaseResult) {
@@ -21,11 +22,13 @@ impl Report {
             Ok(()) => ("pass", ""),
             Err(Stop::Failed(reason)) => ("FAIL", reason.as_str()),
             Err(Stop::Skipped(reason)) => ("skipped", reason.as_str()),
+            Err(Stop::Differs(reason)) => ("differs", reason.as_str()),
         };
         match &result.verdict {
             Ok(()) => self.passed += 1,
             Err(Stop::Failed(_)) => self.failed += 1,
             Err(Stop::Skipped(_)) => self.skipped += 1,
+            Err(Stop::Differs(_)) => self.differing += 1,
         }
         let (case, section) = (&result.case, result.section);
         if self.json {
@@ -42,7 +45,8 @@ impl Report {
     /// The closing line. Whether the program may call itself conformant: something passed, and nothing failed.
     pub(crate) fn end(self) -> bool {
         if !self.json {
-            println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
+            let Self { passed, failed, skipped, differing, .. } = self;
+            println!("{passed} passed, {failed} failed, {skipped} skipped, {differing} differ");
         }
         self.failed == 0 && self.passed > 0
     }

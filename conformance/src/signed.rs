@@ -2,8 +2,8 @@
 //! profiles of ours that are signed again. The caller has the keys: whatever is wrong is well signed.
 
 use otrv4::client_profile::{ClientProfile, VerifiedClientProfile};
-use otrv4::prekey::VerifiedEnsemble;
 use otrv4::inside::primitives::over_bytes as primitives;
+use otrv4::prekey::VerifiedEnsemble;
 use otrv4::wire::{InstanceTag, Reader, Writer};
 use otrv4::{Account, Point, Timestamp};
 

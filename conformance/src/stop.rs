@@ -7,6 +7,8 @@ pub(crate) enum Stop {
     Failed(String),
     /// The program does not have what the case is about.
     Skipped(String),
+    /// It reads an open point of the specification in another way than this suite.
+    Differs(String),
 }
 
 /// What a step of a case gives.

@@ -1,10 +1,10 @@
 //! The program under test: started anew for each case, and driven over its standard input and output. `PIPE.md`.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use crate::stop::{Step, Stop, failed};
 
@@ -17,7 +17,7 @@ pub(crate) struct Program {
 /// It runs; killed when dropped.
 pub(crate) struct Subject {
     child: Child,
-    stdin: ChildStdin,
+    commands: Sender<String>,
     lines: Receiver<String>,
     timeout: Duration,
     /// What it said at the start.
@@ -47,17 +47,18 @@ impl Program {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return failed("no standard input or output");
         };
-        let (said, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if said.send(line).is_err() {
-                    return;
-                }
+        let (commands, lines) = (write_all(stdin), read_all(stdout));
+        let mut subject =
+            Subject { child, commands, lines, timeout: self.timeout, greeting: Answer::default() };
+        match subject.answer("the start") {
+            Ok(greeting) => subject.greeting = greeting,
+            // Whoever says nothing at all may lack an option.
+            Err(_) if subject.ends_with_status_2() => {
+                let options: Vec<_> = options.iter().filter(|word| word.starts_with("--")).copied().collect();
+                return Err(Stop::Skipped(format!("it does not have all of {}", options.join(" "))));
             }
-        });
-        let greeting = Answer::default();
-        let mut subject = Subject { child, stdin, lines, timeout: self.timeout, greeting };
-        subject.greeting = subject.answer("the start")?;
+            Err(stop) => return Err(stop),
+        }
         if subject.greeting.event("ready ").is_none() {
             return failed(format!("no `event ready` at the start: {:?}", subject.greeting.0));
         }
@@ -65,11 +66,48 @@ impl Program {
     }
 }
 
+/// In a thread: a program that does not read its input must not stop us.
+fn write_all(mut stdin: ChildStdin) -> Sender<String> {
+    let (commands, given) = channel::<String>();
+    std::thread::spawn(move || {
+        for command in given {
+            if stdin.write_all(command.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    commands
+}
+
+/// The lines that it says, in a thread; up to one that is too long or not UTF-8.
+fn read_all(stdout: ChildStdout) -> Receiver<String> {
+    let (said, lines) = channel();
+    std::thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        loop {
+            let mut line = Vec::new();
+            let read = stdout.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+            let whole = read.is_ok() && line.pop() == Some(b'\n');
+            let line = String::from_utf8(line).ok().filter(|_| whole);
+            if line.is_none_or(|line| said.send(line).is_err()) {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// Bytes in a line, far more than any message takes.
+const MAX_LINE: u64 = 16 * 1024 * 1024;
+
+/// Lines in an answer, far more than any case asks for.
+const MAX_LINES: usize = 10_000;
+
 impl Subject {
     /// Gives a command and reads the answer. A command that it does not know ends the case.
     pub(crate) fn ask(&mut self, command: &str) -> Step<Answer> {
         let what = command.split(' ').next().unwrap_or_default();
-        if self.stdin.write_all(format!("{command}\n").as_bytes()).is_err() {
+        if self.commands.send(format!("{command}\n")).is_err() {
             return failed(format!("it has ended before `{what}`"));
         }
         let answer = self.answer(&format!("`{what}`"))?;
@@ -96,14 +134,16 @@ impl Subject {
     }
 
     /// `kill -9`, and waits until it is gone.
-    pub(crate) fn kill(mut self) {
-        self.stop();
+    pub(crate) fn kill(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 
+    /// What it says up to `event done`. The time is for all of it: one that talks for ever is stopped, too.
     fn answer(&mut self, what: &str) -> Step<Answer> {
-        let mut lines = Vec::new();
-        loop {
-            match self.lines.recv_timeout(self.timeout) {
+        let (start, mut lines) = (now(), Vec::new());
+        while lines.len() < MAX_LINES {
+            match self.lines.recv_timeout(self.timeout.saturating_sub(start.elapsed())) {
                 Ok(line) if line == "event done" => return Ok(Answer(lines)),
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Timeout) => {
@@ -112,17 +152,26 @@ impl Subject {
                 Err(RecvTimeoutError::Disconnected) => return failed(format!("it ends at {what}")),
             }
         }
+        failed(format!("it does not stop talking after {what}"))
     }
 
-    fn stop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+    /// Whether it ends by itself, in time, with the status of a program that was given an option it does not have.
+    fn ends_with_status_2(&mut self) -> bool {
+        let start = now();
+        while start.elapsed() < self.timeout {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+                Ok(Some(status)) => return status.code() == Some(2),
+                Err(_) => return false,
+            }
+        }
+        false
     }
 }
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        self.stop();
+        self.kill();
     }
 }
 
@@ -165,6 +214,11 @@ impl Answer {
     fn of(&self, beginning: &str) -> impl Iterator<Item = String> {
         self.0.iter().filter_map(move |line| line.strip_prefix(beginning)).map(unescape)
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "how long a program takes is no matter of the protocol")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// `name=value` in the words of a line.

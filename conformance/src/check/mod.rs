@@ -1,16 +1,24 @@
 //! The cases: what each is called, which section of which specification it is about, and how all are run.
 
+mod addressed;
 mod ake;
 mod begin;
 mod damage;
+mod end;
+mod ensembles;
 mod exchange;
+mod fragments;
 mod handshake;
 mod offline;
+mod plaintexts;
+mod prekeys;
 mod signing;
 mod smp;
 mod smp_proofs;
 mod talk;
+mod unreadable;
 mod v3_signing;
+mod versions;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +28,7 @@ use otrv4::wire::Version;
 
 use crate::conversation::Conversation;
 use crate::correspondent::{Correspondent, START, THEM, US};
-use crate::stop::{Step, Stop};
+use crate::stop::{Step, Stop, ensure, failed};
 use crate::subject::{Answer, Program, Subject};
 
 /// One thing that an implementation must do.
@@ -82,6 +90,14 @@ pub(crate) fn cases(part: &str) -> Vec<&'static Case> {
         ake::CASES,
         v3_signing::CASES,
         damage::CASES,
+        prekeys::CASES,
+        versions::CASES,
+        end::CASES,
+        fragments::CASES,
+        addressed::CASES,
+        ensembles::CASES,
+        plaintexts::CASES,
+        unreadable::CASES,
     ];
     let mut chosen: Vec<_> = all.into_iter().flatten().filter(|case| case.name().contains(part)).collect();
     chosen.sort_by_key(|case| std::cmp::Reverse(case.version.number()));
@@ -138,18 +154,27 @@ impl Bench<'_> {
         self.subject_of(&versions, options)
     }
 
-    /// The same with these versions. What it does not speak it need not start with.
+    /// The same with these versions. Options that it does not have skip the case, but version 4 it must have.
     pub(crate) fn subject_of(&self, versions: &str, options: &[&str]) -> Step<Subject> {
         let now = START.to_string();
         let all = ["--account", THEM, "--contact", US, "--now", &now, "--versions", versions];
-        let started = self.program.start(&[&all[..], options].concat());
-        match started {
-            // Version 4 is what this is about; whoever cannot even start with it fails.
-            Err(Stop::Failed(why)) if versions != "4" => {
-                Err(Stop::Skipped(format!("it does not run with --versions {versions}: {why}")))
-            }
+        match self.program.start(&[&all[..], options].concat()) {
+            Err(Stop::Skipped(why)) if versions == "4" && options.is_empty() => Err(Stop::Failed(why)),
             started => started,
         }
+    }
+
+    /// Kills the program, and starts it again where it was.
+    pub(crate) fn restart(&self, conversation: &mut Conversation, home: &Home) -> Step {
+        let ready = conversation.them.greeting.event("ready ");
+        conversation.them.kill();
+        conversation.them = match self.subject(&home.option()) {
+            // It had the option before.
+            Err(Stop::Skipped(why)) => return failed(format!("the second time {why}")),
+            started => started?,
+        };
+        ensure!(conversation.them.greeting.event("ready ") == ready, "another account after a restart");
+        Ok(())
     }
 
     /// Both ends; nobody has said anything.
@@ -172,5 +197,27 @@ impl Bench<'_> {
         conversation.is_the_same(&said)?;
         conversation.us.heard();
         Ok(said)
+    }
+}
+
+/// A folder for `--home`, gone when dropped.
+pub(crate) struct Home {
+    option: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Home {
+    /// There is nothing in it.
+    pub(crate) fn new() -> Step<Self> {
+        match tempfile::tempdir() {
+            Ok(folder) => {
+                Ok(Self { option: folder.path().join("home").display().to_string(), _folder: folder })
+            }
+            Err(error) => failed(format!("no temporary folder: {error}")),
+        }
+    }
+
+    pub(crate) fn option(&self) -> [&str; 2] {
+        ["--home", &self.option]
     }
 }

@@ -1,29 +1,22 @@
-//! Conversations that begin while the other one is away: over restarts, with a prekey that was used, and by somebody who
-//! has the shared secrets and signs and authenticates what must not be.
+//! Conversations that begin while the other one is away, by somebody who has the shared secrets, and signs and
+//! authenticates what must not be.
 
-use otrv4::prekey::VerifiedEnsemble;
 use otrv4::inside::primitives::over_bytes as primitives;
+use otrv4::prekey::VerifiedEnsemble;
 use otrv4::wire::Version::V4;
 use otrv4::wire::Versions;
 
-use super::begin::{base64, read_ensemble};
+use super::begin::base64;
+use super::prekeys::{begin_from, their_ensemble};
 use super::signing::wrong_statements;
 use super::{Bench, Case};
 use crate::conversation::Conversation;
-use crate::correspondent::Correspondent;
 use crate::illegal;
 use crate::message::{Message, mpi};
 use crate::signed::{Signed, bad_profiles, point};
 use crate::stop::{Step, ensure, failed};
 
 pub(super) const CASES: &[Case] = &[
-    Case::new(
-        V4,
-        "offline-over-a-restart",
-        "otrv4: Receiving a Non-Interactive-Auth Message",
-        over_a_restart,
-    ),
-    Case::new(V4, "prekey-used-twice", "otrv4: Receiving a Non-Interactive-Auth Message", used_twice),
     Case::new(
         V4,
         "offline-signed-statements",
@@ -34,80 +27,12 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V4, "ensembles-to-refuse", "otrv4: Validating Prekey Ensembles", ensembles),
 ];
 
-/// Those that they have published.
-fn published(c: &mut Conversation, count: usize) -> Step<Vec<String>> {
-    let answer = c.them.obey(&format!("prekeys {count}"))?;
-    let ensembles: Vec<String> = answer
-        .lines()
-        .iter()
-        .filter_map(|line| line.strip_prefix("event ensemble ").map(Into::into))
-        .collect();
-    ensure!(ensembles.len() == count, "not {count} ensembles: {:?}", answer.lines());
-    Ok(ensembles)
-}
-
-/// Our Non-Interactive-Auth message from one of them.
-fn start(us: &mut Correspondent, ensemble: &str) -> Step<Message> {
-    let ensemble = read_ensemble(ensemble)?;
-    let started = us.attempt(|session, cx| session.start_offline(cx, vec![ensemble]));
-    ensure!(started.is_ok(), "our side takes no ensemble of theirs: {started:?}");
-    match us.take().as_slice() {
-        [line] => Message::of(line),
-        lines => failed(format!("{} lines of ours for an offline start", lines.len())),
-    }
-}
-
 /// They read it, and both have one conversation.
 fn begins(c: &mut Conversation, auth: &Message) -> Step {
     let said = c.them.receive(&auth.line())?;
     c.is_the_same(&said)?;
     c.carry(said.out())?;
     c.lives()
-}
-
-fn over_a_restart(bench: &Bench<'_>) -> Step {
-    let folder = match tempfile::tempdir() {
-        Ok(folder) => folder,
-        Err(error) => return failed(format!("no temporary folder: {error}")),
-    };
-    let home = folder.path().join("home").display().to_string();
-    let options = ["--home", home.as_str()];
-    let them = bench.subject(&options)?;
-    let mut c = Conversation { version: V4, us: Correspondent::new(&[V4]), them };
-    let ensembles = published(&mut c, 2)?;
-    let restart = |c: &mut Conversation| {
-        // The old process is gone before the new one opens its folder.
-        let old = std::mem::replace(&mut c.them, bench.subject(&[])?);
-        old.kill();
-        c.them = bench.subject(&options)?;
-        Ok(())
-    };
-    restart(&mut c)?;
-    let auth = start(&mut c.us, &ensembles[0])?;
-    begins(&mut c, &auth)?;
-    restart(&mut c)?;
-    c.harmless("a Non-Interactive-Auth message that was read before the restart", &auth.line())?;
-    c.us = Correspondent::new(&[V4]);
-    let second = start(&mut c.us, &ensembles[0])?;
-    c.ignored("a prekey that was used before the restart", &second.line())?;
-    // The other one is as good as ever, and for another client of ours.
-    c.us = Correspondent::new(&[V4]);
-    let auth = start(&mut c.us, &ensembles[1])?;
-    begins(&mut c, &auth)
-}
-
-/// Two that got the same ensemble: the first one has it.
-fn used_twice(bench: &Bench<'_>) -> Step {
-    let mut c = bench.strangers()?;
-    let ensembles = published(&mut c, 2)?;
-    let mut late = Correspondent::new(&[V4]);
-    let (auth, too_late) = (start(&mut c.us, &ensembles[0])?, start(&mut late, &ensembles[0])?);
-    begins(&mut c, &auth)?;
-    c.harmless("a prekey that somebody else has used", &too_late.line())?;
-    c.harmless("a Non-Interactive-Auth message that comes twice", &auth.line())?;
-    c.us = Correspondent::new(&[V4]);
-    let auth = start(&mut c.us, &ensembles[1])?;
-    begins(&mut c, &auth)
 }
 
 /// A program that has published, our message to it, and what it rests on.
@@ -119,10 +44,9 @@ struct Start {
 
 fn started(bench: &Bench<'_>) -> Step<Start> {
     let mut c = bench.strangers()?;
-    let ensembles = published(&mut c, 1)?;
-    let honest = start(&mut c.us, &ensembles[0])?;
-    let ensemble = read_ensemble(&ensembles[0])?.verify(c.us.now, Versions::V4);
-    match ensemble {
+    let ensemble = their_ensemble(&mut c)?;
+    let honest = Message::of(&begin_from(&mut c, &ensemble)?)?;
+    match ensemble.verify(c.us.now, Versions::V4) {
         Ok(ensemble) => Ok(Start { c, ensemble, honest }),
         Err(reject) => failed(format!("their ensemble is not valid: {reject}")),
     }

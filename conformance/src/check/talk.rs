@@ -1,11 +1,11 @@
-//! Encrypted conversations: in turns, out of order, in fragments, over restarts, up to their end.
+//! Encrypted conversations: in turns, out of order, over restarts.
 
 use otrv4::Event;
 use otrv4::wire::Version::{V2, V3, V4};
 
-use super::{Bench, Case};
+use super::{Bench, Case, Home};
 use crate::conversation::Conversation;
-use crate::correspondent::{Correspondent, START};
+use crate::correspondent::Correspondent;
 use crate::stop::{Step, ensure};
 
 pub(super) const CASES: &[Case] = &[
@@ -13,24 +13,15 @@ pub(super) const CASES: &[Case] = &[
     Case::new(V4, "out-of-order", "otrv4: When you receive a Data Message", out_of_order),
     Case::new(V4, "late-ratchets", "otrv4: Deletion of Stored Message Keys", late_ratchets),
     Case::new(V4, "odd-texts", "otrv4: Data Message", odd_texts),
-    Case::new(V4, "fragments", "otrv4: Fragmentation", fragments),
     Case::new(V4, "extra-key", "otrv4: Extra Symmetric Key", extra_key),
     Case::new(V4, "heartbeat", "otrv4: Receiving a Data Message", heartbeat),
-    Case::new(V4, "we-end", "otrv4: User requests to end an OTRv4 Conversation", we_end),
-    Case::new(V4, "they-end", "otrv4: User requests to end an OTRv4 Conversation", they_end),
-    Case::new(V4, "expiry", "otrv4: Session Expiration", expiry),
     Case::new(V4, "restart", "otrv4: Key Management", restart),
     Case::new(V3, "turns", "otrv3: Exchanging data", turns),
     Case::new(V3, "odd-texts", "otrv3: Exchanging data", odd_texts),
-    Case::new(V3, "fragments", "otrv3: Fragmentation", fragments),
     Case::new(V3, "extra-key", "otrv3: Extra symmetric key", extra_key),
     Case::new(V3, "heartbeat", "otrv3: Exchanging data", heartbeat),
-    Case::new(V3, "we-end", "otrv3: User requests to end an OTR conversation", we_end),
-    Case::new(V3, "they-end", "otrv3: User requests to end an OTR conversation", they_end),
     Case::new(V3, "restart", "otrv3: Exchanging data", restart),
     Case::new(V2, "turns", "otrv3: Exchanging data", turns),
-    Case::new(V2, "fragments", "otrv3: Fragmentation", fragments),
-    Case::new(V2, "they-end", "otrv3: User requests to end an OTR conversation", they_end),
 ];
 
 fn turns(bench: &Bench<'_>) -> Step {
@@ -110,32 +101,6 @@ fn odd_texts(bench: &Bench<'_>) -> Step {
     Ok(())
 }
 
-fn fragments(bench: &Bench<'_>) -> Step {
-    let them = bench.subject(&["--mtu", "300"])?;
-    let mut c = Conversation { version: bench.version, us: Correspondent::new(&[bench.version]), them };
-    c.we(|session, _| session.set_max_line(Some(250)).map(|()| Vec::new()))?;
-    let said = bench.begin(&mut c)?;
-    ensure!(said.out().iter().all(|line| line.len() <= 300), "a line is longer than --mtu");
-    let text = "x".repeat(1500);
-    c.we(|session, cx| session.send(cx, None, &text))?;
-    let mut lines = c.us.take();
-    // Those of versions 2 and 3 come in order or not at all.
-    if bench.version == V4 {
-        lines.reverse();
-    }
-    let said = c.deliver(&lines)?;
-    ensure!(said.plain() == [text.clone()], "a text in {} fragments is not read", lines.len());
-    c.carry(said.out())?;
-    let lines = c.them.obey(&format!("send {text}"))?.out();
-    ensure!(lines.len() > 1 && lines.iter().all(|line| line.len() <= 300), "not cut to --mtu");
-    c.us.heard();
-    lines.iter().for_each(|line| c.us.receive(line));
-    ensure!(c.us.heard() == [text], "what the program cut cannot be put together");
-    c.them.obey("mtu 0")?;
-    c.we(|session, _| session.set_max_line(None).map(|()| Vec::new()))?;
-    c.lives()
-}
-
 fn extra_key(bench: &Bench<'_>) -> Step {
     let mut c = bench.talking()?;
     c.lives()?;
@@ -176,72 +141,12 @@ fn heartbeat(bench: &Bench<'_>) -> Step {
     c.lives()
 }
 
-fn we_end(bench: &Bench<'_>) -> Step {
-    let mut c = bench.talking()?;
-    c.lives()?;
-    c.us.act(|session, cx| session.end(cx));
-    let lines = c.us.take();
-    let answer = c.deliver(&lines)?;
-    let finished = answer.event("finished ");
-    ensure!(
-        finished == Some(c.us.tag(bench.version).to_string()),
-        "no `event finished`: {:?}",
-        answer.lines()
-    );
-    nothing_in_clear(&mut c)?;
-    bench.begin(&mut c)?;
-    c.lives()
-}
-
-/// After an end by the other side or by the clock nothing goes out in clear until the user says so.
-fn nothing_in_clear(c: &mut Conversation) -> Step {
-    let answer = c.them.ask("send typed too late")?;
-    let clear = answer.out().iter().any(|line| line.contains("too late"));
-    ensure!(!clear && answer.error().is_some(), "text goes out after the end: {:?}", answer.lines());
-    Ok(())
-}
-
-fn they_end(bench: &Bench<'_>) -> Step {
-    let mut c = bench.talking()?;
-    c.lives()?;
-    let answer = c.them.obey("end")?;
-    answer.out().iter().for_each(|line| c.us.receive(line));
-    ensure!(c.we_were_told(|event| matches!(event, Event::Ended { .. })), "we are not told of the end");
-    ensure!(c.us.channels().is_empty(), "the end does not reach us");
-    bench.begin(&mut c)?;
-    c.lives()
-}
-
-/// Without a new key of theirs for a long time their side is over.
-fn expiry(bench: &Bench<'_>) -> Step {
-    let mut c = bench.talking()?;
-    c.lives()?;
-    let later = START + 8 * 24 * 60 * 60;
-    let answer = c.them.obey(&format!("time {later}"))?;
-    ensure!(
-        answer.event("finished ").is_some(),
-        "no `event finished` after eight days: {:?}",
-        answer.lines()
-    );
-    nothing_in_clear(&mut c)?;
-    c.us.wait(8 * 24 * 60 * 60);
-    c.us.take();
-    bench.begin(&mut c)?;
-    c.lives()
-}
-
 /// With `--home`, killed in the middle of everything.
 fn restart(bench: &Bench<'_>) -> Step {
-    let folder = match tempfile::tempdir() {
-        Ok(folder) => folder,
-        Err(error) => return crate::stop::failed(format!("no temporary folder: {error}")),
-    };
-    let home = folder.path().join("home").display().to_string();
-    let options = ["--home", home.as_str()];
-    let them = bench.subject(&options)?;
+    let home = Home::new()?;
+    let them = bench.subject(&home.option())?;
     let mut c = Conversation { version: bench.version, us: Correspondent::new(&[bench.version]), them };
     bench.begin(&mut c)?;
-    let ready = c.them.greeting.event("ready ");
     c.lives()?;
     let late = c.line("held back over restarts")?;
     let read = c.line("read before")?;
@@ -250,11 +155,7 @@ fn restart(bench: &Bench<'_>) -> Step {
         if restart == 1 {
             c.them.obey("quit")?;
         }
-        // The old process is gone before the new one opens its folder.
-        let old = std::mem::replace(&mut c.them, bench.subject(&[])?);
-        old.kill();
-        c.them = bench.subject(&options)?;
-        ensure!(c.them.greeting.event("ready ") == ready, "another account after a restart");
+        bench.restart(&mut c, &home)?;
         c.ignored("a message that was read before the restart", &read)?;
         c.lives()?;
     }

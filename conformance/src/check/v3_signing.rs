@@ -1,8 +1,8 @@
 //! Handshakes of versions 3 and 2 by somebody who has the shared secret: what is encrypted and authenticated as it should
 //! be, and signed by nobody or for something else. Refused; and the same with a right signature is taken.
 
-use otrv4::keys::DsaKey;
 use otrv4::inside::primitives::over_bytes::v3 as primitives;
+use otrv4::keys::DsaKey;
 use otrv4::wire::Version::{V2, V3};
 use otrv4::wire::{Reader, WireError, Writer};
 
