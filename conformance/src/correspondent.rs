@@ -56,7 +56,7 @@ impl Correspondent {
     pub(crate) fn without_conversations(&mut self) -> Self {
         let account = Account::load(&self.account.save()).expect("what it has just saved");
         let session = Session::new(THEM, *self.session.policy());
-        Self { account, session, now: self.now, sent: VecDeque::new(), events: Vec::new() }
+        Self { account, session, now: self.now, sent: VecDeque::new(), events: Vec::new(), drawn: Vec::new() }
     }
 
     /// Does something, and performs the outputs.
