@@ -149,3 +149,30 @@ impl Count {
         format!("{} good, {} wrong, {elsewhere} checked by tests of the library", self.good, self.wrong)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// How a KDF vector is judged after this damage.
+    fn judged(damage: impl FnOnce(&mut Value)) -> Check {
+        let file: Value = serde_json::from_str(FILES[0]).expect("JSON");
+        let mut vector = file["vectors"][0].clone();
+        damage(&mut vector);
+        check(&vector, &[])
+    }
+
+    #[test]
+    fn a_vector_with_a_value_that_nobody_looks_at_is_wrong() {
+        assert!(matches!(judged(|_| ()), Check::Good));
+        for part in ["inputs", "outputs"] {
+            let more = judged(|vector| vector[part]["more"] = json!("00"));
+            assert!(matches!(more, Check::Wrong(why) if why.contains("more")), "{part}");
+        }
+        let other = judged(|vector| vector["outputs"]["out"] = json!("0000000000000000"));
+        assert!(matches!(other, Check::Wrong(_)));
+        assert!(matches!(judged(|vector| vector["kind"] = json!("hash")), Check::Wrong(_)));
+    }
+}
