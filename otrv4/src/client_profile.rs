@@ -316,7 +316,7 @@ mod tests {
     use super::*;
     use crate::crypto::dsa::DsaKey;
     use crate::keys::{ForgingKey, ForgingSecret};
-    use crate::vectors::{array, bytes, of_kind, rng};
+    use crate::vectors::{array, bytes, of_kind, rng, whole_of_kind};
 
     fn read_whole(bytes: &[u8]) -> Result<ClientProfile, WireError> {
         let mut r = Reader::new(bytes);
@@ -347,11 +347,12 @@ mod tests {
 
     #[test]
     fn our_own_profile_has_the_recorded_bytes() {
-        for v in of_kind("client_profile_make") {
+        for v in whole_of_kind("client_profile_make") {
             let key = LongTermKey::load(&mut Reader::new(&bytes(&v.inputs["sym_h"]))).unwrap();
             let forging_key = Point::decode(&array(&v.inputs["F"])).unwrap();
             let owner = tag(v.inputs["tag"].as_u64().unwrap().try_into().unwrap());
             let expires = Timestamp::from_unix(v.inputs["expires"].as_i64().unwrap());
+            assert_eq!(v.inputs["versions"], "4");
             let profile = ClientProfile::sign(&key, &forging_key, owner, expires, None);
             assert_eq!(profile.as_bytes(), bytes(&v.outputs["encoded"]));
             let read = read_whole(profile.as_bytes()).unwrap();

@@ -1,14 +1,44 @@
 //! The test vectors of `conformance/vectors`, which `conformance/README.md` explains, for the tests next to the code. Tests
 //! only.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Index;
+
 use serde_json::{Map, Value};
 
 /// One test vector.
 pub(crate) struct Vector {
     pub(crate) name: String,
     pub(crate) inputs: Value,
-    pub(crate) outputs: Value,
+    pub(crate) outputs: Outputs,
     verdict: String,
+}
+
+/// What must come out. Those of [`whole_of_kind`] remember what was asked for, and fail if something was not.
+pub(crate) struct Outputs {
+    values: Value,
+    asked: RefCell<BTreeSet<String>>,
+    whole: bool,
+}
+
+impl Index<&str> for Outputs {
+    type Output = Value;
+
+    fn index(&self, name: &str) -> &Value {
+        self.asked.borrow_mut().insert(name.into());
+        &self.values[name]
+    }
+}
+
+impl Drop for Outputs {
+    fn drop(&mut self) {
+        if self.whole && !std::thread::panicking() {
+            let names = self.values.as_object().into_iter().flat_map(|values| values.keys());
+            let passed_over: Vec<_> = names.filter(|name| !self.asked.borrow().contains(*name)).collect();
+            assert!(passed_over.is_empty(), "nobody looks at the outputs {passed_over:?}");
+        }
+    }
 }
 
 impl Vector {
@@ -64,12 +94,21 @@ fn vectors_of(file: &str) -> Vec<Value> {
 
 /// All vectors of a kind; fails when there are none, so that a test cannot pass by finding nothing.
 pub(crate) fn of_kind(kind: &str) -> Vec<Vector> {
+    found(kind, false)
+}
+
+/// The same for the tests that `conformance vectors` names as the ones that check a kind: they must look at every output.
+pub(crate) fn whole_of_kind(kind: &str) -> Vec<Vector> {
+    found(kind, true)
+}
+
+fn found(kind: &str, whole: bool) -> Vec<Vector> {
     let of_kind = all().iter().filter(|v| v["kind"] == kind);
     let found: Vec<_> = of_kind
         .map(|v| Vector {
             name: v["name"].as_str().expect("a name").into(),
             inputs: v["inputs"].clone(),
-            outputs: v["outputs"].clone(),
+            outputs: Outputs { values: v["outputs"].clone(), asked: RefCell::default(), whole },
             verdict: v["verdict"].as_str().expect("a verdict").into(),
         })
         .collect();

@@ -360,7 +360,7 @@ fn common_version(us: Us<'_>, their_profile: &VerifiedClientProfile) -> Result<(
 }
 
 /// Big-endian, so that arrays compare as the numbers they are.
-fn hash_of_b(b: &DhPublic) -> [u8; 32] {
+pub(crate) fn hash_of_b(b: &DhPublic) -> [u8; 32] {
     let mut mpi = Writer::new();
     b.write(&mut mpi);
     let mut hash = [0; 32];

@@ -186,7 +186,7 @@ impl NonInteractiveAuth {
 }
 
 /// `tmp_k = KDF(usage_tmp_key || K_ecdh || ECDH(x, D_b) || ECDH(x, H_b) || brace_key, 64)`
-fn tmp_k(
+pub(crate) fn tmp_k(
     k_ecdh: &Secret<57>,
     with_shared_prekey: &Secret<57>,
     with_identity_key: &Secret<57>,
@@ -198,7 +198,7 @@ fn tmp_k(
 }
 
 /// `Auth MAC = HCMAC(usage_auth_MAC || KDF(usage_auth_MAC_key || tmp_k, 64) || t, 64)`
-fn auth_mac(tmp_k: &Secret<64>, t: &[u8]) -> Mac<64> {
+pub(crate) fn auth_mac(tmp_k: &Secret<64>, t: &[u8]) -> Mac<64> {
     let key: Secret<64> = kdf(Usage::AuthMacKey, &[tmp_k.as_bytes()]);
     Mac::new(hcmac(Usage::AuthMac, &[key.as_bytes(), t]))
 }
@@ -219,8 +219,19 @@ mod tests {
             assert_eq!(tmp_k.as_bytes(), &array(&v.outputs["tmp_k"]), "{}", v.name);
             let recorded = Mac::new(array(&v.outputs["auth_mac"]));
             assert!(auth_mac(&tmp_k, &bytes(&v.inputs["t"])).matches(&recorded), "{}", v.name);
+            let key: Secret<64> = kdf(Usage::AuthMacKey, &[tmp_k.as_bytes()]);
+            assert_eq!(key.as_bytes(), &array(&v.outputs["auth_mac_k"]), "{}", v.name);
             let k = MixedSecret::from_tmp_k(&tmp_k);
             assert_eq!(k.ssid(), array(&v.outputs["SSID"]), "{}", v.name);
+            let saved = |save: &dyn Fn(&mut Writer)| {
+                let mut w = Writer::new();
+                save(&mut w);
+                w.finish()
+            };
+            let (root, chain) = k.offline_start();
+            assert_eq!(saved(&|w| k.save(w)), bytes(&v.outputs["K"]), "{}", v.name);
+            assert_eq!(saved(&|w| root.save(w)), bytes(&v.outputs["root_key"]), "{}", v.name);
+            assert_eq!(saved(&|w| chain.save(w)), bytes(&v.outputs["chain_key"]), "{}", v.name);
         }
     }
 }

@@ -92,12 +92,12 @@ fn phi(sender: &Side<'_>, receiver: &Side<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectors::{array, bytes, of_kind};
+    use crate::vectors::{array, bytes, whole_of_kind};
     use serde_json::Value;
 
     #[test]
     fn phi_and_t_are_those_of_the_vectors() {
-        for v in of_kind("t") {
+        for v in whole_of_kind("t") {
             let point = |value: &Value| Point::decode(&array(value)).expect("a point");
             let dh = |value: &Value| DhPublic::from_be_bytes(&bytes(value)).expect("a member");
             let first = |who: &str| v.inputs[who].as_array().map(|keys| (point(&keys[0]), dh(&keys[1])));

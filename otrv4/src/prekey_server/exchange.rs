@@ -164,7 +164,7 @@ impl SessionKeys {
 mod tests {
     use super::*;
     use crate::crypto::ed448::SigningKey;
-    use crate::vectors::{array, bytes, of_kind};
+    use crate::vectors::{array, bytes, of_kind, whole_of_kind};
 
     #[test]
     fn hashes_are_as_recorded() {
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn composite_identities_are_as_recorded() {
-        for v in of_kind("composite") {
+        for v in whole_of_kind("composite") {
             let key = Point::decode(&array(&v.inputs["H"])).unwrap();
             assert_eq!(composite(v.inputs["identity"].as_str().unwrap(), &key), bytes(&v.outputs["encoded"]));
         }
@@ -195,8 +195,10 @@ mod tests {
 
     #[test]
     fn session_keys_are_as_recorded() {
-        for v in of_kind("prekey_keys") {
-            let keys = SessionKeys::from_ecdh(&array(&v.inputs["SK_ecdh"]));
+        for v in whole_of_kind("prekey_keys") {
+            let sk_ecdh: [u8; 57] = array(&v.inputs["SK_ecdh"]);
+            assert_eq!(key(Usage::SharedSecret, &[&sk_ecdh]).as_bytes(), &array(&v.outputs["SK"]));
+            let keys = SessionKeys::from_ecdh(&sk_ecdh);
             assert_eq!(keys.mac.as_bytes(), &array(&v.outputs["prekey_mac_k"]));
             assert_eq!(keys.proof_context.as_bytes(), &array(&v.outputs["m"]));
         }

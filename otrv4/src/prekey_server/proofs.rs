@@ -192,7 +192,7 @@ fn factors(c: &[u8; 64], count: usize) -> Vec<[u8; 44]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vectors::{Recorded, array, bytes, of_kind, rng};
+    use crate::vectors::{Recorded, array, bytes, of_kind, rng, whole_of_kind};
 
     fn ecdh_use(value: &serde_json::Value) -> EcdhUse {
         match value.as_u64() {
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn ecdh_proofs_are_as_recorded_and_hold() {
-        for v in of_kind("ecdh_proof") {
+        for v in whole_of_kind("ecdh_proof") {
             let (usage, m) = (ecdh_use(&v.inputs["usage"]), m(&v.inputs["m"]));
             let secrets = list(&v.inputs["secrets"], secret);
             let publics = list(&v.inputs["publics"], point);
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn changed_ecdh_proofs_are_refused_as_recorded() {
-        for v in of_kind("ecdh_proof_verify") {
+        for v in whole_of_kind("ecdh_proof_verify") {
             let publics = list(&v.inputs["publics"], point);
             let publics: Vec<_> = publics.iter().collect();
             let proof = read(&v.inputs["proof"], EcdhProof::read);
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn dh_proofs_are_as_recorded_and_hold() {
-        for v in of_kind("dh_proof") {
+        for v in whole_of_kind("dh_proof") {
             let m = m(&v.inputs["m"]);
             let keys = list(&v.inputs["secrets"], |b| DhKeyPair::from_bytes(&Secret::copied(&array(b))));
             let publics = list(&v.inputs["publics"], dh_public);
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn changed_dh_proofs_are_refused_as_recorded() {
-        for v in of_kind("dh_proof_verify") {
+        for v in whole_of_kind("dh_proof_verify") {
             let publics = list(&v.inputs["publics"], dh_public);
             let publics: Vec<_> = publics.iter().collect();
             let verdict = read(&v.inputs["proof"], DhProof::read).verify(&publics, &m(&v.inputs["m"]));

@@ -258,12 +258,14 @@ const STATUS: u8 = 0x0B;
 
 #[cfg(test)]
 mod tests {
+    use super::super::messages::{Request, encode_text, ensemble_query, no_ensembles};
     use super::*;
-    use crate::vectors::{array, bytes, of_kind};
+    use crate::vectors::{array, bytes, of_kind, whole_of_kind};
+    use crate::wire::Versions;
 
     #[test]
     fn publications_are_written_as_recorded() {
-        for v in of_kind("prekey_mac") {
+        for v in whole_of_kind("prekey_mac") {
             let keys = SessionKeys::with_mac_key(array(&v.inputs["prekey_mac_k"]));
             let messages: Vec<_> = v.inputs["messages"].as_array().unwrap().iter().map(bytes).collect();
             let part = |name: &str| Some(bytes(&v.inputs[name])).filter(|part| !part.is_empty());
@@ -285,6 +287,37 @@ mod tests {
         let number = |name: &str| v.inputs[name].as_u64().map_or(0, |n| n.try_into().unwrap());
         let keys = SessionKeys::with_mac_key(array(&v.inputs["prekey_mac_k"]));
         (keys, InstanceTag::new(number("tag")), number("number"), bytes(&v.outputs["message"]))
+    }
+
+    #[test]
+    fn small_messages_are_as_recorded() {
+        for v in whole_of_kind("prekey_small") {
+            let number = |name: &str| v.inputs[name].as_u64().map(|n| u32::try_from(n).unwrap());
+            let keys = || SessionKeys::with_mac_key(array(&v.inputs["prekey_mac_k"]));
+            let tag = || InstanceTag::new(number("tag").unwrap()).unwrap();
+            let identity = || v.inputs["identity"].as_str().unwrap();
+            let recorded = bytes(&v.outputs["message"]);
+            let ours = match v.name.as_str() {
+                "storage_request" => storage_information(&keys()),
+                "storage_status" => ServerReply::Status(number("number").unwrap()).write(tag(), &keys()),
+                "success" => ServerReply::Success.write(tag(), &keys()),
+                "failure" => ServerReply::Failure.write(tag(), &keys()),
+                "no_ensembles" => no_ensembles(tag(), identity()),
+                "ensemble_query" => {
+                    let Ok(Request::EnsembleQuery(query)) = Request::read(&recorded) else { panic!("query") };
+                    assert_eq!((query.sender(), query.identity()), (tag(), identity()));
+                    // We would not ask for a version 5.
+                    let of_none = ensemble_query(tag(), identity(), Versions::EMPTY);
+                    let mut ours = Writer::new();
+                    ours.bytes(of_none.strip_suffix(&[0; 4]).unwrap());
+                    ours.data(v.inputs["versions"].as_str().unwrap().as_bytes());
+                    assert_eq!(encode_text(&recorded), v.outputs["text"].as_str().unwrap());
+                    ours.finish()
+                }
+                name => panic!("an unknown vector {name}"),
+            };
+            assert_eq!(ours, recorded, "{}", v.name);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::keys::{LongTermKey, Point, SharedPrekey};
 use crate::prekey::{PrekeySecret, VerifiedPrekeyMessage};
 use crate::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
 use crate::time::Timestamp;
-use crate::vectors::{Recorded, array, bytes, of_kind, rng};
+use crate::vectors::{Recorded, array, bytes, rng, whole_of_kind};
 use crate::wire::{InstanceTag, Reader, Versions};
 
 fn number<T: TryFrom<u64, Error: core::fmt::Debug>>(value: &Value) -> T {
@@ -128,7 +128,7 @@ impl Alice {
 
 #[test]
 fn a_recorded_conversation_with_a_prekey_server_is_reproduced() {
-    for v in of_kind("prekey_transcript") {
+    for v in whole_of_kind("prekey_transcript") {
         let now = Timestamp::from_unix(v.inputs["now"].as_i64().unwrap());
         let server = ServerIdentity::new(
             v.inputs["server_identity"].as_str().unwrap(),

@@ -145,6 +145,13 @@ mod tests {
             };
             of(&keys.reveal_signature, ["c", "m1", "m2"]);
             of(&keys.signature, ["cp", "m1p", "m2p"]);
+            for (kind, keys) in [("reveal_sig", &keys.reveal_signature), ("signature", &keys.signature)] {
+                let sealed = session.only(kind);
+                let mut x = bytes(&sealed["enc"]);
+                aes128_ctr(keys.c.as_bytes(), [0; 8], &mut x);
+                assert_eq!(x, bytes(&sealed["X"]), "{}", session.name);
+                assert!(x.ends_with(&bytes(&sealed["dsa_sig"])), "{}", session.name);
+            }
         }
     }
 

@@ -85,7 +85,9 @@ mod tests {
     use super::super::vectors::{raw, sessions};
     use super::*;
     use crate::crypto::dh1536::Dh1536Public;
-    use crate::vectors::{array, bytes};
+    use crate::vectors::{array, bytes, v3_file};
+    use crate::wire::read_plaintext;
+    use serde_json::{Value, json};
 
     fn read(whole: &[u8]) -> Result<(Header, DataMessage<'_>), WireError> {
         let mut r = Reader::new(whole);
@@ -96,6 +98,7 @@ mod tests {
     #[test]
     fn recorded_messages_are_opened_and_sealed_again_to_the_same_bytes() {
         for session in sessions() {
+            let mut revealed = 0;
             for recorded in session.data() {
                 let whole = raw(recorded);
                 let (header, message) = read(&whole).expect("a data message");
@@ -105,9 +108,15 @@ mod tests {
                 let mut plaintext = message.ciphertext.to_vec();
                 reader.receiving.aes.apply(message.counter, &mut plaintext);
                 assert_eq!(plaintext, bytes(&recorded["plaintext"]));
+                let (text, tlvs) = read_plaintext(&plaintext);
+                let tlvs = tlvs.iter().map(|tlv| json!([tlv.kind, hex::encode(&tlv.value)]));
+                assert_eq!(recorded["text"], core::str::from_utf8(text).expect("UTF-8"));
+                assert_eq!(recorded["tlvs"], tlvs.collect::<Value>());
+                assert!(message.authenticator.matches(&Mac::new(array(&recorded["mac"]))));
                 assert_eq!(message.ignore_unreadable, recorded["flags"] == 1);
 
                 let old_keys = recorded["old_mac_keys"].as_array().expect("keys");
+                revealed += old_keys.len();
                 let old_key = |key| MacKey::load(&mut Reader::new(&array::<20>(key))).expect("20 bytes");
                 let with = SendKeys {
                     sender_keyid: message.sender_keyid,
@@ -121,6 +130,7 @@ mod tests {
                 let flags = if message.ignore_unreadable { Flags::IgnoreUnreadable } else { Flags::None };
                 assert_eq!(write(&header, flags, &with, plaintext.into()), whole, "{}", session.name);
             }
+            assert_eq!(v3_file()["sessions"][session.name]["revealed_mac_keys"], revealed);
         }
     }
 

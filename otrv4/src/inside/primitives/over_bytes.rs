@@ -5,15 +5,19 @@ pub mod v3;
 use rand_core::CryptoRng;
 
 use crate::Account;
+use crate::crypto::dh1536::Dh1536Public;
 use crate::crypto::dh3072::{DhKeyPair, DhPublic};
 use crate::crypto::ed448::{self, EcdhKeyPair, Point, Scalar, SecretScalar, SigningKey};
 use crate::crypto::kdf::{OTRV4, PREKEY_SERVER, derive};
 use crate::crypto::mac::Mac;
 use crate::crypto::ring::{self, RingSignature, RingUse};
 use crate::crypto::secret::Secret;
-use crate::keys::Fingerprint;
+use crate::dake::{interactive, offline};
+use crate::keys::{DsaKey, Fingerprint};
 use crate::ratchet::keys::{BraceKey, ChainKey, MixedSecret, RootKey};
+use crate::smp::Smp;
 use crate::smp::ed448::secret as smp_secret_scalar;
+use crate::smp::modp::Modp1536;
 use crate::wire::{Reader, Writer};
 
 /// `KDF(usage || value, size)`
@@ -149,6 +153,31 @@ pub fn mixed(k_ecdh: &[u8], k_dh: &[u8]) -> Option<[Vec<u8>; 4]> {
     Some([brace, saved(|w| mixed.save(w)), ssid, saved(|w| first.save(w))])
 }
 
+/// Of an offline handshake: `tmp_k`, Auth MAC, mixed secret, session id, root key and chain key.
+pub fn xzdh(
+    k_ecdh: &[u8],
+    with_shared_prekey: &[u8],
+    with_identity_key: &[u8],
+    brace: &[u8],
+    t: &[u8],
+) -> Option<[Vec<u8>; 6]> {
+    let point = |bytes: &[u8]| Some(Secret::<57>::copied(bytes.try_into().ok()?));
+    let brace = BraceKey::load(&mut Reader::new(brace)).ok()?;
+    let tmp_k =
+        offline::tmp_k(&point(k_ecdh)?, &point(with_shared_prekey)?, &point(with_identity_key)?, &brace);
+    let mixed = MixedSecret::from_tmp_k(&tmp_k);
+    let (root, chain) = mixed.offline_start();
+    let auth_mac = saved(|w| offline::auth_mac(&tmp_k, t).write(w));
+    let (ssid, mixed) = (mixed.ssid().to_vec(), saved(|w| mixed.save(w)));
+    let tmp_k = tmp_k.as_bytes().to_vec();
+    Some([tmp_k, auth_mac, mixed, ssid, saved(|w| root.save(w)), saved(|w| chain.save(w))])
+}
+
+/// What is compared when two Identity messages cross.
+pub fn hash_of_b(b: &[u8]) -> Option<[u8; 32]> {
+    Some(interactive::hash_of_b(&DhPublic::from_be_bytes(b).ok()?))
+}
+
 /// Encryption key, MAC key, extra symmetric key and next chain key.
 pub fn chain_step(chain: &[u8]) -> Option<[Vec<u8>; 4]> {
     let chain = ChainKey::load(&mut Reader::new(chain)).ok()?;
@@ -182,6 +211,21 @@ pub fn smp_secret(initiator: &[u8], responder: &[u8], ssid: &[u8], secret: &[u8]
     let of = Fingerprint::from_bytes;
     let x = smp_secret_scalar(&of(initiator?), &of(responder?), ssid.try_into().ok()?, secret);
     Some(x.publish().to_bytes())
+}
+
+/// Range and membership, in the group of versions 3 and 2.
+pub fn is_dh1536_member(x: &[u8]) -> bool {
+    Dh1536Public::from_be_bytes(x).is_ok()
+}
+
+/// Whether this is message 1 of SMP of versions 3 and 2, with proofs that hold.
+pub fn is_smp_1_v3(body: &[u8]) -> bool {
+    Smp::<Modp1536>::default().receive_1(body).is_ok()
+}
+
+/// PUBKEY: type, p, q, g and y.
+pub fn dsa_public(key: &DsaKey) -> Vec<u8> {
+    key.public().bytes().to_vec()
 }
 
 fn point(encoded: &[u8]) -> Option<Point> {
