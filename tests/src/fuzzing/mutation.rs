@@ -77,7 +77,7 @@ fn flipped(u: &mut Unstructured<'_>, mut field: Vec<u8>) -> Result<Vec<u8>> {
 }
 
 /// Something in a point's place that is none of the prime-order group, or another encoding of one.
-fn bad_point(u: &mut Unstructured<'_>, field: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn bad_point(u: &mut Unstructured<'_>, field: &[u8]) -> Result<Vec<u8>> {
     let mut points = bad_points();
     points.push(plus_order_2(field));
     Ok(u.choose(&points)?.clone())

@@ -14,7 +14,7 @@ use otrv4::wire::Versions;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::grammar::prekey_fields;
+use super::grammar::{Field, Kind, prekey_fields};
 use super::mutation;
 use crate::START;
 use cast::{Cast, Exchange, IDENTITY};
@@ -75,7 +75,15 @@ fn changed_dake_2(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
 fn changed_dake_3(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
     let Exchange { dake_1, publication, question, .. } = exchange();
     let honest = *u.choose(&[publication, question])?;
-    let message = changed(u, honest, &[dake_1.clone(), publication.clone(), question.clone()])?;
+    let others = [dake_1.clone(), publication.clone(), question.clone()];
+    let message = match u.ratio(1u8, 2u8)? {
+        true => changed(u, honest, &others)?,
+        false => {
+            let mut message = honest.clone();
+            mutation::message(u, &mut message, inner_fields, &others)?;
+            message
+        }
+    };
     let Ok(Request::Dake3(read)) = Request::read(&message) else { return Ok(()) };
     let Ok(authenticated) = cast.pending(dake_1).0.finish(&cast.server, *read) else {
         assert!(message != *honest, "an honest client is refused");
@@ -85,6 +93,14 @@ fn changed_dake_3(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
     let is_honest = message == *publication || message == *question;
     assert_eq!(taken, is_honest, "only what was authenticated is taken");
     Ok(())
+}
+
+/// The fields of the message inside a DAKE-3, its MAC last.
+fn inner_fields(dake_3: &[u8]) -> Vec<Field> {
+    let Some(Field { kind: Kind::Data, at }) = prekey_fields(dake_3).pop() else { return Vec::new() };
+    let start = at.start + 4;
+    let inside = prekey_fields(&dake_3[start..at.end]).into_iter();
+    inside.map(|field| Field { at: start + field.at.start..start + field.at.end, ..field }).collect()
 }
 
 /// The server does not panic, and what it takes is the client's.

@@ -68,8 +68,15 @@ fn changed(u: &mut Unstructured<'_>) -> Result<(), arbitrary::Error> {
     };
     let real = &REAL[usize::from(is_request)];
     let mut bytes = u.choose(real)?.clone();
-    for _ in 0..u.int_in_range(1..=2u8)? {
-        mutation::message(u, &mut bytes, split, real)?;
+    let points: Vec<Field> = split(&bytes).into_iter().filter(|field| field.kind == Kind::Point).collect();
+    if !points.is_empty() && u.ratio(1u8, 2u8)? {
+        let Field { at, .. } = u.choose(&points)?.clone();
+        let bad = mutation::bad_point(u, &bytes[at.clone()])?;
+        bytes.splice(at, bad);
+    } else {
+        for _ in 0..u.int_in_range(1..=2u8)? {
+            mutation::message(u, &mut bytes, split, real)?;
+        }
     }
     check(&bytes);
     Ok(())

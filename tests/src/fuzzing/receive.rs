@@ -38,7 +38,9 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
                 victim.act(|session, cx| session.tick(cx));
             }
             _ if !seen.is_empty() => {
-                let line = u.choose(&seen)?;
+                // What the victim has had already is mostly refused for that; what is new to it tells more.
+                let is_new = !scene.under_way.is_empty() && u.ratio(3u8, 4u8)?;
+                let line = u.choose(if is_new { &scene.under_way } else { &seen })?;
                 for line in mutation::lines(u, line, &seen)? {
                     receive_changed(&mut victim, &line, &seen);
                 }

@@ -41,6 +41,7 @@ fn lines() -> Vec<Vec<u8>> {
         error_message(otrv4::wire::ErrorCode::Unreadable),
         "?OTR Error: You sent garbage".into(),
         "?OTR|1f|100|200,00001,00002,?OTR:AAQ,".into(),
+        "?OTR|1f|100|200,1,65535,?OTR:AAQ,".into(),
         "?OTR|100|0,1,2,?OTR:AAM,".into(),
         "?OTR,1,2,?OTR:AAI,".into(),
         "?OTRP|1f|100|0,1,2,AAQ,".into(),
@@ -121,11 +122,18 @@ fn files() -> Vec<Vec<u8>> {
     let tags = "# a comment\nalice@example.org/\tprpl-jabber\t0000abcd\nalice\tIRC\t12345678\n";
     let files = [
         (libotr_files::PRIVATE_KEYS, KEYS.to_vec()),
+        (libotr_files::PRIVATE_KEYS, with_a_quoted_name()),
         (libotr_files::PRIVATE_KEYS, b"(privkeys)".to_vec()),
         (libotr_files::FINGERPRINTS, fingerprints.concat().into_bytes()),
         (libotr_files::INSTANCE_TAGS, tags.into()),
     ];
     files.into_iter().map(|(which, bytes)| [&[which], bytes.as_slice()].concat()).collect()
+}
+
+/// A name with everything in it that has to be escaped.
+fn with_a_quoted_name() -> Vec<u8> {
+    let keys = String::from_utf8(KEYS.to_vec()).expect("text");
+    keys.replacen("alice@example.org", r#"al\\ice \"of\" \'example\'"#, 1).into_bytes()
 }
 
 /// Choices that begin with that one.
