@@ -10,7 +10,7 @@ use otrv4::wire::Version;
 
 use super::client::Client;
 use super::mutation;
-use super::scene::{Scene, scenes};
+use super::scene::{Aim, Scene, aims};
 
 /// The input is a list of choices.
 pub(super) fn run(input: &[u8]) {
@@ -18,7 +18,8 @@ pub(super) fn run(input: &[u8]) {
 }
 
 fn play(u: &mut Unstructured<'_>) -> Result<()> {
-    let scene: &Scene = u.choose(scenes())?;
+    let of_a_kind = u.choose(aims())?;
+    let &(scene, aimed_at): &Aim = u.choose(of_a_kind)?;
     let seen = [scene.under_way.as_slice(), &scene.from_victim, &scene.past].concat();
     let mut victim = scene.victim.restore(u.int_in_range(0..=3)?);
     let mut under_way = scene.under_way.clone();
@@ -39,8 +40,10 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
             }
             _ if !seen.is_empty() => {
                 // What the victim has had already is mostly refused for that; what is new to it tells more.
-                let is_new = !scene.under_way.is_empty() && u.ratio(3u8, 4u8)?;
-                let line = u.choose(if is_new { &scene.under_way } else { &seen })?;
+                let line = match aimed_at {
+                    Some(line) if u.ratio(3u8, 4u8)? => line,
+                    _ => u.choose(&seen)?,
+                };
                 for line in mutation::lines(u, line, &seen)? {
                     receive_changed(&mut victim, &line, &seen);
                 }

@@ -2,13 +2,14 @@
 //! [`super::correspondent`], which begin from it.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{LazyLock, OnceLock};
 
 use otrv4::wire::Versions;
 
 use super::client::{Client, Saved, are_talking, deliver, hash};
 use super::film;
+use super::mutation::encoded;
 
 /// The conversation as one of the two sees it, whom the fuzzer is after.
 pub(super) struct Scene {
@@ -49,6 +50,28 @@ pub(super) fn talking() -> &'static [&'static Scene] {
     static TALKING: LazyLock<Vec<&Scene>> =
         LazyLock::new(|| scenes().iter().filter(|scene| scene.talking).collect());
     &TALKING
+}
+
+/// A scene, and the line under way to its victim that somebody has in view, if there is any.
+pub(super) type Aim = (&'static Scene, Option<&'static String>);
+
+/// All of them by the kind of that line, so that each kind is aimed at as often, however few scenes have it.
+pub(super) fn aims() -> &'static [Vec<Aim>] {
+    static AIMS: LazyLock<Vec<Vec<Aim>>> = LazyLock::new(|| {
+        let mut aims: BTreeMap<Option<Vec<u8>>, Vec<Aim>> = BTreeMap::new();
+        for scene in scenes() {
+            if scene.under_way.is_empty() {
+                aims.entry(None).or_default().push((scene, None));
+            }
+            for line in &scene.under_way {
+                // Version and type of a message; a text has none.
+                let kind = encoded(line).map(|message| message.into_iter().take(3).collect());
+                aims.entry(kind).or_default().push((scene, Some(line)));
+            }
+        }
+        aims.into_values().collect()
+    });
+    &AIMS
 }
 
 impl Scene {

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::film::KEYS;
 use super::mutation::encoded;
 use super::prekeys::{cast, exchange};
-use super::scene::{scenes, talking};
+use super::scene::{aims, scenes, talking};
 use super::{libotr_files, readers, saved};
 
 /// Of the target of that name; none if there is no such target.
@@ -20,9 +20,9 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "lines" => lines(),
         "readers" => for_readers(),
         "fragments" => choices(0, 30, 200),
-        "receive" => each_with_choices(scenes().len(), 90),
+        "receive" => first_choices(u8::try_from(aims().len()).expect("few kinds"), 10),
         "correspondent" => each_with_choices(talking().len(), 90),
-        "prekeys" => (0..8).flat_map(|first| choices(first, 3, 90)).collect(),
+        "prekeys" => first_choices(8, 3),
         "saved" => saved_states(),
         "libotr_files" => files(),
         _ => Vec::new(),
@@ -144,6 +144,11 @@ fn choices(first: u8, count: u64, length: usize) -> Vec<Vec<u8>> {
         bytes
     };
     (0..count).map(|seed| [&[first], random(seed).as_slice()].concat()).collect()
+}
+
+/// So many choices of each first one.
+fn first_choices(first: u8, count: u64) -> Vec<Vec<u8>> {
+    (0..first).flat_map(|first| choices(first, count, 90)).collect()
 }
 
 /// Choices that begin with each of so many.
