@@ -4,7 +4,7 @@
 //! What comes out is put together of pieces that were there, and a message of version 4 whose pieces all arrived comes out,
 //! whatever came between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arbitrary::{Result, Unstructured};
 use otrv4::Timestamp;
@@ -21,7 +21,7 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
     let messages: Vec<Message> =
         (0..u.int_in_range(1..=4)?).map(|n| Message::new(n, u)).collect::<Result<_>>()?;
     let mut network = Network::default();
-    let (mut steps, mut flooded) = (0, false);
+    let mut steps = 0;
     while !u.is_empty() && steps < 200 {
         steps += 1;
         let message = u.choose(&messages)?;
@@ -33,10 +33,7 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
             8 => network.forge(&String::from_utf8_lossy(u.bytes(u.len().min(40))?)),
             9 => network.now = network.now.plus(u.int_in_range(0..=400)?),
             // A megabyte.
-            10 if !flooded && u.ratio(1u8, 8u8)? => {
-                flooded = true;
-                network.flood(u)?;
-            }
+            10 if !network.flooded && u.ratio(1u8, 8u8)? => network.flood(u)?,
             _ => network.deliver_all_but(&message.lines, u.choose_index(message.lines.len())?),
         }
     }
@@ -73,15 +70,27 @@ impl Message {
 struct Network {
     assembler: Assembler,
     now: Timestamp,
-    seen: Vec<String>,
+    seen: HashSet<String>,
+    /// By sender and identifier, the total and the pieces that came with it: since one came with another total, or since
+    /// the message came out.
+    so_far: HashMap<(InstanceTag, Option<u32>), (u16, Vec<(u16, String)>)>,
     out: Vec<String>,
     /// Nothing but pieces of real messages was on the way, and no time passed.
     honest: bool,
+    flooded: bool,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { assembler: Assembler::new(), now: START, seen: Vec::new(), out: Vec::new(), honest: true }
+        Self {
+            assembler: Assembler::new(),
+            now: START,
+            seen: HashSet::new(),
+            so_far: HashMap::new(),
+            out: Vec::new(),
+            honest: true,
+            flooded: false,
+        }
     }
 }
 
@@ -103,7 +112,7 @@ impl Network {
 
     /// Many pieces of eight messages that claim to have more.
     fn flood(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
-        self.honest = false;
+        (self.honest, self.flooded) = (false, true);
         let (many, length) = (u.int_in_range(1..=40u16)?, u.int_in_range(1..=9000)?);
         let (first, piece) = (u.int_in_range(0..=40u8)?, "x".repeat(length));
         for (identifier, index) in (first..first + 8).flat_map(|id| (1..=many).map(move |index| (id, index)))
@@ -120,14 +129,22 @@ impl Network {
 
     fn add(&mut self, line: &str) {
         let Ok(fragment) = Fragment::parse(line) else { return };
-        // Printed only where it is needed: what is kept may be a megabyte.
-        let was_seen = self.seen.iter().any(|seen| seen == line);
-        let before = was_seen.then(|| format!("{:?}", self.assembler));
-        self.seen.push(line.into());
+        // Printed only where it is needed: after a flood that is a megabyte.
+        let again = self.seen.contains(line) && !self.flooded;
+        let before = again.then(|| format!("{:?}", self.assembler));
+        self.seen.insert(line.into());
+        let name = (fragment.sender, fragment.identifier);
+        let (total, pieces) = self.so_far.entry(name).or_insert((fragment.total, Vec::new()));
+        if *total != fragment.total {
+            *total = fragment.total;
+            pieces.clear();
+        }
+        pieces.push((fragment.index, fragment.piece.into()));
         match self.assembler.add(&fragment, self.now) {
             Ok(Some(whole)) => {
                 assert!(whole.len() <= MAX_MESSAGE);
-                assert!(self.was_there(&fragment, &whole), "put together of pieces that were there");
+                assert!(can_be_made(&whole, *total, pieces), "put together of pieces that were there");
+                self.so_far.remove(&name);
                 self.out.push(whole);
             }
             // The same piece again changes nothing.
@@ -139,25 +156,6 @@ impl Network {
         }
     }
 
-    /// Whether a message can be put together of what was seen under the name of its last piece.
-    fn was_there(&self, last: &Fragment<'_>, whole: &str) -> bool {
-        let seen: Vec<Fragment<'_>> =
-            self.seen.iter().filter_map(|line| Fragment::parse(line).ok()).collect();
-        let name = |fragment: &Fragment<'_>| (fragment.sender, fragment.identifier, fragment.total);
-        let mut ends = BTreeSet::from([0]);
-        for index in 1..=last.total {
-            let pieces = seen.iter().filter(|seen| name(seen) == name(last) && seen.index == index);
-            let pieces: Vec<&str> = pieces.map(|seen| seen.piece).collect();
-            let behind = |end: &usize| {
-                let rest = &whole[*end..];
-                let fitting = pieces.iter().filter(|piece| rest.starts_with(**piece));
-                fitting.map(|piece| end + piece.len()).collect::<Vec<_>>()
-            };
-            ends = ends.iter().flat_map(behind).collect();
-        }
-        ends.contains(&whole.len())
-    }
-
     fn assert_complete_is_out(&self, message: &Message) {
         let there = message.lines.iter().all(|line| self.seen.contains(line));
         let out = self.out.iter().filter(|out| **out == message.whole).count();
@@ -166,6 +164,20 @@ impl Network {
         }
         assert!(there || out == 0 || !self.honest);
     }
+}
+
+/// Whether these pieces make that, one for each index.
+fn can_be_made(whole: &str, total: u16, pieces: &[(u16, String)]) -> bool {
+    let mut ends = BTreeSet::from([0]);
+    for index in 1..=total {
+        let behind = |end: &usize| {
+            let rest = &whole[*end..];
+            let fitting = pieces.iter().filter(|(at, piece)| *at == index && rest.starts_with(piece));
+            fitting.map(|(_, piece)| end + piece.len()).collect::<Vec<_>>()
+        };
+        ends = ends.iter().flat_map(behind).collect();
+    }
+    ends.contains(&whole.len())
 }
 
 /// A fragment with another number, another piece, or something else in it.

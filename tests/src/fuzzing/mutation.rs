@@ -40,7 +40,12 @@ pub(super) fn message(
     if before.is_empty() {
         return Ok(());
     }
-    let which = u.choose_index(before.len())?;
+    // What authenticates a message stands near its end; a profile before it has so many fields that it came seldom.
+    let behind = before.len().saturating_sub(3);
+    let which = match u.ratio(1u8, 4u8)? {
+        true => behind + u.choose_index(before.len() - behind)?,
+        false => u.choose_index(before.len())?,
+    };
     let Field { kind, at } = before[which].clone();
     let field = message[at.clone()].to_vec();
     let new = match u.int_in_range(0..=9u8)? {
