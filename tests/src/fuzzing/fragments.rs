@@ -66,6 +66,9 @@ impl Message {
     }
 }
 
+/// With their index.
+type Pieces = Vec<(u16, String)>;
+
 /// An assembler, and everything that it has seen.
 struct Network {
     assembler: Assembler,
@@ -73,7 +76,7 @@ struct Network {
     seen: HashSet<String>,
     /// By sender and identifier, the total and the pieces that came with it: since one came with another total, or since
     /// the message came out.
-    so_far: HashMap<(InstanceTag, Option<u32>), (u16, Vec<(u16, String)>)>,
+    so_far: HashMap<(InstanceTag, Option<u32>), (u16, Pieces)>,
     out: Vec<String>,
     /// Nothing but pieces of real messages was on the way, and no time passed.
     honest: bool,

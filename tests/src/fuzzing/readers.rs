@@ -58,11 +58,14 @@ fn assert_is_only_form(bytes: &[u8], fields: &[Field], is_taken: impl Fn(&[u8]) 
     }
 }
 
+/// Splits a message into its fields.
+type Grammar = fn(&[u8]) -> Vec<Field>;
+
 /// A real message with some fields changed: choices find one of which all is right but a point sooner than changed bytes do.
 fn changed(u: &mut Unstructured<'_>) -> Result<(), arbitrary::Error> {
     static REAL: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(|| [MESSAGE, REQUEST].map(seeds::for_reader));
     let is_request = u.ratio(1u8, 4u8)?;
-    let (split, check): (fn(&[u8]) -> Vec<Field>, fn(&[u8])) = match is_request {
+    let (split, check): (Grammar, fn(&[u8])) = match is_request {
         true => (prekey_fields, request),
         false => (fields, message),
     };
