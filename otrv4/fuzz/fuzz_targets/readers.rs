@@ -1,2 +1,5 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|input: &[u8]| otrv4_tests::fuzzing::run("readers", input));
+libfuzzer_sys::fuzz_target!(
+    init: otrv4_tests::fuzzing::prepare(),
+    |input: &[u8]| otrv4_tests::fuzzing::run("readers", input)
+);

@@ -1,2 +1,10 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|input: &[u8]| otrv4_tests::fuzzing::run("receive", input));
+
+/// A claimed length that is believed fails here: without AddressSanitizer, libFuzzer sees no allocation.
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, 256 << 20);
+
+libfuzzer_sys::fuzz_target!(
+    init: otrv4_tests::fuzzing::prepare(),
+    |input: &[u8]| otrv4_tests::fuzzing::run("receive", input)
+);

@@ -1,5 +1,9 @@
 //! One end of a conversation, with a generator that always draws the same. Used by all targets with conversations.
 
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use otrv4::{Account, Context, Event, Output, Policy, Protection, Session, Ssid, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -27,14 +31,27 @@ pub(super) struct Saved {
 impl Saved {
     /// The client again, drawing what this seed gives.
     pub(super) fn restore(&self, seed: u64) -> Client {
+        let account = ACCOUNTS.with_borrow_mut(|idle| idle.remove(&self.account));
+        let session = SESSIONS.with_borrow_mut(|idle| idle.remove(&self.session));
+        let mut session = session.unwrap_or_else(|| self.load_session());
+        // It is not saved with the session: one that was laid aside may have had another.
+        *session.policy() = self.policy;
         Client {
-            account: Account::load(&self.account).expect("a saved account"),
-            session: Session::load(&self.session, self.policy).expect("a saved session"),
+            account: account.unwrap_or_else(|| self.load_account()),
+            session,
             now: self.now,
             rng: ChaCha8Rng::seed_from_u64(seed),
             sent: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    fn load_account(&self) -> Account {
+        Account::load(&self.account).expect("a saved account")
+    }
+
+    fn load_session(&self) -> Session {
+        Session::load(&self.session, self.policy).expect("a saved session")
     }
 }
 
@@ -84,15 +101,29 @@ impl Client {
         self.act(|session, cx| session.send(cx, None, text).unwrap_or_default());
     }
 
+    /// Lays it aside. To read an account or a session costs several powers, and most that is received changes nothing: what is
+    /// still as it was saved is used again.
+    pub(super) fn retire(mut self, as_saved: &Saved) {
+        let Saved { account, session, .. } = self.save();
+        let Self { account: read_account, session: read_session, .. } = self;
+        if account == as_saved.account {
+            ACCOUNTS.with_borrow_mut(|idle| idle.insert(account, read_account));
+        }
+        if session == as_saved.session {
+            SESSIONS.with_borrow_mut(|idle| idle.insert(session, read_session));
+        }
+    }
+
     /// Closes the client and opens it again. What is saved is bounded, and read as it was written.
     pub(super) fn restart(&mut self) {
         let saved = self.save();
         assert!(saved.session.len() <= MAX_SESSION, "a session of {} bytes", saved.session.len());
-        let mut restored = saved.restore(0);
-        let again = restored.save();
-        assert!(saved.session == again.session, "a session is saved as it was loaded");
-        assert!(saved.account == again.account, "an account is saved as it was loaded");
-        (self.account, self.session) = (restored.account, restored.session);
+        self.session = saved.load_session();
+        assert!(*self.session.save() == saved.session, "a session is saved as it was loaded");
+        if ACCOUNTS_READ.with_borrow_mut(|read| read.insert(hash(&saved.account))) {
+            self.account = saved.load_account();
+            assert!(*self.account.save() == saved.account, "an account is saved as it was loaded");
+        }
     }
 
     /// The conversations that run.
@@ -133,6 +164,21 @@ pub(super) fn are_talking(a: &Client, b: &Client) -> bool {
         ([of_a], [of_b]) => of_a.bytes() == of_b.bytes(),
         _ => false,
     }
+}
+
+thread_local! {
+    /// What was laid aside, by its saved bytes.
+    static ACCOUNTS: RefCell<HashMap<Vec<u8>, Account>> = RefCell::default();
+    static SESSIONS: RefCell<HashMap<Vec<u8>, Session>> = RefCell::default();
+    /// Hashes of saved accounts that were read: one changes seldom, and reading it verifies signatures and finds primes.
+    static ACCOUNTS_READ: RefCell<HashSet<u64>> = RefCell::default();
+}
+
+/// The same in every process.
+pub(super) fn hash(of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Bytes of a saved session at most: fragments and early messages of 1 MiB each as hostile as they come, keys of skipped

@@ -21,7 +21,7 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
     let scene: &Scene = u.choose(talking())?;
     let (mut victim, mut peer) = (scene.victim.restore(0), scene.peer.restore(1));
     let mut steps = 0;
-    while !u.is_empty() && steps < 10 {
+    while !u.is_empty() && steps < STEPS {
         steps += 1;
         match u.int_in_range(0..=7u8)? {
             0..=3 => dishonest(u, scene, &mut peer, &mut victim)?,
@@ -39,6 +39,8 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
         std::mem::take(&mut peer.sent).iter().for_each(|line| victim.receive(line));
     }
     victim.restart();
+    victim.retire(&scene.victim);
+    peer.retire(&scene.peer);
     Ok(())
 }
 
@@ -114,7 +116,7 @@ fn record_fields(plaintext: &[u8]) -> Vec<Field> {
     fields
 }
 
-/// What a user may do.
+/// What a user may do. Handshakes are dear, and the end of a conversation leaves little to do: they come seldom.
 fn act(u: &mut Unstructured<'_>, client: &mut Client) -> Result<()> {
     let asked = client.events.drain(..).find_map(|event| match event {
         Event::SmpAsked { from, question } => Some((from, question)),
@@ -122,15 +124,18 @@ fn act(u: &mut Unstructured<'_>, client: &mut Client) -> Result<()> {
     });
     let secret = *u.choose(&["bob", "another"])?;
     let act = |session: &mut Session, cx: &mut Context<'_>, which: u8| match (which, asked) {
-        (0 | 1, Some((from, question))) => session.smp_answer(cx, from, &question, secret),
-        (0, None) => session.smp_start(cx, None, "who?", secret),
-        (1, None) => session.smp_abort(cx, None),
-        (2, _) => session.send(cx, None, "a text"),
-        (3, _) => Ok(session.start(cx)),
-        (4, _) => Ok(session.end(cx)),
+        (0..=5, Some((from, question))) => session.smp_answer(cx, from, &question, secret),
+        (0..=3, None) => session.smp_start(cx, None, "who?", secret),
+        (4 | 5, None) => session.smp_abort(cx, None),
+        (6..=9, _) => session.send(cx, None, "a text"),
+        (10, _) => Ok(session.start(cx)),
+        (11, _) => Ok(session.end(cx)),
         _ => session.smp_start(cx, None, "", secret),
     };
-    let which = u.int_in_range(0..=5u8)?;
+    let which = u.int_in_range(0..=15u8)?;
     client.act(|session, cx| act(session, cx, which).unwrap_or_default());
     Ok(())
 }
+
+/// What the two do at most.
+const STEPS: usize = 6;

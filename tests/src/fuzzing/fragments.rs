@@ -4,7 +4,7 @@
 //! What comes out is put together of pieces that were there, and a message of version 4 whose pieces all arrived comes out,
 //! whatever came between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use arbitrary::{Result, Unstructured};
 use otrv4::Timestamp;
@@ -32,10 +32,10 @@ fn play(u: &mut Unstructured<'_>) -> Result<()> {
             7 => network.forge(&damaged(line, u)?),
             8 => network.forge(&String::from_utf8_lossy(u.bytes(u.len().min(40))?)),
             9 => network.now = network.now.plus(u.int_in_range(0..=400)?),
-            10 => network.flood(u)?,
+            // A megabyte.
+            10 if !network.flooded && u.ratio(1u8, 8u8)? => network.flood(u)?,
             _ => network.deliver_all_but(&message.lines, u.choose_index(message.lines.len())?),
         }
-        network.assert_bounded();
     }
     for message in &messages {
         network.assert_complete_is_out(message);
@@ -66,19 +66,34 @@ impl Message {
     }
 }
 
+/// With their index.
+type Pieces = Vec<(u16, String)>;
+
 /// An assembler, and everything that it has seen.
 struct Network {
     assembler: Assembler,
     now: Timestamp,
-    seen: Vec<String>,
+    seen: HashSet<String>,
+    /// By sender and identifier, the total and the pieces that came with it: since one came with another total, or since
+    /// the message came out.
+    so_far: HashMap<(InstanceTag, Option<u32>), (u16, Pieces)>,
     out: Vec<String>,
     /// Nothing but pieces of real messages was on the way, and no time passed.
     honest: bool,
+    flooded: bool,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { assembler: Assembler::new(), now: START, seen: Vec::new(), out: Vec::new(), honest: true }
+        Self {
+            assembler: Assembler::new(),
+            now: START,
+            seen: HashSet::new(),
+            so_far: HashMap::new(),
+            out: Vec::new(),
+            honest: true,
+            flooded: false,
+        }
     }
 }
 
@@ -98,60 +113,49 @@ impl Network {
         self.add(line);
     }
 
-    /// Many pieces of one message that claims to have more.
+    /// Many pieces of eight messages that claim to have more.
     fn flood(&mut self, u: &mut Unstructured<'_>) -> Result<()> {
-        self.honest = false;
-        let (many, length) = (u.int_in_range(1..=300u16)?, u.int_in_range(1..=9000)?);
-        let (identifier, piece) = (u.int_in_range(0..=40u8)?, "x".repeat(length));
-        for index in 1..=many {
+        (self.honest, self.flooded) = (false, true);
+        let (many, length) = (u.int_in_range(1..=40u16)?, u.int_in_range(1..=9000)?);
+        let (first, piece) = (u.int_in_range(0..=40u8)?, "x".repeat(length));
+        for (identifier, index) in (first..first + 8).flat_map(|id| (1..=many).map(move |index| (id, index)))
+        {
             let line = format!("?OTR|{identifier:x}|100|0,{index},65535,{piece},");
             let fragment = Fragment::parse(&line).expect("a fragment");
             assert!(!matches!(self.assembler.add(&fragment, self.now), Ok(Some(_))));
         }
+        // Four of the largest messages, with the book-keeping that can be seen.
+        let kept = format!("{:?}", self.assembler).len();
+        assert!(kept <= 5 * MAX_MESSAGE, "{kept} bytes are kept");
         Ok(())
     }
 
     fn add(&mut self, line: &str) {
         let Ok(fragment) = Fragment::parse(line) else { return };
-        self.seen.push(line.into());
-        let before = format!("{:?}", self.assembler);
+        // Printed only where it is needed: after a flood that is a megabyte.
+        let again = self.seen.contains(line) && !self.flooded;
+        let before = again.then(|| format!("{:?}", self.assembler));
+        self.seen.insert(line.into());
+        let name = (fragment.sender, fragment.identifier);
+        let (total, pieces) = self.so_far.entry(name).or_insert((fragment.total, Vec::new()));
+        if *total != fragment.total {
+            *total = fragment.total;
+            pieces.clear();
+        }
+        pieces.push((fragment.index, fragment.piece.into()));
         match self.assembler.add(&fragment, self.now) {
             Ok(Some(whole)) => {
                 assert!(whole.len() <= MAX_MESSAGE);
-                assert!(self.was_there(&fragment, &whole), "put together of pieces that were there");
+                assert!(can_be_made(&whole, *total, pieces), "put together of pieces that were there");
+                self.so_far.remove(&name);
                 self.out.push(whole);
             }
             // The same piece again changes nothing.
             Err(WireError::Illegal("fragment index")) if fragment.identifier.is_some() => {
-                assert!(self.now != START || format!("{:?}", self.assembler) == before);
+                let same = |before| self.now != START || format!("{:?}", self.assembler) == before;
+                assert!(before.is_none_or(same));
             }
             Ok(None) | Err(_) => {}
-        }
-    }
-
-    /// Whether a message can be put together of what was seen under the name of its last piece.
-    fn was_there(&self, last: &Fragment<'_>, whole: &str) -> bool {
-        let seen: Vec<Fragment<'_>> =
-            self.seen.iter().filter_map(|line| Fragment::parse(line).ok()).collect();
-        let name = |fragment: &Fragment<'_>| (fragment.sender, fragment.identifier, fragment.total);
-        let mut ends = BTreeSet::from([0]);
-        for index in 1..=last.total {
-            let pieces = seen.iter().filter(|seen| name(seen) == name(last) && seen.index == index);
-            let pieces: Vec<&str> = pieces.map(|seen| seen.piece).collect();
-            let behind = |end: &usize| {
-                let rest = &whole[*end..];
-                let fitting = pieces.iter().filter(|piece| rest.starts_with(**piece));
-                fitting.map(|piece| end + piece.len()).collect::<Vec<_>>()
-            };
-            ends = ends.iter().flat_map(behind).collect();
-        }
-        ends.contains(&whole.len())
-    }
-
-    /// Four of the largest messages, with the book-keeping that can be seen.
-    fn assert_bounded(&self) {
-        if self.seen.len().is_multiple_of(16) {
-            assert!(format!("{:?}", self.assembler).len() <= 5 * MAX_MESSAGE, "what is kept is bounded");
         }
     }
 
@@ -163,6 +167,20 @@ impl Network {
         }
         assert!(there || out == 0 || !self.honest);
     }
+}
+
+/// Whether these pieces make that, one for each index.
+fn can_be_made(whole: &str, total: u16, pieces: &[(u16, String)]) -> bool {
+    let mut ends = BTreeSet::from([0]);
+    for index in 1..=total {
+        let behind = |end: &usize| {
+            let rest = &whole[*end..];
+            let fitting = pieces.iter().filter(|(at, piece)| *at == index && rest.starts_with(piece));
+            fitting.map(|(_, piece)| end + piece.len()).collect::<Vec<_>>()
+        };
+        ends = ends.iter().flat_map(behind).collect();
+    }
+    ends.contains(&whole.len())
 }
 
 /// A fragment with another number, another piece, or something else in it.

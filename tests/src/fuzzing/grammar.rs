@@ -52,16 +52,60 @@ pub(crate) fn is_canonical(message: &[u8], fields: &[Field]) -> bool {
     })
 }
 
-/// y below p = 2^448 - 2^224 - 1, little-endian, and no bit on top but the sign.
+/// y below p, little-endian, no bit on top but the sign, and none of the four points of a small order: their y is 0, 1
+/// or p - 1.
 fn is_canonical_point(encoding: &[u8]) -> bool {
     let (sign, y) = encoding.split_last().expect("57 bytes");
-    let above = y[28..].iter().all(|byte| *byte == 0xff);
-    let below_p = match y[28] {
-        0xfe => !(y[29..].iter().all(|byte| *byte == 0xff) && y[..28].iter().all(|byte| *byte == 0xff)),
-        _ => !above,
-    };
-    sign & 0x7f == 0 && below_p
+    let below = |y: &[u8], limit: &[u8]| y.iter().rev().lt(limit.iter().rev());
+    let small_order = below(y, &small(2)) || y == minus(&P, &small(1));
+    sign & 0x7f == 0 && below(y, &P) && !small_order
 }
+
+/// The sum of this point and the one of order 2: (-x, -y). On the curve, and in the prime-order group only if the point is
+/// not.
+pub(crate) fn plus_order_2(encoding: &[u8]) -> Vec<u8> {
+    let (sign, y) = encoding.split_last().expect("57 bytes");
+    let mut sum = minus(&P, y.try_into().expect("56 bytes")).to_vec();
+    sum.push(sign ^ 0x80);
+    sum
+}
+
+/// Encodings that no reader may take: the points of a small order, and y that are not below p, that of a point of the
+/// prime-order group among them (p + 19).
+pub(crate) fn bad_points() -> Vec<Vec<u8>> {
+    let above_p = |n: u8| {
+        let mut y = [0xff; 56];
+        y[..28].fill(0);
+        y[0] = n - 1;
+        y
+    };
+    let ys = [small(0), small(1), minus(&P, &small(1)), P, above_p(1), above_p(19)];
+    ys.iter().flat_map(|y| [0, 0x80].map(|sign| [y.as_slice(), &[sign]].concat())).collect()
+}
+
+fn small(n: u8) -> [u8; 56] {
+    let mut y = [0; 56];
+    y[0] = n;
+    y
+}
+
+/// Little-endian.
+fn minus(a: &[u8; 56], b: &[u8; 56]) -> [u8; 56] {
+    let mut borrow = false;
+    std::array::from_fn(|at| {
+        let (difference, first) = a[at].overflowing_sub(b[at]);
+        let (difference, second) = difference.overflowing_sub(borrow.into());
+        borrow = first || second;
+        difference
+    })
+}
+
+/// p = 2^448 - 2^224 - 1, little-endian.
+const P: [u8; 56] = {
+    let mut p = [0xff; 56];
+    p[28] = 0xfe;
+    p
+};
 
 fn split(message: &[u8], grammar: impl FnOnce(&mut Splitter<'_>) -> Option<()>) -> Vec<Field> {
     let mut splitter = Splitter { message, at: 0, fields: Vec::new() };

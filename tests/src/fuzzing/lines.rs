@@ -50,6 +50,9 @@ fn assert_is_without_a_tag(text: &str, line: &str) {
 fn assert_is_sound(fragment: &Fragment<'_>, line: &str) {
     let Fragment { identifier, sender, receiver, index, total, piece } = *fragment;
     assert!(1 <= index && index <= total && !piece.is_empty());
+    let mut numbers = line.split(',').skip(1).map(|number| number.parse::<u64>());
+    assert_eq!(numbers.next(), Some(Ok(index.into())), "the index is the number that is there");
+    assert_eq!(numbers.next(), Some(Ok(total.into())), "the total is the number that is there");
     assert!(line.strip_suffix(',').is_some_and(|line| line.ends_with(piece)));
     assert!(identifier.is_none() || !piece.contains(','));
     let reserved = |tag: u32| (1..0x100).contains(&tag);

@@ -4,7 +4,7 @@
 use arbitrary::{Result, Unstructured};
 use otrv4::wire::{InstanceTag, Line, armour, classify, cut};
 
-use super::grammar::{Field, Kind, fields};
+use super::grammar::{Field, Kind, bad_points, fields, plus_order_2};
 
 /// A line like that one, or pieces of it.
 pub(super) fn lines(u: &mut Unstructured<'_>, line: &str, others: &[String]) -> Result<Vec<String>> {
@@ -40,10 +40,15 @@ pub(super) fn message(
     if before.is_empty() {
         return Ok(());
     }
-    let which = u.choose_index(before.len())?;
+    // What authenticates a message stands near its end; a profile before it has so many fields that it came seldom.
+    let behind = before.len().saturating_sub(3);
+    let which = match u.ratio(1u8, 4u8)? {
+        true => behind + u.choose_index(before.len() - behind)?,
+        false => u.choose_index(before.len())?,
+    };
     let Field { kind, at } = before[which].clone();
     let field = message[at.clone()].to_vec();
-    let new = match u.int_in_range(0..=8u8)? {
+    let new = match u.int_in_range(0..=9u8)? {
         0 => flipped(u, field)?,
         1 => vec![0; field.len()],
         2 => vec![0xff; field.len()],
@@ -58,6 +63,7 @@ pub(super) fn message(
             let which = if u.ratio(7u8, 8u8)? { which } else { usize::from(u.arbitrary::<u8>()?) };
             theirs.get(which).map(|field| other[field.at.clone()].to_vec()).unwrap_or(field)
         }
+        8 if matches!(kind, Kind::Point | Kind::Bytes) && field.len() == 57 => bad_point(u, &field)?,
         _ => {
             message.truncate(at.end);
             return Ok(());
@@ -73,6 +79,13 @@ fn flipped(u: &mut Unstructured<'_>, mut field: Vec<u8>) -> Result<Vec<u8>> {
         field[at] ^= 1 << u.int_in_range(0..=7u8)?;
     }
     Ok(field)
+}
+
+/// Something in a point's place that is none of the prime-order group, or another encoding of one.
+pub(super) fn bad_point(u: &mut Unstructured<'_>, field: &[u8]) -> Result<Vec<u8>> {
+    let mut points = bad_points();
+    points.push(plus_order_2(field));
+    Ok(u.choose(&points)?.clone())
 }
 
 /// A number a little above or below; of the other kinds, their length or their first bytes.

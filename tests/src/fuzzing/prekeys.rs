@@ -14,11 +14,11 @@ use otrv4::wire::Versions;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::grammar::prekey_fields;
+use super::grammar::{Field, Kind, prekey_fields};
 use super::mutation;
 use crate::START;
-pub(super) use cast::cast;
-use cast::{Cast, IDENTITY};
+use cast::{Cast, Exchange, IDENTITY};
+pub(super) use cast::{cast, exchange};
 
 /// The input is a list of choices.
 pub(super) fn run(input: &[u8]) {
@@ -30,7 +30,7 @@ pub(super) fn run(input: &[u8]) {
         Ok(2) => changed_dake_2(cast, u),
         Ok(3) => changed_dake_3(cast, u),
         Ok(4) => dishonest_publication(cast, u),
-        Ok(5) => changed_reply(cast, u),
+        Ok(5) => changed_reply(u),
         Ok(6) => changed_ensembles(cast, u),
         _ => fragments(cast, u),
     };
@@ -43,7 +43,7 @@ fn any_request(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
 
 fn changed_request(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
     let query = ensemble_query(cast.profile.owner(), IDENTITY, Versions::V4);
-    let honest = [cast.dake_1(0).1, query];
+    let honest = [exchange().dake_1.clone(), query];
     let which = u.choose_index(honest.len())?;
     let message = changed(u, &honest[which], &honest)?;
     answer(cast, &message);
@@ -63,48 +63,60 @@ fn answer(cast: &Cast, message: &[u8]) {
 
 /// The client takes no DAKE-2 but the server's.
 fn changed_dake_2(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
-    let ((publisher, dake_1), key) = (cast.dake_1(0), cast.server_key());
-    let (_, dake_2) = cast.pending(&dake_1);
-    let message = changed(u, &dake_2, &[dake_1])?;
-    let request = PublishRequest::StorageInformation;
+    let Exchange { publisher, dake_1, dake_2, .. } = exchange();
+    let message = changed(u, dake_2, std::slice::from_ref(dake_1))?;
+    let (key, request) = (cast.server_key(), PublishRequest::StorageInformation);
     let taken = publisher.receive_dake2(&message, &key, &cast.key, request, &mut rng(2));
-    assert_eq!(taken.is_ok(), message == dake_2);
+    assert_eq!(taken.is_ok(), message == *dake_2);
     Ok(())
 }
 
 /// The server takes no DAKE-3 but the client's, and nothing inside it that was changed.
 fn changed_dake_3(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
-    let (publisher, dake_1) = cast.dake_1(0);
-    let (pending, dake_2) = cast.pending(&dake_1);
-    let (_, dake_3) = publisher
-        .receive_dake2(&dake_2, &cast.server_key(), &cast.key, cast.request(), &mut rng(2))
-        .expect("an honest server");
-    let message = changed(u, &dake_3, &[dake_1])?;
+    let Exchange { dake_1, publication, question, .. } = exchange();
+    let honest = *u.choose(&[publication, question])?;
+    let others = [dake_1.clone(), publication.clone(), question.clone()];
+    let message = match u.ratio(1u8, 2u8)? {
+        true => changed(u, honest, &others)?,
+        false => {
+            let mut message = honest.clone();
+            mutation::message(u, &mut message, inner_fields, &others)?;
+            message
+        }
+    };
     let Ok(Request::Dake3(read)) = Request::read(&message) else { return Ok(()) };
-    let Ok(authenticated) = pending.finish(&cast.server, *read) else {
-        assert!(message != dake_3, "an honest client is refused");
+    let Ok(authenticated) = cast.pending(dake_1).0.finish(&cast.server, *read) else {
+        assert!(message != *honest, "an honest client is refused");
         return Ok(());
     };
     let taken = !matches!(authenticated.check(START), Checked::Failure(_));
-    assert_eq!(taken, message == dake_3, "only what was authenticated is taken");
+    let is_honest = message == *publication || message == *question;
+    assert_eq!(taken, is_honest, "only what was authenticated is taken");
     Ok(())
+}
+
+/// The fields of the message inside a DAKE-3, its MAC last.
+fn inner_fields(dake_3: &[u8]) -> Vec<Field> {
+    let Some(Field { kind: Kind::Data, at }) = prekey_fields(dake_3).pop() else { return Vec::new() };
+    let start = at.start + 4;
+    let inside = prekey_fields(&dake_3[start..at.end]).into_iter();
+    inside.map(|field| Field { at: start + field.at.start..start + field.at.end, ..field }).collect()
 }
 
 /// The server does not panic, and what it takes is the client's.
 fn dishonest_publication(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
-    let (publisher, dake_1) = cast.dake_1(0);
-    let (pending, dake_2) = cast.pending(&dake_1);
+    let Exchange { publisher, dake_1, dake_2, .. } = exchange();
     let mut alter = |inner: &mut Vec<u8>| {
         for _ in 0..u.int_in_range(0..=2u8).unwrap_or(0) {
-            _ = mutation::message(u, inner, prekey_fields, std::slice::from_ref(&dake_2));
+            _ = mutation::message(u, inner, prekey_fields, std::slice::from_ref(dake_2));
         }
     };
     let server = (&cast.server_key(), &cast.key);
-    let (awaits, dake_3) =
-        receive_dake_2(&publisher, &dake_2, server, cast.request(), &mut alter, &mut rng(2))
-            .expect("an honest server");
+    let (awaits, dake_3) = receive_dake_2(publisher, dake_2, server, cast.request(), &mut alter, &mut rng(2))
+        .expect("an honest server");
     let Ok(Request::Dake3(dake_3)) = Request::read(&dake_3) else { return Ok(()) };
-    let reply = match pending.finish(&cast.server, *dake_3).expect("an honest exchange").check(START) {
+    let authenticated = cast.pending(dake_1).0.finish(&cast.server, *dake_3).expect("an honest exchange");
+    let reply = match authenticated.check(START) {
         Checked::Publish(publication, reply) => {
             assert_eq!(publication.owner(), cast.profile.owner());
             assert!(publication.prekeys().len() <= 255);
@@ -121,21 +133,14 @@ fn dishonest_publication(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// The client believes no reply but the server's.
-fn changed_reply(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
-    let (publisher, dake_1) = cast.dake_1(0);
-    let (pending, dake_2) = cast.pending(&dake_1);
-    let request = PublishRequest::StorageInformation;
-    let (awaits, dake_3) = publisher
-        .receive_dake2(&dake_2, &cast.server_key(), &cast.key, request, &mut rng(2))
-        .expect("an honest server");
-    let Ok(Request::Dake3(dake_3)) = Request::read(&dake_3) else { unreachable!("an honest client") };
-    let finished = pending.finish(&cast.server, *dake_3).expect("an honest client");
-    let Checked::Count(reply) = finished.check(START) else { unreachable!("it asks for the count") };
-    let status = reply.status(u.arbitrary()?);
-    let message = changed(u, &status, &[dake_1, dake_2])?;
+fn changed_reply(u: &mut Unstructured<'_>) -> Result<()> {
+    let Exchange { dake_1, dake_2, awaits, answers, .. } = exchange();
+    let honest = u.choose(answers)?;
+    let others = [answers.as_slice(), &[dake_1.clone(), dake_2.clone()]].concat();
+    let message = changed(u, honest, &others)?;
     match awaits.receive(&message) {
-        Ok(reply) => assert!(message == status && matches!(reply, ServerReply::Status(_))),
-        Err(_) => assert!(message != status),
+        Ok(reply) => assert!(answers.contains(&message) && matches!(reply, ServerReply::Status(_))),
+        Err(_) => assert!(!answers.contains(&message)),
     }
     Ok(())
 }
@@ -155,7 +160,7 @@ fn changed_ensembles(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
 
 /// A text in pieces that were changed, lost, doubled.
 fn fragments(cast: &Cast, u: &mut Unstructured<'_>) -> Result<()> {
-    let text = encode_text(&cast.dake_1(0).1);
+    let text = encode_text(&exchange().dake_1);
     let (client, max_line) = (Some(cast.profile.owner()), u.int_in_range(60..=400)?);
     let lines = cut_text(&text, max_line, 7, client, None).expect("room for a piece");
     let mut server = FragmentAssembler::new(None);

@@ -1,6 +1,9 @@
 //! Every reader of bytes: what it takes is written again as the same bytes, and has no other encoding. Messages of all
 //! versions, of the prekey protocol, profiles, prekeys, plaintexts.
 
+use std::sync::LazyLock;
+
+use arbitrary::Unstructured;
 use otrv4::client_profile::ClientProfile;
 use otrv4::inside::{rewrite, rewrite_request};
 use otrv4::prekey::{PrekeyEnsemble, PrekeyMessage};
@@ -10,7 +13,8 @@ use otrv4::wire::{
     InstanceTag, Padding, Reader, Versions, WireError, Writer, read_plaintext, tlv_type, write_plaintext,
 };
 
-use super::grammar::{fields, is_canonical, prekey_fields};
+use super::grammar::{Field, Kind, fields, is_canonical, plus_order_2, prekey_fields};
+use super::{mutation, seeds};
 use crate::START;
 
 /// The first byte of the input names the reader, the rest is what it reads.
@@ -26,20 +30,59 @@ pub(super) fn run(input: &[u8]) {
         ENSEMBLES => ensembles(bytes),
         PLAINTEXT => plaintext(bytes),
         NUMBERS => numbers(bytes),
+        CHANGED => _ = changed(&mut Unstructured::new(bytes)),
         _ => {}
     }
 }
 
 fn message(bytes: &[u8]) {
     let Ok(written) = rewrite(bytes) else { return };
-    assert!(is_canonical(bytes, &fields(bytes)), "another encoding of the same message");
+    assert_is_only_form(bytes, &fields(bytes), |bytes| rewrite(bytes).is_ok());
     assert_same(bytes, written, |bytes| rewrite(bytes).ok().flatten());
 }
 
 fn request(bytes: &[u8]) {
     let Ok(written) = rewrite_request(bytes) else { return };
-    assert!(is_canonical(bytes, &prekey_fields(bytes)), "another encoding of the same message");
+    assert_is_only_form(bytes, &prekey_fields(bytes), |bytes| rewrite_request(bytes).is_ok());
     assert_same(bytes, written, |bytes| rewrite_request(bytes).ok().flatten());
+}
+
+/// A message that is taken has no other form, and with a point plus the one of order 2 in the place of one of its points it is
+/// refused.
+fn assert_is_only_form(bytes: &[u8], fields: &[Field], is_taken: impl Fn(&[u8]) -> bool) {
+    assert!(is_canonical(bytes, fields), "another encoding of the same message");
+    if let Some(point) = fields.iter().find(|field| field.kind == Kind::Point) {
+        let mut other = bytes.to_vec();
+        other.splice(point.at.clone(), plus_order_2(&bytes[point.at.clone()]));
+        assert!(!is_taken(&other), "a point outside the prime-order group");
+    }
+}
+
+/// Splits a message into its fields.
+type Grammar = fn(&[u8]) -> Vec<Field>;
+
+/// A real message with some fields changed: choices find one of which all is right but a point sooner than changed bytes do.
+fn changed(u: &mut Unstructured<'_>) -> Result<(), arbitrary::Error> {
+    static REAL: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(|| [MESSAGE, REQUEST].map(seeds::for_reader));
+    let is_request = u.ratio(1u8, 4u8)?;
+    let (split, check): (Grammar, fn(&[u8])) = match is_request {
+        true => (prekey_fields, request),
+        false => (fields, message),
+    };
+    let real = &REAL[usize::from(is_request)];
+    let mut bytes = u.choose(real)?.clone();
+    let points: Vec<Field> = split(&bytes).into_iter().filter(|field| field.kind == Kind::Point).collect();
+    if !points.is_empty() && u.ratio(1u8, 2u8)? {
+        let Field { at, .. } = u.choose(&points)?.clone();
+        let bad = mutation::bad_point(u, &bytes[at.clone()])?;
+        bytes.splice(at, bad);
+    } else {
+        for _ in 0..u.int_in_range(1..=2u8)? {
+            mutation::message(u, &mut bytes, split, real)?;
+        }
+    }
+    check(&bytes);
+    Ok(())
 }
 
 /// A message is written as it was read. Only scalars may be written as other bytes: they are read modulo q, and written below
@@ -151,3 +194,5 @@ pub(super) const ENSEMBLE: u8 = 5;
 pub(super) const ENSEMBLES: u8 = 6;
 pub(super) const PLAINTEXT: u8 = 7;
 pub(super) const NUMBERS: u8 = 8;
+/// Choices.
+pub(super) const CHANGED: u8 = 9;

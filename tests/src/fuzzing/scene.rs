@@ -1,12 +1,15 @@
 //! A conversation stopped at a point: two saved clients and what is under way between them. Used by [`super::receive`] and
 //! [`super::correspondent`], which begin from it.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{LazyLock, OnceLock};
 
 use otrv4::wire::Versions;
 
-use super::client::{Client, Saved, are_talking, deliver};
+use super::client::{Client, Saved, are_talking, deliver, hash};
 use super::film;
+use super::mutation::encoded;
 
 /// The conversation as one of the two sees it, whom the fuzzer is after.
 pub(super) struct Scene {
@@ -49,7 +52,46 @@ pub(super) fn talking() -> &'static [&'static Scene] {
     &TALKING
 }
 
+/// A scene, and the line under way to its victim that somebody has in view, if there is any.
+pub(super) type Aim = (&'static Scene, Option<&'static String>);
+
+/// All of them by the kind of that line, so that each kind is aimed at as often, however few scenes have it.
+pub(super) fn aims() -> &'static [Vec<Aim>] {
+    static AIMS: LazyLock<Vec<Vec<Aim>>> = LazyLock::new(|| {
+        let mut aims: BTreeMap<Option<Vec<u8>>, Vec<Aim>> = BTreeMap::new();
+        for scene in scenes() {
+            if scene.under_way.is_empty() {
+                aims.entry(None).or_default().push((scene, None));
+            }
+            for line in &scene.under_way {
+                // Version and type of a message; a text has none.
+                let kind = encoded(line).map(|message| message.into_iter().take(3).collect());
+                aims.entry(kind).or_default().push((scene, Some(line)));
+            }
+        }
+        aims.into_values().collect()
+    });
+    &AIMS
+}
+
 impl Scene {
+    /// The texts that the victim was shown, of which there may be no others.
+    pub(super) fn assert_was_said<'a>(&self, victim: &'a Client) -> Vec<&'a str> {
+        let heard: Vec<&str> = victim.heard().collect();
+        assert!(is_part(&heard, &self.unheard), "only what was said is shown, and once: {heard:?}");
+        heard
+    }
+
+    /// Whether to look what comes of it. That takes two handshakes' time where there is no conversation yet, so it is done
+    /// for a share of the states that the victim can be brought into, and once for each of these.
+    pub(super) fn is_due(&self, victim: &mut Client, under_way: &[String]) -> bool {
+        thread_local!(static DONE: RefCell<HashSet<u64>> = RefCell::default());
+        let Saved { session, account, .. } = victim.save();
+        let state = hash(&(session, account, &victim.sent, victim.heard().collect::<Vec<_>>(), under_way));
+        let one_in = if self.talking { 2 } else { 8 };
+        state.is_multiple_of(one_in) && DONE.with_borrow_mut(|done| done.insert(state))
+    }
+
     /// What must come of it, whatever somebody on the way has sent to the victim in the meantime: everything under way
     /// arrives, and they talk. Where there was no conversation yet, a handshake may have been lost: then the next one
     /// must succeed.
@@ -58,8 +100,7 @@ impl Scene {
         peer.now = victim.now;
         self.arrive(&mut victim, &mut peer, under_way);
         let undisturbed = self.undisturbed();
-        let heard: Vec<&str> = victim.heard().collect();
-        assert!(is_part(&heard, &self.unheard), "only what was said is shown, and once: {heard:?}");
+        let heard = self.assert_was_said(&victim);
         let lost = !are_talking(&victim, &peer);
         if self.talking {
             assert_eq!(lost, !undisturbed.talking, "what was not authenticated has changed a conversation");
@@ -81,13 +122,19 @@ impl Scene {
         assert_hears(&mut victim, &mut peer);
         assert_hears(&mut peer, &mut victim);
         victim.restart();
+        victim.retire(&self.victim);
+        peer.retire(&self.peer);
     }
 
     fn undisturbed(&self) -> &Outcome {
         self.undisturbed.get_or_init(|| {
             let (mut victim, mut peer) = (self.victim.restore(0), self.peer.restore(PEERS_SEED));
             self.arrive(&mut victim, &mut peer, &self.under_way);
-            Outcome { talking: are_talking(&victim, &peer), heard: victim.heard().map(Into::into).collect() }
+            let talking = are_talking(&victim, &peer);
+            let heard = victim.heard().map(Into::into).collect();
+            victim.retire(&self.victim);
+            peer.retire(&self.peer);
+            Outcome { talking, heard }
         })
     }
 

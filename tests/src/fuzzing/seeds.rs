@@ -3,26 +3,26 @@
 
 use std::collections::BTreeSet;
 
-use otrv4::prekey_server::{PublishRequest, ensemble_query, no_ensembles, retrieval};
+use otrv4::prekey_server::{ensemble_query, no_ensembles, retrieval};
 use otrv4::wire::{Reader, Versions, error_message, query_message, whitespace_tag};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use super::film::KEYS;
 use super::mutation::encoded;
-use super::prekeys::cast;
-use super::scene::{scenes, talking};
+use super::prekeys::{cast, exchange};
+use super::scene::{aims, scenes, talking};
 use super::{libotr_files, readers, saved};
 
 /// Of the target of that name; none if there is no such target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
         "lines" => lines(),
-        "readers" => read(),
+        "readers" => for_readers(),
         "fragments" => choices(0, 30, 200),
-        "receive" => each_with_choices(scenes().len(), 90),
+        "receive" => first_choices(u8::try_from(aims().len()).expect("few kinds"), 10),
         "correspondent" => each_with_choices(talking().len(), 90),
-        "prekeys" => (0..8).flat_map(|first| choices(first, 3, 90)).collect(),
+        "prekeys" => first_choices(8, 3),
         "saved" => saved_states(),
         "libotr_files" => files(),
         _ => Vec::new(),
@@ -41,6 +41,7 @@ fn lines() -> Vec<Vec<u8>> {
         error_message(otrv4::wire::ErrorCode::Unreadable),
         "?OTR Error: You sent garbage".into(),
         "?OTR|1f|100|200,00001,00002,?OTR:AAQ,".into(),
+        "?OTR|1f|100|200,1,65535,?OTR:AAQ,".into(),
         "?OTR|100|0,1,2,?OTR:AAM,".into(),
         "?OTR,1,2,?OTR:AAI,".into(),
         "?OTRP|1f|100|0,1,2,AAQ,".into(),
@@ -51,25 +52,29 @@ fn lines() -> Vec<Vec<u8>> {
     lines.into_iter().map(String::into_bytes).collect()
 }
 
-/// One of each kind for each reader.
-fn read() -> Vec<Vec<u8>> {
+/// One of each kind for each reader, its name before it, and choices.
+fn for_readers() -> Vec<Vec<u8>> {
+    let seeds = read().into_iter().map(|(which, bytes)| [&[which], bytes.as_slice()].concat());
+    seeds.chain(choices(readers::CHANGED, 30, 90)).collect()
+}
+
+/// What that reader reads, one of each kind.
+pub(super) fn for_reader(name: u8) -> Vec<Vec<u8>> {
+    read().into_iter().filter_map(|(which, bytes)| (which == name).then_some(bytes)).collect()
+}
+
+fn read() -> Vec<(u8, Vec<u8>)> {
     let cast = cast();
     let owner = cast.profile.owner();
-    let (publisher, dake_1) = cast.dake_1(0);
-    let (_, dake_2) = cast.pending(&dake_1);
-    let dake_3 = |request| {
-        let rng = &mut ChaCha8Rng::seed_from_u64(0);
-        let answer = publisher.receive_dake2(&dake_2, &cast.server_key(), &cast.key, request, rng);
-        answer.expect("an honest server").1
-    };
+    let exchange = exchange();
     let (client_profile, prekey_profile, message) = &cast.ensembles[0];
     let identity = "bob@example.org";
     let mut seeds: Vec<(u8, Vec<u8>)> = vec![
-        (readers::REQUEST, dake_3(PublishRequest::StorageInformation)),
-        (readers::REQUEST, dake_3(cast.request())),
+        (readers::REQUEST, exchange.question.clone()),
+        (readers::REQUEST, exchange.publication.clone()),
         (readers::REQUEST, ensemble_query(owner, identity, Versions::V34)),
-        (readers::REQUEST, dake_1.clone()),
-        (readers::REQUEST, dake_2.clone()),
+        (readers::REQUEST, exchange.dake_1.clone()),
+        (readers::REQUEST, exchange.dake_2.clone()),
         (readers::CLIENT_PROFILE, client_profile.clone()),
         (readers::PREKEY_PROFILE, prekey_profile.clone()),
         (readers::PREKEY_MESSAGE, message.clone()),
@@ -89,7 +94,7 @@ fn read() -> Vec<Vec<u8>> {
     let plaintexts = scenes().iter().flat_map(|scene| scene.plaintexts.iter().cloned());
     let by_records = |plaintext: &Vec<u8>| Some((plaintext.len(), plaintext.first().copied()));
     seeds.extend(kinds(plaintexts, by_records).map(|plaintext| (readers::PLAINTEXT, plaintext)));
-    seeds.into_iter().map(|(which, bytes)| [&[which], bytes.as_slice()].concat()).collect()
+    seeds
 }
 
 /// The profile in an Identity message, if it carries a key of version 3.
@@ -117,11 +122,18 @@ fn files() -> Vec<Vec<u8>> {
     let tags = "# a comment\nalice@example.org/\tprpl-jabber\t0000abcd\nalice\tIRC\t12345678\n";
     let files = [
         (libotr_files::PRIVATE_KEYS, KEYS.to_vec()),
+        (libotr_files::PRIVATE_KEYS, with_a_quoted_name()),
         (libotr_files::PRIVATE_KEYS, b"(privkeys)".to_vec()),
         (libotr_files::FINGERPRINTS, fingerprints.concat().into_bytes()),
         (libotr_files::INSTANCE_TAGS, tags.into()),
     ];
     files.into_iter().map(|(which, bytes)| [&[which], bytes.as_slice()].concat()).collect()
+}
+
+/// A name with everything in it that has to be escaped.
+fn with_a_quoted_name() -> Vec<u8> {
+    let keys = String::from_utf8(KEYS.to_vec()).expect("text");
+    keys.replacen("alice@example.org", r#"al\\ice \"of\" \'example\'"#, 1).into_bytes()
 }
 
 /// Choices that begin with that one.
@@ -132,6 +144,11 @@ fn choices(first: u8, count: u64, length: usize) -> Vec<Vec<u8>> {
         bytes
     };
     (0..count).map(|seed| [&[first], random(seed).as_slice()].concat()).collect()
+}
+
+/// So many choices of each first one.
+fn first_choices(first: u8, count: u64) -> Vec<Vec<u8>> {
+    (0..first).flat_map(|first| choices(first, count, 90)).collect()
 }
 
 /// Choices that begin with each of so many.

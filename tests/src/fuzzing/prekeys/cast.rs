@@ -6,7 +6,9 @@ use otrv4::client_profile::{ClientProfile, VerifiedClientProfile};
 use otrv4::keys::{ForgingKey, ForgingSecret, LongTermKey, SharedPrekey};
 use otrv4::prekey::PrekeySecret;
 use otrv4::prekey_profile::{PrekeyProfile, VerifiedPrekeyProfile};
-use otrv4::prekey_server::{PendingDake, PublishRequest, Publisher, Request, ServerIdentity, ServerKey};
+use otrv4::prekey_server::{
+    AwaitReply, Checked, PendingDake, PublishRequest, Publisher, Request, ServerIdentity, ServerKey,
+};
 use otrv4::wire::{InstanceTag, Writer};
 use otrv4::{Account, Lifetimes};
 
@@ -48,12 +50,7 @@ impl Cast {
         Self { server, key, profile, shared_prekey, prekey_profile, prekeys, ensembles: ensembles() }
     }
 
-    /// The user begins an exchange.
-    pub(crate) fn dake_1(&self, seed: u64) -> (Publisher, Vec<u8>) {
-        Publisher::start(&self.profile, IDENTITY, &mut rng(seed))
-    }
-
-    /// The server answers.
+    /// The server's side of the exchange, as it is before DAKE-3, which uses it up; and DAKE-2.
     pub(crate) fn pending(&self, dake_1: &[u8]) -> (PendingDake, Vec<u8>) {
         let Ok(Request::Dake1(dake_1)) = Request::read(dake_1) else { unreachable!("an honest client") };
         PendingDake::answer(&self.server, IDENTITY, *dake_1, START, &mut rng(1)).expect("an honest client")
@@ -72,6 +69,47 @@ impl Cast {
             prekey_profile: Some((&self.prekey_profile, &self.shared_prekey)),
             prekeys: &*PREKEYS,
         }
+    }
+}
+
+/// An honest exchange: what both send, and the client's side before each answer. Made once: it takes a dozen ring signatures'
+/// and proofs' time.
+pub(crate) struct Exchange {
+    pub(crate) publisher: Publisher,
+    pub(crate) dake_1: Vec<u8>,
+    pub(crate) dake_2: Vec<u8>,
+    /// DAKE-3 that publishes.
+    pub(crate) publication: Vec<u8>,
+    /// DAKE-3 that asks how many prekeys there are, who awaits the answer, and some answers.
+    pub(crate) question: Vec<u8>,
+    pub(crate) awaits: AwaitReply,
+    pub(crate) answers: [Vec<u8>; 3],
+}
+
+/// The one of [`cast`].
+pub(crate) fn exchange() -> &'static Exchange {
+    static EXCHANGE: LazyLock<Exchange> = LazyLock::new(|| Exchange::of(cast()));
+    &EXCHANGE
+}
+
+impl Exchange {
+    fn of(cast: &Cast) -> Self {
+        let (publisher, dake_1) = Publisher::start(&cast.profile, IDENTITY, &mut rng(0));
+        let (_, dake_2) = cast.pending(&dake_1);
+        let dake_3 = |request| {
+            let answer =
+                publisher.receive_dake2(&dake_2, &cast.server_key(), &cast.key, request, &mut rng(2));
+            answer.expect("an honest server")
+        };
+        let (_, publication) = dake_3(cast.request());
+        let (awaits, question) = dake_3(PublishRequest::StorageInformation);
+        let answers = [0, 7, u32::MAX].map(|count| {
+            let Ok(Request::Dake3(question)) = Request::read(&question) else { unreachable!("a DAKE-3") };
+            let finished = cast.pending(&dake_1).0.finish(&cast.server, *question).expect("an honest client");
+            let Checked::Count(reply) = finished.check(START) else { unreachable!("it asks for the count") };
+            reply.status(count)
+        });
+        Self { publisher, dake_1, dake_2, publication, question, awaits, answers }
     }
 }
 
