@@ -1,12 +1,15 @@
 //! A hundred thousand actions of users, time and a hostile network, from fresh seeds: nothing of [`otrv4_tests::hostile`] is
-//! violated. `cargo run --release -p otrv4-tests --bin hostile -- --help` runs more of them.
+//! violated. `cargo run --profile hostile -p otrv4-tests --bin hostile -- --help` runs more of them.
+
+use std::io::Write;
 
 use otrv4_tests::hostile::{LENGTH, run, run_many};
 
 #[test]
 fn no_schedule_of_a_hostile_network_breaks_anything() {
     let first = getrandom::u64().expect("the system's randomness");
-    println!("seeds from {first}, {LENGTH} actions each");
+    // Not by `println`, which is shown only when a test fails: whoever ends one that hangs needs them.
+    _ = writeln!(std::io::stderr(), "hostile network: seeds from {first}, {LENGTH} actions each");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let seeds = (0..).map(|n| first.wrapping_add(n));
     let (summary, failures) = run_many(seeds, LENGTH, threads, 1, |sum| sum.count() >= ACTIONS, |_| {});

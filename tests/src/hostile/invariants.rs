@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use otrv4::session::OperationMode;
-use otrv4::{Event, Output, Policy, Timestamp};
+use otrv4::session::{EndedBy, OperationMode};
+use otrv4::{Event, Mode, Output, Policy, Timestamp};
 
 use super::client::Client;
 use super::lines::Message;
 use super::model::{End, Model, Text, View};
 use super::record::{Sent, Ssid};
+use super::world::Step;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +216,16 @@ pub(crate) fn what_is_false_changes_nothing(
     Ok(())
 }
 
+/// When all conversations have ended on all sides, no line of the past begins one again, but an offline start whose prekey has not been
+/// used.
+pub(crate) fn what_has_ended_is_over(outputs: &[Output]) -> Check {
+    let begins = |output: &&Output| matches!(output, Output::Event(Event::Secure { mode, .. }) if *mode != Mode::Offline);
+    match outputs.iter().find(begins) {
+        Some(output) => violated("what_has_ended_is_over", format!("{output:?} by a line of the past")),
+        None => Ok(()),
+    }
+}
+
 /// What names another client of the same person is refused without a word, and changes nothing.
 pub(crate) fn what_is_for_another_is_left_alone(
     line: &str,
@@ -240,6 +251,36 @@ pub(crate) fn expiry_is_in_time(view: &View, with: u32, policy: &Policy, now: Ti
         Some(due) if due <= now => Ok(()),
         _ => violated("expiry_is_in_time", format!("with {with:08x} at {now:?}, due at {due:?}")),
     }
+}
+
+/// When long nothing has happened, no text waits: it was sent, or its user was told that it was not.
+pub(crate) fn nothing_waits_for_ever(model: &Model) -> Check {
+    for (at, view) in model.views.iter().enumerate() {
+        if let Some(text) = view.queue.front() {
+            return violated("nothing_waits_for_ever", format!("text {text} at client {at}"));
+        }
+    }
+    Ok(())
+}
+
+/// A conversation that a client is told to be over was there. "By them": the other end has it no more. "By us": its user has just
+/// ended it, or started one with somebody who is away. Clients are too few for one to make room.
+pub(crate) fn ends_are_true(view: &View, others: &[&View], with: u32, by: EndedBy, step: Step) -> Check {
+    let name = "ends_are_true";
+    let Some(running) = view.current(with) else {
+        return violated(name, format!("there was no conversation with {with:08x}"));
+    };
+    let has_it = |view: &&View| {
+        let all = view.channels.values().filter_map(|known| known.current.as_ref());
+        all.into_iter().any(|it| it.ssid == running.ssid)
+    };
+    let is_true = match by {
+        EndedBy::Them => !others.iter().any(has_it),
+        EndedBy::Us => matches!(step, Step::Ended | Step::StartedOffline),
+        EndedBy::Expiry => true,
+        _ => false,
+    };
+    if is_true { Ok(()) } else { violated(name, format!("with {with:08x}, by {by:?}, in step {step:?}")) }
 }
 
 /// After the clock no conversation is there that should have expired, and the next deadline lies ahead.
@@ -275,11 +316,14 @@ pub(crate) fn saved_state_is_bounded(saved: usize, most: usize, at: usize) -> Ch
 }
 
 /// Who has the same secret succeeds, and nobody else.
-pub(crate) fn smp_tells_the_truth(model: &Model, at: usize, with: u32, equal: bool) -> Check {
-    let run = model.views[at].smp.get(&with);
-    let answer = run.and_then(|run| model.runs[*run].answer);
-    match answer {
-        Some(answer) if answer == equal => Ok(()),
+pub(crate) fn smp_tells_the_truth(model: &mut Model, at: usize, with: u32, equal: bool) -> Check {
+    let run = model.views[at].smp.get(&with).copied();
+    let answer = run.and_then(|run| model.runs[run].answer);
+    match (run, answer) {
+        (Some(run), Some(answer)) if answer == equal => {
+            model.runs[run].told.insert(at);
+            Ok(())
+        }
         _ => violated(
             "smp_tells_the_truth",
             format!("client {at} is told {equal} of run {run:?}, answered {answer:?}"),

@@ -64,6 +64,7 @@ impl World {
             return self.deliver_for_another(rng, to, &line);
         }
         let owed = whole && self.is_owed(to, message);
+        let readable = whole && self.can_read(to, message);
         let due = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
         self.arrivals.note_newest(to, message, &self.record.sent[message]);
         let done = self.clients[to].receive(rng, self.now, &line);
@@ -78,10 +79,11 @@ impl World {
             self.arrivals.spoil(to, message, self.now);
             return Ok(());
         }
+        if readable {
+            self.read.insert(message);
+        }
         let sent = &self.record.sent[message];
-        let ended =
-            |output: &otrv4::Output| matches!(output, otrv4::Output::Event(otrv4::Event::Ended { .. }));
-        if owed && !done.outputs.iter().any(ended) {
+        if owed {
             self.summary.texts_owed += 1;
             return invariants::what_is_owed_is_shown(&self.model, to, sent, message, &done.outputs);
         }
@@ -92,7 +94,7 @@ impl World {
     }
 
     /// Whether a message names another client.
-    fn is_for_another(&self, to: usize, message: usize) -> bool {
+    pub(crate) fn is_for_another(&self, to: usize, message: usize) -> bool {
         let receiver = self.record.sent[message].message.as_ref().map_or(0, Message::receiver);
         ![self.clients[to].tag(), 0].contains(&receiver)
     }
@@ -148,21 +150,31 @@ impl World {
     }
 
     /// Whether the receiver must show a message that comes now, whole and unchanged: it has a text for it that was not shown
-    /// yet, in a conversation that it reads, within the limits. Version 4: fewer than a thousand keys are stored
-    /// and none is too old (spec-notes/SN-029). Versions 3 and 2 rely on the order: nothing newer has come (spec-notes/SN-042).
+    /// yet, and can be read.
     pub(crate) fn is_owed(&self, to: usize, message: usize) -> bool {
+        let text = self.record.sent[message].text;
+        text.is_some_and(|(text, _)| !self.model.shown.contains(&(text, to, false)))
+            && self.can_read(to, message)
+    }
+
+    /// Whether the receiver can read a message that comes now, whole and unchanged, or has read it: it was sent in a conversation that
+    /// it reads, within the limits. Version 4: fewer than a thousand keys are stored and none is too old (spec-notes/SN-029).
+    /// Versions 3 and 2 rely on the order: nothing newer has come (spec-notes/SN-042).
+    fn can_read(&self, to: usize, message: usize) -> bool {
         let sent = &self.record.sent[message];
-        let (Some((text, ssid)), Some(tag)) = (sent.text, self.tag_for(to, sent)) else { return false };
+        let (Some(ssid), Some(tag)) = (sent.ssid, self.tag_for(to, sent)) else { return false };
         let view = &self.model.views[to];
         let policy = &self.clients[to].setting.policy;
-        if self.model.shown.contains(&(text, to, false)) || !view.reads(tag, ssid, policy, self.now) {
+        if !view.reads(tag, ssid, policy, self.now) {
             return false;
         }
         match &sent.message {
             Some(Message::Data4(_)) => {
-                let lifetime = policy.expiry.online.min(policy.expiry.offline);
+                let running = view.current(tag).filter(|running| running.ssid == ssid);
+                let shorter = i64::from(policy.expiry.online.min(policy.expiry.offline));
+                let lifetime = running.and_then(|it| it.lifetime(policy)).unwrap_or(shorter);
                 let few = self.messages_to.get(&(to, ssid)).is_none_or(|count| *count < 1000);
-                few && self.now < sent.at.plus(lifetime.into())
+                few && self.now < sent.at.plus(lifetime)
             }
             _ => self.arrivals.newest_old.get(&(to, sent.from)).is_none_or(|newest| *newest < message),
         }

@@ -20,6 +20,8 @@ pub(crate) struct Sent {
     pub(crate) message: Option<Message>,
     /// What a user has typed and it carries, and the conversation that it was typed in.
     pub(crate) text: Option<(usize, Ssid)>,
+    /// Of a data message: the conversation that it was sent in.
+    pub(crate) ssid: Option<Ssid>,
     /// Of a key exchange: the message that it answers, whose turn it was.
     pub(crate) answers: Option<usize>,
 }
@@ -57,7 +59,7 @@ impl Record {
             self.handshakes.entry(kind).or_default().push(number);
         }
         self.by_lines.insert(key, number);
-        self.sent.push(Sent { from, at, lines, bytes, message, text: None, answers: None });
+        self.sent.push(Sent { from, at, lines, bytes, message, text: None, ssid: None, answers: None });
         (number, true)
     }
 

@@ -1,6 +1,5 @@
 //! What Mallory does with lines beyond losing and delaying them. Used by [`super::deeds`].
 
-use otrv4::{Event, Output};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
@@ -65,12 +64,13 @@ impl World {
             self.arrivals.note_piece(to);
             let done = self.clients[to].receive(rng, self.now, piece);
             self.take(rng, to, Step::Other, &done)?;
-            if done.undone || done.outputs.iter().any(|it| matches!(it, Output::Event(Event::Ended { .. }))) {
+            if done.undone {
                 return Ok(());
             }
         }
         match owed && pieces.len() < 30 {
             true => {
+                self.summary.note("owed", "a text in other pieces");
                 invariants::what_is_owed_is_shown(&self.model, to, &self.record.sent[message], message, &[])
             }
             false => Ok(()),

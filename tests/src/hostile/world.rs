@@ -1,9 +1,9 @@
 //! Everybody and everything in one schedule, and what follows from each step: its lines go on the record and to the network,
 //! its events to the model, and all of it is checked. Used by [`super::deeds`], [`super::network`] and [`super::settle`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use otrv4::{Output, Timestamp};
+use otrv4::{ContactKey, Output, Timestamp};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -13,6 +13,7 @@ use super::invariants::{self, Check, UsedKeys};
 use super::lines::{self, Message};
 use super::model::{Model, View};
 use super::network::{Arrivals, Envelope};
+use super::prekeys::Prekeys;
 use super::record::{Record, Ssid};
 use super::revealed::{self, Revealed};
 use super::setting::{self, ClientSetting};
@@ -27,8 +28,7 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) on_their_way: Vec<Envelope>,
     pub(crate) arrivals: Arrivals,
-    /// By client: the prekey ensembles that a server has of it.
-    pub(crate) prekeys: Vec<Vec<otrv4::PrekeyEnsemble>>,
+    pub(crate) prekeys: Prekeys,
     pub(crate) revealed: Revealed,
     pub(crate) summary: Summary,
     /// Messages that must have been shown by the end of the step.
@@ -36,8 +36,12 @@ pub(crate) struct World {
     used_keys: UsedKeys,
     /// Data messages that were sent to a client in a conversation.
     pub(crate) messages_to: HashMap<(usize, Ssid), usize>,
+    /// Data messages that came to somebody who could read them.
+    pub(crate) read: BTreeSet<usize>,
     pub(crate) handshakes: Handshakes,
     pub(crate) of_step: OfStep,
+    /// Whether a client is closed and opened after each line that it gets; when Mallory is gone.
+    pub(crate) restless: bool,
     /// Whether the action came to something.
     pub(crate) acted: bool,
 }
@@ -47,6 +51,8 @@ pub(crate) struct World {
 pub(crate) enum Step {
     /// Its user has typed this text.
     Typed(usize),
+    /// Its user has ended a conversation, or all.
+    Ended,
     /// Its user has started a conversation with somebody who is away.
     StartedOffline,
     /// This message has come, whole and as it was sent.
@@ -71,6 +77,7 @@ impl World {
                 clients.push(Client::new(person, setting, &mut rng, START));
             }
         }
+        verify_where_required(&mut clients);
         let count = clients.len();
         let mut model = Model::default();
         model.views.resize_with(count, View::default);
@@ -81,14 +88,16 @@ impl World {
             model,
             on_their_way: Vec::new(),
             arrivals: Arrivals::default(),
-            prekeys: vec![Vec::new(); count],
+            prekeys: Prekeys::new(count),
             revealed: Revealed::default(),
             summary,
             owed: Vec::new(),
             used_keys: UsedKeys::default(),
             messages_to: HashMap::new(),
+            read: BTreeSet::new(),
             handshakes: Handshakes::default(),
             of_step: OfStep::default(),
+            restless: false,
             acted: false,
         }
     }
@@ -183,6 +192,7 @@ impl World {
                 current.renewed = self.now;
             }
             let ssid = current.ssid;
+            self.record.sent[number].ssid = Some(ssid);
             for to in self.receivers(from, tags.1) {
                 *self.messages_to.entry((to, ssid)).or_default() += 1;
             }
@@ -293,6 +303,17 @@ impl World {
         });
         let channels: usize = channels.map(|ssid| conversation(&ssid)).sum();
         SESSION + texts + channels + self.arrivals.recent_bytes(client, self.now)
+    }
+}
+
+/// Who only talks to verified keys has verified all by hand.
+fn verify_where_required(clients: &mut [Client]) {
+    let keys: Vec<(usize, Vec<ContactKey>)> =
+        clients.iter().map(|client| (client.person, client.keys())).collect();
+    for client in clients.iter_mut().filter(|client| client.setting.policy.require_authenticated) {
+        let person = client.person;
+        let theirs = keys.iter().filter(|(other, _)| *other != person);
+        theirs.for_each(|(_, keys)| client.verify(keys, START));
     }
 }
 
