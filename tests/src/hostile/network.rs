@@ -80,7 +80,7 @@ impl World {
             return Ok(());
         }
         if readable {
-            self.read.insert(message);
+            self.note_read(to, message);
         }
         let sent = &self.record.sent[message];
         if owed {
@@ -89,6 +89,63 @@ impl World {
         }
         if whole && !owed && self.may_be_early(to, message) {
             self.model.views[to].early.push((message, self.now));
+        }
+        Ok(())
+    }
+
+    fn note_read(&mut self, to: usize, message: usize) {
+        if let (true, Some(ssid)) = (self.read.insert(message), self.record.sent[message].ssid) {
+            *self.read_by.entry((to, ssid)).or_default() += 1;
+        }
+    }
+
+    /// A message arrives with other revealed keys at its end, which nothing protects: it is the same message.
+    pub(crate) fn deliver_with_another_end(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        to: usize,
+        message: usize,
+        line: &str,
+    ) -> Check {
+        if self.is_for_another(to, message) {
+            return Ok(());
+        }
+        self.arrivals.note_bytes(to, line.len(), self.now);
+        let (owed, readable) = (self.is_owed(to, message), self.can_read(to, message));
+        self.arrivals.note_newest(to, message, &self.record.sent[message]);
+        let done = self.clients[to].receive(rng, self.now, line);
+        self.take(rng, to, Step::Other, &done)?;
+        if readable && !done.undone {
+            self.note_read(to, message);
+        }
+        if owed && !done.undone {
+            self.summary.note("owed", "a text with another end");
+            let sent = &self.record.sent[message];
+            return invariants::what_is_owed_is_shown(&self.model, to, sent, message, &done.outputs);
+        }
+        Ok(())
+    }
+
+    /// A false message arrives in pieces. Those are kept until they are whole, so that only what users see is compared.
+    pub(crate) fn deliver_false_in_pieces(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        to: usize,
+        pieces: &[String],
+    ) -> Check {
+        self.tick(rng, to)?;
+        self.handshakes.disturb(to);
+        for piece in pieces {
+            self.summary.false_lines += 1;
+            self.arrivals.note_bytes(to, piece.len(), self.now);
+            self.arrivals.note_false_piece(to, self.now);
+            let before = self.state(to).1;
+            let dies_after = self.clients[to].dies_after.take();
+            let done = self.clients[to].receive(rng, self.now, piece);
+            self.clients[to].dies_after = dies_after;
+            let [before, after] = [before, self.state(to).1].map(|seen| (Vec::new(), seen));
+            invariants::what_is_false_changes_nothing(piece, &done.outputs, &before, &after, false, None)?;
+            self.take(rng, to, Step::Other, &done)?;
         }
         Ok(())
     }
@@ -125,7 +182,7 @@ impl World {
         let bytes = lines::decode(line);
         let message = bytes.as_deref().map(lines::read);
         let is_first = matches!(&message, Some(Message::Data4(data)) if data.i == 0);
-        let kept = bytes.filter(|_| is_first).map(|bytes| bytes.len());
+        let kept = bytes.filter(|_| is_first);
         let is_data = matches!(message, Some(Message::Data4(_) | Message::Data3(_)));
         let before = self.state(to);
         let dies_after = self.clients[to].dies_after.take();
@@ -133,7 +190,14 @@ impl World {
         self.clients[to].dies_after = dies_after;
         if !is_fragment {
             let after = self.state(to);
-            invariants::what_is_false_changes_nothing(line, &done.outputs, &before, &after, is_data, kept)?;
+            invariants::what_is_false_changes_nothing(
+                line,
+                &done.outputs,
+                &before,
+                &after,
+                is_data,
+                kept.as_deref(),
+            )?;
         }
         self.take(rng, to, Step::Other, &done)
     }
@@ -160,7 +224,7 @@ impl World {
     /// Whether the receiver can read a message that comes now, whole and unchanged, or has read it: it was sent in a conversation that
     /// it reads, within the limits. Version 4: fewer than a thousand keys are stored and none is too old (spec-notes/SN-029).
     /// Versions 3 and 2 rely on the order: nothing newer has come (spec-notes/SN-042).
-    fn can_read(&self, to: usize, message: usize) -> bool {
+    pub(crate) fn can_read(&self, to: usize, message: usize) -> bool {
         let sent = &self.record.sent[message];
         let (Some(ssid), Some(tag)) = (sent.ssid, self.tag_for(to, sent)) else { return false };
         let view = &self.model.views[to];
@@ -203,14 +267,15 @@ impl World {
         [self.clients[to].tag(), 0].contains(&receiver).then_some(from)
     }
 
-    /// What must not change: the saved session, and what its user sees of conversations.
+    /// What must not change: the saved session and account, and what its user sees of conversations.
     fn state(&self, client: usize) -> (Vec<u8>, Vec<String>) {
         let session = &self.clients[client].session;
         let running = session.instances().filter(|it| matches!(it.protection, Protection::Encrypted { .. }));
         let running = running.map(|it| {
             format!("{} {:?} {:?} {:?} {}", it.tag, it.protection, it.heard_at, it.smp, it.selected)
         });
-        (session.save().to_vec(), running.collect())
+        let saved = [&session.save()[..], &self.clients[client].account.save()].concat();
+        (saved, running.collect())
     }
 }
 

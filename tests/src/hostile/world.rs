@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) messages_to: HashMap<(usize, Ssid), usize>,
     /// Data messages that came to somebody who could read them.
     pub(crate) read: BTreeSet<usize>,
+    /// By client and conversation: how many of them.
+    pub(crate) read_by: HashMap<(usize, Ssid), usize>,
     pub(crate) handshakes: Handshakes,
     pub(crate) of_step: OfStep,
     /// Whether a client is closed and opened after each line that it gets; when Mallory is gone.
@@ -95,6 +97,7 @@ impl World {
             used_keys: UsedKeys::default(),
             messages_to: HashMap::new(),
             read: BTreeSet::new(),
+            read_by: HashMap::new(),
             handshakes: Handshakes::default(),
             of_step: OfStep::default(),
             restless: false,
@@ -135,6 +138,7 @@ impl World {
         }
         for message in std::mem::take(&mut self.owed) {
             self.summary.texts_owed += 1;
+            self.summary.note("owed", "a text that came before its handshake");
             let sent = &self.record.sent[message];
             invariants::what_is_owed_is_shown(&self.model, client, sent, message, outputs)?;
         }
@@ -289,10 +293,13 @@ impl World {
     /// The most that a client may keep.
     fn most_saved(&self, client: usize) -> usize {
         let view = &self.model.views[client];
-        let texts: usize = view.queue.iter().map(|text| self.model.texts[*text].text.len() + 4).sum();
+        let waiting = view.queue.iter().take(MAX_QUEUED);
+        let texts: usize = waiting.map(|text| self.model.texts[*text].text.len() + 4).sum();
         let conversation = |ssid: &Ssid| {
             let messages = self.messages_to.get(&(client, *ssid)).copied().unwrap_or(0);
-            CHANNEL + messages.min(1000) * STORED_KEY + messages.min(3000) * 64
+            let read = self.read_by.get(&(client, *ssid)).copied().unwrap_or(0);
+            let missing = messages.saturating_sub(read);
+            CHANNEL + missing.min(1000) * STORED_KEY + messages.min(3000) * 64
         };
         let channels = view.channels.values().flat_map(|known| {
             known
@@ -302,7 +309,7 @@ impl World {
                 .chain(known.previous.iter().map(|(ssid, _)| *ssid))
         });
         let channels: usize = channels.map(|ssid| conversation(&ssid)).sum();
-        SESSION + texts + channels + self.arrivals.recent_bytes(client, self.now)
+        SESSION + texts + channels + self.arrivals.recent_bytes(client, self.now).min(RECENT)
     }
 }
 
@@ -339,6 +346,12 @@ fn is_resent(after: &[Output]) -> bool {
     let next = after.iter().find(|output| matches!(output, Output::Event(_)));
     matches!(next, Some(Output::Event(otrv4::Event::Resent { .. })))
 }
+
+/// Texts that wait at most.
+const MAX_QUEUED: usize = 100;
+
+/// What may be kept of what has come and is not read: messages before their handshake, pieces, and what is saved beside them.
+const RECENT: usize = 2 * 1024 * 1024 + 256 * 1024;
 
 /// A session with handshakes under way and without conversations, in bytes.
 const SESSION: usize = 24 * 1024;
