@@ -63,6 +63,14 @@ impl Record {
         (number, true)
     }
 
+    /// When that message of a key exchange was sent for the first time.
+    pub(crate) fn first_sent(&self, number: usize) -> Timestamp {
+        let Sent { from, bytes, at, .. } = &self.sent[number];
+        let mut handshakes = self.handshakes.values().flatten().map(|number| &self.sent[*number]);
+        let first = handshakes.find(|sent| sent.from == *from && sent.bytes == *bytes);
+        first.map_or(*at, |first| first.at)
+    }
+
     /// The data message with the same authenticated bytes and the same MAC. What follows them anybody may change.
     pub(crate) fn genuine(&self, bytes: &[u8]) -> Option<usize> {
         let end = authenticated(&lines::read(bytes))?;

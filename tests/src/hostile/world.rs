@@ -183,7 +183,10 @@ impl World {
                 return invariants::violated("messages_are_well_formed", format!("{:?}", sent.lines));
             }
             Some(Message::Handshake { to, .. }) => {
-                self.model.views[from].handshakes.insert(*to, self.now);
+                // The same again, in new pieces, is not given more time.
+                let at = self.record.first_sent(number);
+                let known = self.model.views[from].handshakes.entry(*to).or_insert(at);
+                *known = at.max(*known);
                 return Ok(());
             }
             Some(Message::Data4(data)) => (data.tags, data.quiet, data.j == 0 && data.i > 0),
