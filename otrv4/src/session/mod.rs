@@ -292,7 +292,7 @@ impl Session {
     /// this client from now on only if our user has asked, or nobody was there before, or it has the same key.
     fn establish(&mut self, cx: &mut Context<'_>, tag: InstanceTag, channel: Channel, out: &mut Outputs) {
         self.interrupt_smp(cx, tag, out);
-        let (key, mode) = (channel.key(), channel.mode());
+        let (key, mode, was_ended) = (channel.key(), channel.mode(), self.is_ended());
         out.save();
         self.tell_secure(cx, tag, &channel, out);
         let read_old_until = self.read_old_until(cx.now);
@@ -303,7 +303,7 @@ impl Session {
         if may && (self.asked_until.is_some() || self.partners.is_empty()) {
             self.turn_to(vec![tag], vec![key]);
         } else if self.partners.contains(&key) {
-            if self.ended || !self.selected.contains(&tag) {
+            if was_ended || !self.selected.contains(&tag) {
                 self.selected = vec![tag];
             }
             (self.ended, self.asked_until) = (false, None);
@@ -331,9 +331,13 @@ impl Session {
 
     /// A conversation is over and not by our user's wish: text waits until they say how to go on. spec-notes/SN-032
     fn note_end(&mut self) {
-        let others = self.selected.iter().any(|selected| self.is_encrypted(*selected));
         // Also when it was with a client that text did not go to: while it was there, nothing went out in clear.
-        self.ended |= !others;
+        self.ended = true;
+    }
+
+    /// Whether such an end keeps text back: as long as another client is there that text goes to, it does not.
+    fn is_ended(&self) -> bool {
+        self.ended && !self.selected.iter().any(|selected| self.is_encrypted(*selected))
     }
 
     fn send_messages(&self, cx: &mut Context<'_>, to: InstanceTag, messages: &[Vec<u8>], out: &mut Outputs) {

@@ -68,7 +68,7 @@ impl Session {
         out.event(Event::Plaintext { text, warn });
         if self.policy.start_on_whitespace_tag
             && !self.has_channel()
-            && !self.ended
+            && !self.is_ended()
             && self.may_show_our_key(cx.account)
         {
             // A tag says that they could, not that they want to: one that we cannot take is no news.
@@ -126,7 +126,7 @@ impl Session {
             .values()
             .filter_map(Instance::peek)
             .any(|channel| channel.smp_progress() != SmpProgress::None);
-        if !self.policy.start_on_error || !allowed || recently || self.ended || verifying {
+        if !self.policy.start_on_error || !allowed || recently || self.is_ended() || verifying {
             return;
         }
         self.error_at = Some(cx.now);
@@ -138,7 +138,7 @@ impl Session {
     }
 
     fn expects_no_clear_text(&self) -> bool {
-        self.has_channel() || self.ended || !self.policy.may_send_clear_text()
+        self.has_channel() || self.is_ended() || !self.policy.may_send_clear_text()
     }
 
     /// Whether an Identity or D-H Commit message of that client answers something of ours, or the policy takes any.

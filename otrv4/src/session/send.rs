@@ -50,7 +50,7 @@ impl Session {
         if self.asked_until.is_some() {
             return self.enqueue(text, out);
         }
-        if self.ended {
+        if self.is_ended() {
             return Err(Refused::Ended);
         }
         if self.is_starting() {
@@ -77,7 +77,7 @@ impl Session {
     pub fn send_tagged(&mut self, cx: &mut Context<'_>, text: &str) -> Result<Vec<Output>, Refused> {
         let offers = !self.allowed_versions(cx.account).is_empty();
         let clear = self.policy.may_send_clear_text() && offers;
-        if self.has_channel() || self.ended || self.is_starting() || !clear {
+        if self.has_channel() || self.is_ended() || self.is_starting() || !clear {
             return self.send(cx, None, text);
         }
         check_text(text)?;

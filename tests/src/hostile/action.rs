@@ -23,12 +23,12 @@ pub enum Deed {
     Chatter,
     /// Each side types a text when it has everything.
     Turn,
-    /// Time after time a user types many texts, which the network loses, and one that arrives.
-    Flood,
     /// A text with a whitespace tag.
     TypeTagged,
     /// A query, or fresh keys.
     Start,
+    /// A start, or two at once, that nothing disturbs.
+    Meet,
     /// An Identity message.
     StartIdentity,
     /// Prekeys are made and brought to a server, which may be asked for them by anybody.
@@ -106,12 +106,7 @@ pub fn draw(seed: u64, length: usize) -> Vec<Action> {
         let (deed, _) = weights.choose_weighted(&mut rng, |(_, weight)| *weight).expect("weights above 0");
         Action { deed: *deed, salt: rng.random() }
     };
-    let mut schedule: Vec<Action> = (0..length).map(|_| pick()).collect();
-    // It takes as long as hundreds of others.
-    if let Some(action) = schedule.last_mut().filter(|_| rng.random_range(0..50) == 0) {
-        action.deed = Deed::Flood;
-    }
-    schedule
+    (0..length).map(|_| pick()).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -128,6 +123,7 @@ const WEIGHTS: &[(Deed, Kind, u32)] = &[
     (Deed::Turn, Kind::Chat, 24),
     (Deed::TypeTagged, Kind::Unrest, 6),
     (Deed::Start, Kind::Chat, 10),
+    (Deed::Meet, Kind::Chat, 3),
     (Deed::StartIdentity, Kind::Unrest, 6),
     (Deed::Publish, Kind::Unrest, 10),
     (Deed::StartOffline, Kind::Unrest, 10),

@@ -2,7 +2,7 @@
 //! can die at any moment. docs/client-authors.md "The loop". Used by [`super::world`].
 
 use otrv4::keys::ForgingSecret;
-use otrv4::{Account, Context, Lifetimes, Output, Refused, Session, Timestamp};
+use otrv4::{Account, ContactKey, Context, Output, Refused, Session, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
@@ -44,7 +44,8 @@ pub(crate) struct Done {
 
 impl Client {
     pub(crate) fn new(person: usize, setting: ClientSetting, rng: &mut ChaCha8Rng, now: Timestamp) -> Self {
-        let mut account = Account::new(NAMES[person], ForgingSecret::Destroy, Lifetimes::default(), rng, now);
+        let lifetimes = setting.lifetimes();
+        let mut account = Account::new(NAMES[person], ForgingSecret::Destroy, lifetimes, rng, now);
         if let Some(which) = setting.v3_key {
             account.set_v3_key(Some(dsa_key(which)), rng, now);
         }
@@ -53,6 +54,20 @@ impl Client {
         let disk =
             Disk { account: account.save().to_vec(), session: session.save().to_vec(), rest: Vec::new() };
         Self { person, account, session, setting, disk, dies_after: None }
+    }
+
+    /// Its keys, of each version one.
+    pub(crate) fn keys(&self) -> Vec<ContactKey> {
+        let old = self.account.v3_key().map(|key| ContactKey::V3(key.fingerprint()));
+        [ContactKey::V4(self.account.fingerprint())].into_iter().chain(old).collect()
+    }
+
+    /// Its user has compared these keys by hand.
+    pub(crate) fn verify(&mut self, keys: &[ContactKey], now: Timestamp) {
+        for key in keys {
+            assert!(self.account.verify_by_hand(NAMES[1 - self.person], *key, now), "few keys");
+        }
+        self.save(Vec::new());
     }
 
     /// Its instance tag.
@@ -123,7 +138,8 @@ impl Client {
             }
         }
         self.disk.rest.clear();
-        done.unsaved = self.is_unsaved(now);
+        // What is kept is what a step has led to; its outputs come afterwards.
+        done.unsaved = kept.is_none() && self.is_unsaved(now);
         done
     }
 

@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use otrv4::session::OperationMode;
-use otrv4::{Event, Output, Policy, Timestamp};
+use otrv4::session::{EndedBy, OperationMode};
+use otrv4::{Event, Mode, Output, Policy, Timestamp};
 
 use super::client::Client;
 use super::lines::Message;
 use super::model::{End, Model, Text, View};
 use super::record::{Sent, Ssid};
+use super::world::Step;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,14 +173,14 @@ pub(crate) fn what_is_owed_is_shown(
 
 /// What was not sent by anybody changes no conversation: nothing is shown, begun or ended by it. And what is refused changes
 /// nothing at all, except that a message of a first ratchet is kept, whole, since it may have overtaken its handshake
-/// (spec-notes/SN-028); then `kept` are its bytes. Pieces of messages are not looked at here.
+/// (spec-notes/SN-028); then `kept` are its bytes.
 pub(crate) fn what_is_false_changes_nothing(
     line: &str,
     outputs: &[Output],
     before: &(Vec<u8>, Vec<String>),
     after: &(Vec<u8>, Vec<String>),
     is_data: bool,
-    kept: Option<usize>,
+    kept: Option<&[u8]>,
 ) -> Check {
     let name = "what_is_false_changes_nothing";
     let acts = |output: &&Output| {
@@ -207,12 +208,21 @@ pub(crate) fn what_is_false_changes_nothing(
         outputs.iter().any(|output| matches!(output, Output::Event(event) if wanted(event)))
     };
     let rejected = has(|event| matches!(event, Event::Rejected { .. }));
-    let grows_by = after.0.len().checked_sub(before.0.len());
-    let is_kept = kept.is_some_and(|bytes| grows_by == Some(bytes + KEPT_BESIDE));
+    let is_kept = kept.is_some_and(|message| is_kept_beside(&before.0, &after.0, message));
     if (rejected || is_data) && !is_kept && before.0 != after.0 {
         return violated(name, format!("the saved session is another after {line:?}: {outputs:?}"));
     }
     Ok(())
+}
+
+/// When all conversations have ended on all sides, no line of the past begins one again, but an offline start whose prekey has not been
+/// used.
+pub(crate) fn what_has_ended_is_over(outputs: &[Output]) -> Check {
+    let begins = |output: &&Output| matches!(output, Output::Event(Event::Secure { mode, .. }) if *mode != Mode::Offline);
+    match outputs.iter().find(begins) {
+        Some(output) => violated("what_has_ended_is_over", format!("{output:?} by a line of the past")),
+        None => Ok(()),
+    }
 }
 
 /// What names another client of the same person is refused without a word, and changes nothing.
@@ -229,8 +239,15 @@ pub(crate) fn what_is_for_another_is_left_alone(
     }
 }
 
-/// What is saved beside a message that waits for its handshake: its sender, its length, and until when.
-const KEPT_BESIDE: usize = 4 + 4 + 8;
+/// Whether a message was put to what was saved, and nothing else was done to it. Beside it are its sender and length in front, until
+/// when it is kept behind; and elsewhere the number of those that are kept.
+fn is_kept_beside(before: &[u8], after: &[u8], message: &[u8]) -> bool {
+    let Some(at) = after.windows(message.len()).position(|bytes| bytes == message) else { return false };
+    let (Some(start), end) = (at.checked_sub(8), at + message.len() + 8) else { return false };
+    let rest = [&after[..start], after.get(end..).unwrap_or_default()].concat();
+    let differ = rest.iter().zip(before).filter(|(one, other)| one != other).count();
+    rest.len() == before.len() && differ <= 4
+}
 
 /// A conversation expires when this side has made no new key for the time of the policy, and not before.
 pub(crate) fn expiry_is_in_time(view: &View, with: u32, policy: &Policy, now: Timestamp) -> Check {
@@ -240,6 +257,36 @@ pub(crate) fn expiry_is_in_time(view: &View, with: u32, policy: &Policy, now: Ti
         Some(due) if due <= now => Ok(()),
         _ => violated("expiry_is_in_time", format!("with {with:08x} at {now:?}, due at {due:?}")),
     }
+}
+
+/// When long nothing has happened, no text waits: it was sent, or its user was told that it was not.
+pub(crate) fn nothing_waits_for_ever(model: &Model) -> Check {
+    for (at, view) in model.views.iter().enumerate() {
+        if let Some(text) = view.queue.front() {
+            return violated("nothing_waits_for_ever", format!("text {text} at client {at}"));
+        }
+    }
+    Ok(())
+}
+
+/// A conversation that a client is told to be over was there. "By them": the other end has it no more. "By us": its user has just
+/// ended it, or started one with somebody who is away. Clients are too few for one to make room.
+pub(crate) fn ends_are_true(view: &View, others: &[&View], with: u32, by: EndedBy, step: Step) -> Check {
+    let name = "ends_are_true";
+    let Some(running) = view.current(with) else {
+        return violated(name, format!("there was no conversation with {with:08x}"));
+    };
+    let has_it = |view: &&View| {
+        let all = view.channels.values().filter_map(|known| known.current.as_ref());
+        all.into_iter().any(|it| it.ssid == running.ssid)
+    };
+    let is_true = match by {
+        EndedBy::Them => !others.iter().any(has_it),
+        EndedBy::Us => matches!(step, Step::Ended | Step::StartedOffline),
+        EndedBy::Expiry => true,
+        _ => false,
+    };
+    if is_true { Ok(()) } else { violated(name, format!("with {with:08x}, by {by:?}, in step {step:?}")) }
 }
 
 /// After the clock no conversation is there that should have expired, and the next deadline lies ahead.
@@ -275,11 +322,14 @@ pub(crate) fn saved_state_is_bounded(saved: usize, most: usize, at: usize) -> Ch
 }
 
 /// Who has the same secret succeeds, and nobody else.
-pub(crate) fn smp_tells_the_truth(model: &Model, at: usize, with: u32, equal: bool) -> Check {
-    let run = model.views[at].smp.get(&with);
-    let answer = run.and_then(|run| model.runs[*run].answer);
-    match answer {
-        Some(answer) if answer == equal => Ok(()),
+pub(crate) fn smp_tells_the_truth(model: &mut Model, at: usize, with: u32, equal: bool) -> Check {
+    let run = model.views[at].smp.get(&with).copied();
+    let answer = run.and_then(|run| model.runs[run].answer);
+    match (run, answer) {
+        (Some(run), Some(answer)) if answer == equal => {
+            model.runs[run].told.insert(at);
+            Ok(())
+        }
         _ => violated(
             "smp_tells_the_truth",
             format!("client {at} is told {equal} of run {run:?}, answered {answer:?}"),

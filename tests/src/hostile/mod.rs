@@ -10,9 +10,9 @@
 //! | `tampering`, `mallory` | what Mallory does, and lines that nobody has sent |
 //! | `record`, `lines`, `macs` | what is on the wire, read without the library |
 //! | `model` | what users know |
-//! | `handshakes` | which message of a key exchange answers which |
+//! | `handshakes`, `prekeys` | which message of a key exchange answers which; which ensemble a conversation began with |
 //! | `invariants`, `revealed` | what must hold |
-//! | `settle` | Mallory goes, and all talk again |
+//! | `meet`, `settle` | nothing disturbs a start; Mallory goes, and all talk again |
 //! | `run`, `summary` | many schedules, and what they came to |
 
 mod action;
@@ -24,8 +24,10 @@ mod keys;
 mod lines;
 mod macs;
 mod mallory;
+mod meet;
 mod model;
 mod network;
+mod prekeys;
 mod record;
 mod revealed;
 mod run;

@@ -89,6 +89,8 @@ pub(crate) struct End {
 pub(crate) struct Run {
     /// Whether the answer was the right one, as soon as there is one.
     pub(crate) answer: Option<bool>,
+    /// Who was told what it came to.
+    pub(crate) told: HashSet<usize>,
 }
 
 impl Model {
@@ -173,6 +175,10 @@ impl View {
     /// Whether the conversation can be read in, and since when it is not the one that runs.
     pub(crate) fn reads(&self, with: u32, ssid: Ssid, policy: &Policy, now: Timestamp) -> bool {
         let Some(known) = self.channels.get(&with) else { return false };
+        let over = |it: &Running| it.lifetime(policy).is_some_and(|time| it.renewed.plus(time) <= now);
+        if known.current.as_ref().is_some_and(over) {
+            return false;
+        }
         let expiry = policy.expiry;
         let read_old_for = READ_OLD_FOR.min(expiry.online.into()).min(expiry.offline.into());
         known.current.is_some_and(|running| running.ssid == ssid)

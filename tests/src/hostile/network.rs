@@ -64,6 +64,7 @@ impl World {
             return self.deliver_for_another(rng, to, &line);
         }
         let owed = whole && self.is_owed(to, message);
+        let readable = whole && self.can_read(to, message);
         let due = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
         self.arrivals.note_newest(to, message, &self.record.sent[message]);
         let done = self.clients[to].receive(rng, self.now, &line);
@@ -78,10 +79,11 @@ impl World {
             self.arrivals.spoil(to, message, self.now);
             return Ok(());
         }
+        if readable {
+            self.note_read(to, message);
+        }
         let sent = &self.record.sent[message];
-        let ended =
-            |output: &otrv4::Output| matches!(output, otrv4::Output::Event(otrv4::Event::Ended { .. }));
-        if owed && !done.outputs.iter().any(ended) {
+        if owed {
             self.summary.texts_owed += 1;
             return invariants::what_is_owed_is_shown(&self.model, to, sent, message, &done.outputs);
         }
@@ -91,8 +93,65 @@ impl World {
         Ok(())
     }
 
+    fn note_read(&mut self, to: usize, message: usize) {
+        if let (true, Some(ssid)) = (self.read.insert(message), self.record.sent[message].ssid) {
+            *self.read_by.entry((to, ssid)).or_default() += 1;
+        }
+    }
+
+    /// A message arrives with other revealed keys at its end, which nothing protects: it is the same message.
+    pub(crate) fn deliver_with_another_end(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        to: usize,
+        message: usize,
+        line: &str,
+    ) -> Check {
+        if self.is_for_another(to, message) {
+            return Ok(());
+        }
+        self.arrivals.note_bytes(to, line.len(), self.now);
+        let (owed, readable) = (self.is_owed(to, message), self.can_read(to, message));
+        self.arrivals.note_newest(to, message, &self.record.sent[message]);
+        let done = self.clients[to].receive(rng, self.now, line);
+        self.take(rng, to, Step::Other, &done)?;
+        if readable && !done.undone {
+            self.note_read(to, message);
+        }
+        if owed && !done.undone {
+            self.summary.note("owed", "a text with another end");
+            let sent = &self.record.sent[message];
+            return invariants::what_is_owed_is_shown(&self.model, to, sent, message, &done.outputs);
+        }
+        Ok(())
+    }
+
+    /// A false message arrives in pieces. Those are kept until they are whole, so that only what users see is compared.
+    pub(crate) fn deliver_false_in_pieces(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        to: usize,
+        pieces: &[String],
+    ) -> Check {
+        self.tick(rng, to)?;
+        self.handshakes.disturb(to);
+        for piece in pieces {
+            self.summary.false_lines += 1;
+            self.arrivals.note_bytes(to, piece.len(), self.now);
+            self.arrivals.note_false_piece(to, self.now);
+            let before = self.state(to).1;
+            let dies_after = self.clients[to].dies_after.take();
+            let done = self.clients[to].receive(rng, self.now, piece);
+            self.clients[to].dies_after = dies_after;
+            let [before, after] = [before, self.state(to).1].map(|seen| (Vec::new(), seen));
+            invariants::what_is_false_changes_nothing(piece, &done.outputs, &before, &after, false, None)?;
+            self.take(rng, to, Step::Other, &done)?;
+        }
+        Ok(())
+    }
+
     /// Whether a message names another client.
-    fn is_for_another(&self, to: usize, message: usize) -> bool {
+    pub(crate) fn is_for_another(&self, to: usize, message: usize) -> bool {
         let receiver = self.record.sent[message].message.as_ref().map_or(0, Message::receiver);
         ![self.clients[to].tag(), 0].contains(&receiver)
     }
@@ -123,7 +182,7 @@ impl World {
         let bytes = lines::decode(line);
         let message = bytes.as_deref().map(lines::read);
         let is_first = matches!(&message, Some(Message::Data4(data)) if data.i == 0);
-        let kept = bytes.filter(|_| is_first).map(|bytes| bytes.len());
+        let kept = bytes.filter(|_| is_first);
         let is_data = matches!(message, Some(Message::Data4(_) | Message::Data3(_)));
         let before = self.state(to);
         let dies_after = self.clients[to].dies_after.take();
@@ -131,7 +190,14 @@ impl World {
         self.clients[to].dies_after = dies_after;
         if !is_fragment {
             let after = self.state(to);
-            invariants::what_is_false_changes_nothing(line, &done.outputs, &before, &after, is_data, kept)?;
+            invariants::what_is_false_changes_nothing(
+                line,
+                &done.outputs,
+                &before,
+                &after,
+                is_data,
+                kept.as_deref(),
+            )?;
         }
         self.take(rng, to, Step::Other, &done)
     }
@@ -148,21 +214,31 @@ impl World {
     }
 
     /// Whether the receiver must show a message that comes now, whole and unchanged: it has a text for it that was not shown
-    /// yet, in a conversation that it reads, within the limits. Version 4: fewer than a thousand keys are stored
-    /// and none is too old (spec-notes/SN-029). Versions 3 and 2 rely on the order: nothing newer has come (spec-notes/SN-042).
+    /// yet, and can be read.
     pub(crate) fn is_owed(&self, to: usize, message: usize) -> bool {
+        let text = self.record.sent[message].text;
+        text.is_some_and(|(text, _)| !self.model.shown.contains(&(text, to, false)))
+            && self.can_read(to, message)
+    }
+
+    /// Whether the receiver can read a message that comes now, whole and unchanged, or has read it: it was sent in a conversation that
+    /// it reads, within the limits. Version 4: fewer than a thousand keys are stored and none is too old (spec-notes/SN-029).
+    /// Versions 3 and 2 rely on the order: nothing newer has come (spec-notes/SN-042).
+    pub(crate) fn can_read(&self, to: usize, message: usize) -> bool {
         let sent = &self.record.sent[message];
-        let (Some((text, ssid)), Some(tag)) = (sent.text, self.tag_for(to, sent)) else { return false };
+        let (Some(ssid), Some(tag)) = (sent.ssid, self.tag_for(to, sent)) else { return false };
         let view = &self.model.views[to];
         let policy = &self.clients[to].setting.policy;
-        if self.model.shown.contains(&(text, to, false)) || !view.reads(tag, ssid, policy, self.now) {
+        if !view.reads(tag, ssid, policy, self.now) {
             return false;
         }
         match &sent.message {
             Some(Message::Data4(_)) => {
-                let lifetime = policy.expiry.online.min(policy.expiry.offline);
+                let running = view.current(tag).filter(|running| running.ssid == ssid);
+                let shorter = i64::from(policy.expiry.online.min(policy.expiry.offline));
+                let lifetime = running.and_then(|it| it.lifetime(policy)).unwrap_or(shorter);
                 let few = self.messages_to.get(&(to, ssid)).is_none_or(|count| *count < 1000);
-                few && self.now < sent.at.plus(lifetime.into())
+                few && self.now < sent.at.plus(lifetime)
             }
             _ => self.arrivals.newest_old.get(&(to, sent.from)).is_none_or(|newest| *newest < message),
         }
@@ -191,14 +267,15 @@ impl World {
         [self.clients[to].tag(), 0].contains(&receiver).then_some(from)
     }
 
-    /// What must not change: the saved session, and what its user sees of conversations.
+    /// What must not change: the saved session and account, and what its user sees of conversations.
     fn state(&self, client: usize) -> (Vec<u8>, Vec<String>) {
         let session = &self.clients[client].session;
         let running = session.instances().filter(|it| matches!(it.protection, Protection::Encrypted { .. }));
         let running = running.map(|it| {
             format!("{} {:?} {:?} {:?} {}", it.tag, it.protection, it.heard_at, it.smp, it.selected)
         });
-        (session.save().to_vec(), running.collect())
+        let saved = [&session.save()[..], &self.clients[client].account.save()].concat();
+        (saved, running.collect())
     }
 }
 

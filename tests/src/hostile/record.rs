@@ -20,6 +20,8 @@ pub(crate) struct Sent {
     pub(crate) message: Option<Message>,
     /// What a user has typed and it carries, and the conversation that it was typed in.
     pub(crate) text: Option<(usize, Ssid)>,
+    /// Of a data message: the conversation that it was sent in.
+    pub(crate) ssid: Option<Ssid>,
     /// Of a key exchange: the message that it answers, whose turn it was.
     pub(crate) answers: Option<usize>,
 }
@@ -57,8 +59,16 @@ impl Record {
             self.handshakes.entry(kind).or_default().push(number);
         }
         self.by_lines.insert(key, number);
-        self.sent.push(Sent { from, at, lines, bytes, message, text: None, answers: None });
+        self.sent.push(Sent { from, at, lines, bytes, message, text: None, ssid: None, answers: None });
         (number, true)
+    }
+
+    /// When that message of a key exchange was sent for the first time.
+    pub(crate) fn first_sent(&self, number: usize) -> Timestamp {
+        let Sent { from, bytes, at, .. } = &self.sent[number];
+        let mut handshakes = self.handshakes.values().flatten().map(|number| &self.sent[*number]);
+        let first = handshakes.find(|sent| sent.from == *from && sent.bytes == *bytes);
+        first.map_or(*at, |first| first.at)
     }
 
     /// The data message with the same authenticated bytes and the same MAC. What follows them anybody may change.

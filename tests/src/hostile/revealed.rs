@@ -2,7 +2,7 @@
 //! and opens nothing any more. Spec: otrv4.md "Revealing MAC Keys"; spec-notes/SN-014, spec-notes/SN-042. Used by
 //! [`super::world`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use otrv4::{Event, Output, Timestamp};
 use rand::rngs::ChaCha8Rng;
@@ -130,13 +130,20 @@ pub(crate) fn no_revealed_key_opens_anything(
     }
 }
 
-/// At the end the key of everything that was read has been revealed.
+/// At the end the key of everything that was read has been revealed: of what was shown, and of what came to somebody who can read it
+/// without anything to show, such as heartbeats and verifications.
 pub(crate) fn all_keys_of_read_messages_are_revealed(
     revealed: &Revealed,
     record: &Record,
     model: &Model,
     clients: &[Client],
+    read_silently: &BTreeSet<usize>,
 ) -> Check {
+    let kept = |number: &&usize| !revealed.messages.contains(*number);
+    if let Some(number) = read_silently.iter().find(kept) {
+        let what = format!("that of message {number} is not: {:?}", record.sent[*number].message);
+        return violated("all_keys_of_read_messages_are_revealed", what);
+    }
     for (number, sent) in record.sent.iter().enumerate() {
         let Some((text, _)) = sent.text else { continue };
         let tags = match &sent.message {

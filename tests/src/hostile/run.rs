@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -50,14 +53,18 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The command that replays it, in full or made short.
-    pub fn commands(&self) -> [String; 2] {
-        let program = "cargo run --release -p otrv4-tests --bin hostile --";
-        let whole = format!("{program} --seed {} --length {}", self.seed, self.length);
+    /// The commands that replay it, in full and made short. Nothing but the end may be left, when Mallory goes.
+    pub fn commands(&self) -> Vec<String> {
+        let whole = command(self.seed, self.length);
         let kept: Vec<String> = self.kept.iter().map(|(number, _)| number.to_string()).collect();
-        let short = format!("{whole} --only {}", kept.join(","));
-        [whole, short]
+        let short = (!kept.is_empty()).then(|| format!("{whole} --only {}", kept.join(",")));
+        std::iter::once(whole).chain(short).collect()
     }
+}
+
+/// Replays a whole schedule.
+fn command(seed: u64, length: usize) -> String {
+    format!("cargo run --profile hostile -p otrv4-tests --bin hostile -- --seed {seed} --length {length}")
 }
 
 /// How long a schedule is.
@@ -73,9 +80,9 @@ pub fn run(seed: u64, length: usize, only: Option<&[usize]>) -> Outcome {
 
 fn run_actions(seed: u64, schedule: &[(usize, Action)]) -> Outcome {
     hush();
-    let mut world = World::new(seed);
-    let mut at = 0;
+    let (mut world, mut at) = (None, 0);
     let result = catch_unwind(AssertUnwindSafe(|| {
+        let world = world.insert(World::new(seed));
         for (done, (_, action)) in schedule.iter().enumerate() {
             at = done + 1;
             world.perform(*action)?;
@@ -87,10 +94,10 @@ fn run_actions(seed: u64, schedule: &[(usize, Action)]) -> Outcome {
         Ok(Err(violation)) => Some(violation),
         Err(_) => {
             let detail = PANIC.with(|last| last.borrow_mut().take()).unwrap_or_default();
-            Some(Violation { invariant: "nothing_panics", detail })
+            Some(Violation { invariant: PANICS, detail })
         }
     };
-    let mut summary = world.summary;
+    let mut summary = world.map(|world| world.summary).unwrap_or_default();
     summary.schedules += 1;
     summary.violations += u64::from(violation.is_some());
     Outcome { summary, violation: violation.map(|violation| (violation, at)) }
@@ -113,7 +120,7 @@ pub fn run_many(
             scope.spawn(|| {
                 while failed.load(Ordering::Relaxed) < most_failures {
                     let Some(seed) = seeds.lock().expect("no thread panics").next() else { break };
-                    let outcome = run(seed, length, None);
+                    let outcome = watched(seed, length, || run(seed, length, None));
                     let is_enough = {
                         let mut sum = sum.lock().expect("no thread panics");
                         sum.add(&outcome.summary);
@@ -136,17 +143,36 @@ pub fn run_many(
     (sum.into_inner().expect("no thread panics"), failures.into_inner().expect("no thread panics"))
 }
 
-/// Takes actions out of a failing schedule as long as it fails in the same way: first halves, then less and less.
+/// Tells of a schedule that takes long while it runs: whoever ends the process would not know which one it was.
+fn watched<T>(seed: u64, length: usize, work: impl FnOnce() -> T) -> T {
+    let (done, is_done) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if is_done.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                let command = command(seed, length);
+                // Not by `eprintln`, which tests keep to themselves.
+                _ = writeln!(std::io::stderr(), "after {LONG:?} still running: {command}");
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// Takes actions out of a failing schedule as long as it fails in the same way: first halves, then less and less, until it has been
+/// tried often enough.
 fn shorten(seed: u64, length: usize, violation: Violation, after: usize) -> Failure {
     let mut kept: Vec<(usize, Action)> = draw(seed, length).into_iter().enumerate().take(after).collect();
     let fails = |schedule: &[(usize, Action)]| {
         let outcome = run_actions(seed, schedule);
-        outcome.violation.is_some_and(|(other, _)| other.invariant == violation.invariant)
+        outcome.violation.is_some_and(|(other, _)| is_the_same(&other, &violation))
     };
-    let mut size = kept.len().div_ceil(2);
+    let (mut size, mut tries) = (kept.len().div_ceil(2), 0);
     while size > 0 && !kept.is_empty() {
         let mut start = 0;
-        while start < kept.len() {
+        while start < kept.len() && tries < MOST_TRIES {
+            tries += 1;
             let end = (start + size).min(kept.len());
             let shorter = [&kept[..start], &kept[end..]].concat();
             if fails(&shorter) {
@@ -159,6 +185,20 @@ fn shorten(seed: u64, length: usize, violation: Violation, after: usize) -> Fail
     }
     Failure { seed, length, violation, after, kept }
 }
+
+/// Whether the same is wrong; with panics, whether it is the same place in the program.
+fn is_the_same(one: &Violation, other: &Violation) -> bool {
+    let place = |it: &Violation| it.detail.lines().next().map(str::to_owned);
+    one.invariant == other.invariant && (one.invariant != PANICS || place(one) == place(other))
+}
+
+const PANICS: &str = "nothing_panics";
+
+/// A schedule takes a second or a few; with a flood a minute.
+const LONG: Duration = Duration::from_secs(300);
+
+/// So that what fails only in a long schedule is told within minutes.
+const MOST_TRIES: usize = 200;
 
 thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };

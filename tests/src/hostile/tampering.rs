@@ -1,6 +1,5 @@
 //! What Mallory does with lines beyond losing and delaying them. Used by [`super::deeds`].
 
-use otrv4::{Event, Output};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::IndexedRandom;
@@ -52,8 +51,7 @@ impl World {
         let all: Vec<Envelope> = self.on_their_way.iter().filter(is_data).copied().collect();
         let Some(Envelope { to, message, .. }) = all.choose(rng).copied() else { return Ok(()) };
         let sent = &self.record.sent[message];
-        let Some(Message::Data4(data)) = &sent.message else { return Ok(()) };
-        let names = format!("{:08x}|{:08x}|{:08x}", rng.random::<u32>(), data.tags.0, data.tags.1);
+        let Some(names) = self.names_of_pieces(rng, message) else { return Ok(()) };
         let mut pieces = lines::cut(&lines::encode(&sent.bytes), &names, rng.random_range(40..400));
         if rng.random_range(0..2) == 0 {
             pieces.reverse();
@@ -65,12 +63,13 @@ impl World {
             self.arrivals.note_piece(to);
             let done = self.clients[to].receive(rng, self.now, piece);
             self.take(rng, to, Step::Other, &done)?;
-            if done.undone || done.outputs.iter().any(|it| matches!(it, Output::Event(Event::Ended { .. }))) {
+            if done.undone {
                 return Ok(());
             }
         }
         match owed && pieces.len() < 30 {
             true => {
+                self.summary.note("owed", "a text in other pieces");
                 invariants::what_is_owed_is_shown(&self.model, to, &self.record.sent[message], message, &[])
             }
             false => Ok(()),
@@ -86,13 +85,31 @@ impl World {
             return Ok(());
         }
         let (how, line) = mallory::damaged(rng, line, &self.known());
-        let genuine = lines::decode(&line).and_then(|bytes| self.record.genuine(&bytes));
-        if genuine.is_some() || self.record.has_line(&line) {
-            // Only what nothing protects is another.
+        if self.record.has_line(&line) {
             return Ok(());
         }
+        let bytes = lines::decode(&line);
+        if let Some(genuine) = bytes.as_ref().and_then(|bytes| self.record.genuine(bytes)) {
+            return self.deliver_with_another_end(rng, to, genuine, &line);
+        }
         self.summary.note("damaged", how);
-        self.deliver_false(rng, to, &line)
+        match self.names_of_pieces(rng, message) {
+            Some(names) if bytes.is_some() && rng.random_range(0..3) == 0 => {
+                let pieces = lines::cut(&line, &names, rng.random_range(40..400));
+                self.deliver_false_in_pieces(rng, to, &pieces)
+            }
+            _ => self.deliver_false(rng, to, &line),
+        }
+    }
+
+    /// What stands in front of the pieces of a data message of version 4.
+    fn names_of_pieces(&self, rng: &mut ChaCha8Rng, message: usize) -> Option<String> {
+        match &self.record.sent[message].message {
+            Some(Message::Data4(data)) => {
+                Some(format!("{:08x}|{:08x}|{:08x}", rng.random::<u32>(), data.tags.0, data.tags.1))
+            }
+            _ => None,
+        }
     }
 
     /// Whoever listens has the revealed keys, and writes messages with them.

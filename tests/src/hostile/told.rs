@@ -4,7 +4,7 @@ use otrv4::session::EndedBy;
 use otrv4::{ContactKey, Event, Mode};
 
 use super::invariants::{self, Check};
-use super::model::{End, Running};
+use super::model::{End, Running, View};
 use super::record::Ssid;
 use super::world::{Step, World};
 
@@ -29,6 +29,15 @@ impl World {
                     Running { ssid, version: *version, mode: *mode, renewed: now, renewed_before: now };
                 self.model.views[client].begin(with, running, now);
                 self.of_step.began.push((with, ssid));
+                match (mode, step) {
+                    (Mode::Interactive, _) => {}
+                    (Mode::Offline, Step::StartedOffline) => {
+                        self.receivers(client, with)
+                            .into_iter()
+                            .for_each(|owner| self.prekeys.began(owner, ssid));
+                    }
+                    (Mode::Offline, _) => self.prekeys.a_prekey_is_used_once(client, ssid)?,
+                }
                 let how = match mode {
                     Mode::Interactive => "interactive",
                     Mode::Offline if step == Step::StartedOffline => "offline, by who starts it",
@@ -38,17 +47,17 @@ impl World {
                 self.owe_early(client, ssid);
             }
             Event::Ended { with, by } => {
-                let (with, policy) = (with.get(), &self.clients[client].setting.policy);
-                let view = &mut self.model.views[client];
-                match by {
-                    EndedBy::Expiry => {
-                        self.summary.expiries += 1;
-                        invariants::expiry_is_in_time(view, with, policy, now)?;
-                    }
-                    _ => {}
+                let with = with.get();
+                if *by == EndedBy::Expiry {
+                    self.summary.expiries += 1;
+                    let policy = &self.clients[client].setting.policy;
+                    invariants::expiry_is_in_time(&self.model.views[client], with, policy, now)?;
                 }
+                let others: Vec<&View> =
+                    self.receivers(client, with).into_iter().map(|other| &self.model.views[other]).collect();
+                invariants::ends_are_true(&self.model.views[client], &others, with, *by, step)?;
                 self.summary.note("conversations ended", format!("by {by:?}"));
-                view.end(with, *by, step == Step::StartedOffline, now);
+                self.model.views[client].end(with, *by, step == Step::StartedOffline, now);
             }
             Event::Queued => {
                 if let Step::Typed(text) = step {
@@ -70,11 +79,11 @@ impl World {
             }
             Event::SmpSucceeded { with, .. } => {
                 self.summary.note("SMP", "success");
-                invariants::smp_tells_the_truth(&self.model, client, with.get(), true)?;
+                invariants::smp_tells_the_truth(&mut self.model, client, with.get(), true)?;
             }
             Event::SmpFailed { with, .. } => {
                 self.summary.note("SMP", "failure");
-                invariants::smp_tells_the_truth(&self.model, client, with.get(), false)?;
+                invariants::smp_tells_the_truth(&mut self.model, client, with.get(), false)?;
             }
             Event::SmpAborted { with, why, .. } => {
                 self.summary.note("SMP", format!("aborted: {why:?}"));

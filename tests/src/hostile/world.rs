@@ -1,9 +1,9 @@
 //! Everybody and everything in one schedule, and what follows from each step: its lines go on the record and to the network,
 //! its events to the model, and all of it is checked. Used by [`super::deeds`], [`super::network`] and [`super::settle`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use otrv4::{Output, Timestamp};
+use otrv4::{ContactKey, Output, Timestamp};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -13,6 +13,7 @@ use super::invariants::{self, Check, UsedKeys};
 use super::lines::{self, Message};
 use super::model::{Model, View};
 use super::network::{Arrivals, Envelope};
+use super::prekeys::Prekeys;
 use super::record::{Record, Ssid};
 use super::revealed::{self, Revealed};
 use super::setting::{self, ClientSetting};
@@ -27,8 +28,7 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) on_their_way: Vec<Envelope>,
     pub(crate) arrivals: Arrivals,
-    /// By client: the prekey ensembles that a server has of it.
-    pub(crate) prekeys: Vec<Vec<otrv4::PrekeyEnsemble>>,
+    pub(crate) prekeys: Prekeys,
     pub(crate) revealed: Revealed,
     pub(crate) summary: Summary,
     /// Messages that must have been shown by the end of the step.
@@ -36,8 +36,14 @@ pub(crate) struct World {
     used_keys: UsedKeys,
     /// Data messages that were sent to a client in a conversation.
     pub(crate) messages_to: HashMap<(usize, Ssid), usize>,
+    /// Data messages that came to somebody who could read them.
+    pub(crate) read: BTreeSet<usize>,
+    /// By client and conversation: how many of them.
+    pub(crate) read_by: HashMap<(usize, Ssid), usize>,
     pub(crate) handshakes: Handshakes,
     pub(crate) of_step: OfStep,
+    /// Whether a client is closed and opened after each line that it gets; when Mallory is gone.
+    pub(crate) restless: bool,
     /// Whether the action came to something.
     pub(crate) acted: bool,
 }
@@ -47,6 +53,8 @@ pub(crate) struct World {
 pub(crate) enum Step {
     /// Its user has typed this text.
     Typed(usize),
+    /// Its user has ended a conversation, or all.
+    Ended,
     /// Its user has started a conversation with somebody who is away.
     StartedOffline,
     /// This message has come, whole and as it was sent.
@@ -71,6 +79,7 @@ impl World {
                 clients.push(Client::new(person, setting, &mut rng, START));
             }
         }
+        verify_where_required(&mut clients);
         let count = clients.len();
         let mut model = Model::default();
         model.views.resize_with(count, View::default);
@@ -81,14 +90,17 @@ impl World {
             model,
             on_their_way: Vec::new(),
             arrivals: Arrivals::default(),
-            prekeys: vec![Vec::new(); count],
+            prekeys: Prekeys::new(count),
             revealed: Revealed::default(),
             summary,
             owed: Vec::new(),
             used_keys: UsedKeys::default(),
             messages_to: HashMap::new(),
+            read: BTreeSet::new(),
+            read_by: HashMap::new(),
             handshakes: Handshakes::default(),
             of_step: OfStep::default(),
+            restless: false,
             acted: false,
         }
     }
@@ -126,6 +138,7 @@ impl World {
         }
         for message in std::mem::take(&mut self.owed) {
             self.summary.texts_owed += 1;
+            self.summary.note("owed", "a text that came before its handshake");
             let sent = &self.record.sent[message];
             invariants::what_is_owed_is_shown(&self.model, client, sent, message, outputs)?;
         }
@@ -170,7 +183,10 @@ impl World {
                 return invariants::violated("messages_are_well_formed", format!("{:?}", sent.lines));
             }
             Some(Message::Handshake { to, .. }) => {
-                self.model.views[from].handshakes.insert(*to, self.now);
+                // The same again, in new pieces, is not given more time.
+                let at = self.record.first_sent(number);
+                let known = self.model.views[from].handshakes.entry(*to).or_insert(at);
+                *known = at.max(*known);
                 return Ok(());
             }
             Some(Message::Data4(data)) => (data.tags, data.quiet, data.j == 0 && data.i > 0),
@@ -183,6 +199,7 @@ impl World {
                 current.renewed = self.now;
             }
             let ssid = current.ssid;
+            self.record.sent[number].ssid = Some(ssid);
             for to in self.receivers(from, tags.1) {
                 *self.messages_to.entry((to, ssid)).or_default() += 1;
             }
@@ -279,10 +296,13 @@ impl World {
     /// The most that a client may keep.
     fn most_saved(&self, client: usize) -> usize {
         let view = &self.model.views[client];
-        let texts: usize = view.queue.iter().map(|text| self.model.texts[*text].text.len() + 4).sum();
+        let waiting = view.queue.iter().take(MAX_QUEUED);
+        let texts: usize = waiting.map(|text| self.model.texts[*text].text.len() + 4).sum();
         let conversation = |ssid: &Ssid| {
             let messages = self.messages_to.get(&(client, *ssid)).copied().unwrap_or(0);
-            CHANNEL + messages.min(1000) * STORED_KEY + messages.min(3000) * 64
+            let read = self.read_by.get(&(client, *ssid)).copied().unwrap_or(0);
+            let missing = messages.saturating_sub(read);
+            CHANNEL + missing.min(1000) * STORED_KEY + messages.min(3000) * 64
         };
         let channels = view.channels.values().flat_map(|known| {
             known
@@ -292,7 +312,18 @@ impl World {
                 .chain(known.previous.iter().map(|(ssid, _)| *ssid))
         });
         let channels: usize = channels.map(|ssid| conversation(&ssid)).sum();
-        SESSION + texts + channels + self.arrivals.recent_bytes(client, self.now)
+        SESSION + texts + channels + self.arrivals.recent_bytes(client, self.now).min(RECENT)
+    }
+}
+
+/// Who only talks to verified keys has verified all by hand.
+fn verify_where_required(clients: &mut [Client]) {
+    let keys: Vec<(usize, Vec<ContactKey>)> =
+        clients.iter().map(|client| (client.person, client.keys())).collect();
+    for client in clients.iter_mut().filter(|client| client.setting.policy.require_authenticated) {
+        let person = client.person;
+        let theirs = keys.iter().filter(|(other, _)| *other != person);
+        theirs.for_each(|(_, keys)| client.verify(keys, START));
     }
 }
 
@@ -318,6 +349,12 @@ fn is_resent(after: &[Output]) -> bool {
     let next = after.iter().find(|output| matches!(output, Output::Event(_)));
     matches!(next, Some(Output::Event(otrv4::Event::Resent { .. })))
 }
+
+/// Texts that wait at most.
+const MAX_QUEUED: usize = 100;
+
+/// What may be kept of what has come and is not read: messages before their handshake, pieces, and what is saved beside them.
+const RECENT: usize = 2 * 1024 * 1024 + 256 * 1024;
 
 /// A session with handshakes under way and without conversations, in bytes.
 const SESSION: usize = 24 * 1024;
