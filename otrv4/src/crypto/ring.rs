@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn secret_scalar(value: &Value) -> SecretScalar {
-        SecretScalar::read(&mut Reader::new(&bytes(value)), "recorded secret").unwrap()
+        SecretScalar::decode(&array(value)).unwrap()
     }
 
     fn key(n: u8) -> SigningKey {

@@ -60,7 +60,7 @@ pub struct Ed448Secret(SecretScalar);
 impl Ed448Secret {
     /// 57 bytes, little-endian, mod q; zero is none.
     pub fn of(bytes: &[u8; 57]) -> Option<Self> {
-        SecretScalar::read(&mut Reader::new(bytes), "secret").map(Self).ok()
+        SecretScalar::decode(bytes).map(Self)
     }
 
     /// `k·G`

@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn secret(value: &serde_json::Value) -> SecretScalar {
-        SecretScalar::read(&mut Reader::new(&bytes(value)), "secret").unwrap()
+        SecretScalar::decode(&array(value)).unwrap()
     }
 
     fn dh_public(value: &serde_json::Value) -> DhPublic {

@@ -51,7 +51,7 @@ const EXPLAINED: &[Explanation] = &[
     ),
     because("a message that is sent, and its length", &["message[..usize::from_ne_bytes(length)].to_vec()"]),
     because("P and Q of both sides were sent", &["a.divided_by(b)"]),
-    because("zero is no secret: refused when it is read", &["if read.0.is_zero().into()"]),
+    because("zero is no secret: refused when it is read", &["if is_below_q && !bool::from(read.0.is_zero())"]),
     because("zero is no secret: refused when it is read", &["if in_range { Ok(secret) }"]),
     because(
         "x is above 0 and below q: checked when a key is loaded",

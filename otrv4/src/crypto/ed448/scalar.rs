@@ -5,7 +5,7 @@ use core::{fmt, ops};
 
 use ed448_goldilocks::{EdwardsScalar, WideEdwardsScalarBytes};
 use rand_core::CryptoRng;
-use subtle::{Choice, ConditionallySelectable};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Point, multiply};
@@ -133,10 +133,20 @@ impl SecretScalar {
         Self(Box::new(EdwardsScalar::ZERO))
     }
 
-    /// Reads the 57 bytes of a saved secret; zero is none.
+    /// Reads the 57 bytes of a saved secret, which are below q; zero is none.
     pub(crate) fn read(r: &mut Reader<'_>, what: &'static str) -> Result<Self, WireError> {
-        let read = Self::reduced(r.bytes(57, what)?);
-        if read.0.is_zero().into() { Err(WireError::Illegal(what)) } else { Ok(read) }
+        let bytes = r.bytes(57, what)?;
+        let read = Self::reduced(bytes);
+        let written = Zeroizing::new(<[u8; 57]>::from(read.0.to_bytes_rfc_8032()));
+        let is_below_q = bool::from(written.as_slice().ct_eq(bytes));
+        if is_below_q && !bool::from(read.0.is_zero()) { Ok(read) } else { Err(WireError::Illegal(what)) }
+    }
+
+    /// 57 bytes, little-endian, mod q; zero is no secret.
+    #[cfg(any(test, feature = "inside"))]
+    pub(crate) fn decode(encoding: &[u8; 57]) -> Option<Self> {
+        let secret = Self::reduced(encoding);
+        (!bool::from(secret.0.is_zero())).then_some(secret)
     }
 
     /// Writes 57 bytes, below q, to be saved.
@@ -274,9 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_not_a_saved_secret() {
-        for zero in [[0; 57], ORDER] {
-            let read = SecretScalar::read(&mut Reader::new(&zero), "ECDH secret");
+    fn zero_is_not_a_saved_secret_nor_is_what_is_not_below_q() {
+        let mut above = ORDER;
+        above[0] += 1;
+        let mut spare_bit = [0; 57];
+        (spare_bit[0], spare_bit[56]) = (1, 1);
+        for illegal in [[0; 57], ORDER, above, spare_bit, [0xff; 57]] {
+            let read = SecretScalar::read(&mut Reader::new(&illegal), "ECDH secret");
             assert_eq!(read.err(), Some(WireError::Illegal("ECDH secret")));
         }
     }

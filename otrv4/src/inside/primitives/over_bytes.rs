@@ -53,10 +53,7 @@ pub fn scalar_of_random(random: &[u8]) -> Option<[u8; 57]> {
 
 /// `G * k`
 pub fn mul_base(k: &[u8]) -> Option<[u8; 57]> {
-    let mut padded = Writer::new();
-    padded.bytes(k);
-    let k = SecretScalar::read(&mut Reader::new(padded.as_slice()), "scalar").ok()?;
-    Some(*k.mul_base().as_bytes())
+    Some(*SecretScalar::decode(k.try_into().ok()?)?.mul_base().as_bytes())
 }
 
 /// The secret mod q and the public key of `sym`.
