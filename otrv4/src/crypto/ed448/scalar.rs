@@ -137,8 +137,9 @@ impl SecretScalar {
     pub(crate) fn read(r: &mut Reader<'_>, what: &'static str) -> Result<Self, WireError> {
         let bytes = r.bytes(57, what)?;
         let read = Self::reduced(bytes);
-        let written = Zeroizing::new(<[u8; 57]>::from(read.0.to_bytes_rfc_8032()));
+        let mut written = read.0.to_bytes_rfc_8032();
         let is_below_q = bool::from(written.as_slice().ct_eq(bytes));
+        written.as_mut_slice().zeroize();
         if is_below_q && !bool::from(read.0.is_zero()) { Ok(read) } else { Err(WireError::Illegal(what)) }
     }
 
