@@ -413,28 +413,33 @@ fn two_clients_of_one_correspondent_each_get_a_conversation() {
 
 #[test]
 fn nothing_goes_out_in_clear_when_one_client_ends_and_our_user_ends_with_the_other() {
-    let mut alice = Person::new("alice@example.org", "bob@example.org");
-    let mut desk = Person::new("bob@example.org", "alice@example.org");
-    let mut phone = Person::new("bob@example.org", "alice@example.org");
-    alice.act(|session, cx| session.start_identity(cx));
-    for _ in 0..4 {
-        for line in alice.take() {
-            desk.receive(&line);
-            phone.receive(&line);
+    // Text goes to the desk, which has answered first; whether our user has said so, too, changes nothing.
+    for selects in [false, true] {
+        let mut alice = Person::new("alice@example.org", "bob@example.org");
+        let mut desk = Person::new("bob@example.org", "alice@example.org");
+        let mut phone = Person::new("bob@example.org", "alice@example.org");
+        alice.act(|session, cx| session.start_identity(cx));
+        for _ in 0..4 {
+            for line in alice.take() {
+                desk.receive(&line);
+                phone.receive(&line);
+            }
+            for line in desk.take().into_iter().chain(phone.take()) {
+                alice.receive(&line);
+            }
         }
-        for line in desk.take().into_iter().chain(phone.take()) {
-            alice.receive(&line);
+        assert_eq!(alice.secure().len(), 2);
+        phone.act(|session, cx| session.end(cx));
+        phone.take().iter().for_each(|line| _ = alice.receive(line));
+        let tag = desk.account.tag();
+        if selects {
+            alice.act(|session, cx| session.select(cx, tag).expect("a running conversation"));
         }
+        alice.act(|session, cx| session.end_with(cx, tag).expect("a running conversation"));
+        assert_eq!(alice.refused("to whom?"), Refused::Ended, "spec-notes/SN-032");
+        alice.act(|session, cx| session.end(cx)).take();
+        assert_eq!(alice.line("in clear"), "in clear");
     }
-    assert_eq!(alice.secure().len(), 2);
-    // Text goes to the desk, which has answered first.
-    phone.act(|session, cx| session.end(cx));
-    phone.take().iter().for_each(|line| _ = alice.receive(line));
-    let tag = desk.account.tag();
-    alice.act(|session, cx| session.end_with(cx, tag).expect("a running conversation"));
-    assert_eq!(alice.refused("to whom?"), Refused::Ended, "spec-notes/SN-032");
-    alice.act(|session, cx| session.end(cx)).take();
-    assert_eq!(alice.line("in clear"), "in clear");
 }
 
 #[test]

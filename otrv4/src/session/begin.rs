@@ -74,6 +74,7 @@ impl Session {
             return Err(Refused::NoEnsemble);
         }
         self.turn_to(tags, keys);
+        self.ended = false;
         self.send_queue(cx, out);
         Ok(())
     }

@@ -302,6 +302,7 @@ impl Session {
         let may = self.may_turn_to(cx.account, key);
         if may && (self.asked_until.is_some() || self.partners.is_empty()) {
             self.turn_to(vec![tag], vec![key]);
+            self.ended = false;
         } else if self.partners.contains(&key) {
             if was_ended || !self.selected.contains(&tag) {
                 self.selected = vec![tag];

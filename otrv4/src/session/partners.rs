@@ -92,9 +92,10 @@ impl Session {
         of_nobody.min_by_key(|(_, channel)| channel.times().heard_at()).map(|(tag, _)| tag)
     }
 
-    /// Our text goes there from now on.
+    /// Our text goes there from now on. An end that has kept it back is forgotten when a conversation begins, not when our user
+    /// chooses among those that run. spec-notes/SN-032
     pub(super) fn turn_to(&mut self, selected: Vec<InstanceTag>, partners: Vec<ContactKey>) {
-        (self.selected, self.partners, self.ended, self.asked_until) = (selected, partners, false, None);
+        (self.selected, self.partners, self.asked_until) = (selected, partners, None);
     }
 
     /// Whether text may go to that key without our user choosing it: none of the correspondent's keys is verified, or this
