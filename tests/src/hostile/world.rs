@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use otrv4::wire::Version;
 use otrv4::{ContactKey, Output, Timestamp};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -199,7 +200,11 @@ impl World {
                 current.renewed = self.now;
             }
             let ssid = current.ssid;
-            self.record.sent[number].ssid = Some(ssid);
+            // The last message of a conversation of another version, which was displaced: nobody has to read it any more.
+            let is_4 = matches!(self.record.sent[number].message, Some(Message::Data4(_)));
+            let began = self.of_step.began.iter().any(|(with, _)| *with == tags.1);
+            let displaced = is_4 != (current.version == Version::V4) || (quiet && began);
+            self.record.sent[number].ssid = Some(ssid).filter(|_| !displaced);
             for to in self.receivers(from, tags.1) {
                 *self.messages_to.entry((to, ssid)).or_default() += 1;
             }
