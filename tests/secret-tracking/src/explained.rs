@@ -6,19 +6,28 @@ use crate::report::Finding;
 pub struct Explanation {
     /// What stands on lines of the stack, the innermost first. The first of them is where it happens: below it there may
     /// only be functions that hand a choice on, so that no line excuses what it calls.
-    lines: &'static [&'static str],
+    pub lines: &'static [&'static str],
     /// Which public value it is, or which exception.
     pub why: &'static str,
 }
 
 /// The explanation of a finding, if it has one.
 pub fn of(finding: &Finding) -> Option<&'static Explanation> {
-    EXPLAINED.iter().find(|explanation| {
+    EXPLAINED.iter().find(|explanation| explanation.fits(finding))
+}
+
+/// Those that fit none of these findings: something has changed, and they must go before they excuse something else.
+pub fn that_fit_none<'a>(findings: &'a [Finding]) -> impl Iterator<Item = &'static Explanation> + 'a {
+    EXPLAINED.iter().filter(|explanation| !findings.iter().any(|finding| explanation.fits(finding)))
+}
+
+impl Explanation {
+    fn fits(&self, finding: &Finding) -> bool {
         let mut stack = finding.stack.iter().skip_while(|frame| frame.hands_on);
-        let (first, rest) = explanation.lines.split_first().expect("a line at least");
+        let (first, rest) = self.lines.split_first().expect("a line at least");
         stack.next().is_some_and(|frame| stands(first, &frame.source))
             && rest.iter().all(|line| stack.any(|frame| stands(line, &frame.source)))
-    })
+    }
 }
 
 /// A brace alone is one that is alone.
@@ -50,8 +59,17 @@ const EXPLAINED: &[Explanation] = &[
         &["}", "let established = message.receive(self.us(cx.account), &ours, cx.now)?;"],
     ),
     because("a message that is sent, and its length", &["message[..usize::from_ne_bytes(length)].to_vec()"]),
-    because("P and Q of both sides were sent", &["a.divided_by(b)"]),
-    because("zero is no secret: refused when it is read", &["if is_below_q && !bool::from(read.0.is_zero())"]),
+    because("P and Q of both sides were sent", &["if VARTIME && g.is_zero_vartime()", "a.divided_by(b)"]),
+    because(
+        "P and Q of both sides were sent",
+        &["if (g & 1) != 0 {", "jump_step_vartime(", "a.divided_by(b)"],
+    ),
+    because("P and Q of both sides were sent", &["invert_vartime().into_option()", "a.divided_by(b)"]),
+    because("a saved number is below q and not zero", &["if is_below_q && !bool::from(read.0.is_zero())"]),
+    because(
+        "zero is no secret: refused when it is read",
+        &["(!bool::from(secret.0.is_zero())).then_some(secret)"],
+    ),
     because("zero is no secret: refused when it is read", &["if in_range { Ok(secret) }"]),
     because(
         "x is above 0 and below q: checked when a key is loaded",
@@ -68,20 +86,16 @@ const EXPLAINED: &[Explanation] = &[
     because("r and s are the signature", &["if r == U192::ZERO || s == U192::ZERO"]),
     because(
         "a check for an overflow that numbers below q do not have: it never fails",
-        &["let if_odd = self.scalar + *ORDER;"],
+        &[".expect(\"attempted to add with overflow\")", "let if_odd = self.scalar + *ORDER;"],
     ),
     // What is computed from a secret and sent.
-    because("what is sent is encoded", &["engine.internal_encode(input, output)"]),
+    because("what is sent is encoded", &["BASE64_STANDARD.encode(binary)"]),
     because(
         "a public number is written without leading zeros",
         &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)"],
     ),
     because("a public number is written without leading zeros", &["w.mpi(&self.bytes)"]),
     because("a public number is written without leading zeros", &["w.mpi(self.0.to_be_bytes().as_ref())"]),
-    because("a message of SMP and its length are public", &["generators.write(w)"]),
-    because("a message of SMP and its length are public", &["commitment.write(w)"]),
-    because("a message of SMP and its length are public", &["comparison.write(w)"]),
-    because("a message of SMP and its length are public", &["G::write_element("]),
     because("a prekey message and its length are public", &["dh: r.mpi(DH_KEY)?.into()"]),
     // What SECURITY.md names as an exception.
     because(
@@ -90,7 +104,7 @@ const EXPLAINED: &[Explanation] = &[
     ),
     because(
         "a text that has been opened is split and shown",
-        &["let (text, tlvs) = read_plaintext(&opened.plaintext)"],
+        &["let text = parts.next().unwrap_or_default();"],
     ),
     because(
         "a text that has been opened is split and shown",

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
 /// Whether every case went as it has to.
 fn track(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut good = true;
+    let mut all = Vec::new();
     println!("{:<48} {:>9} {:>11}", "", "explained", "unexplained");
     for case in CASES.iter().filter(|case| case.name.contains(&arguments.only)) {
         let findings = run(case)?;
@@ -66,6 +67,13 @@ fn track(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             unexplained.into_iter().for_each(|finding| show(finding));
         }
         good &= as_expected;
+        all.extend(findings);
+    }
+    if arguments.only.is_empty() {
+        for explanation in explained::that_fit_none(&all) {
+            println!("explains nothing any more: {:?}", explanation.lines);
+            good = false;
+        }
     }
     Ok(good)
 }

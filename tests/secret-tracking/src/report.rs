@@ -21,7 +21,7 @@ pub struct Frame {
     pub place: String,
     /// What stands on that line, if the source is at hand.
     pub source: String,
-    /// Whether the function only hands a choice on, as those of `core`, `subtle` and `ctutils` do.
+    /// Whether the function only does what its caller has chosen, as those of [`HAND_ON`] and of C's library do.
     pub hands_on: bool,
 }
 
@@ -49,9 +49,11 @@ fn frame(node: roxmltree::Node<'_, '_>) -> Frame {
     let function = format!("{:#}", demangle(text(node, "fn").unwrap_or("?")));
     let (dir, file) = (text(node, "dir").unwrap_or(""), text(node, "file").unwrap_or("?"));
     let line = text(node, "line").and_then(|line| line.parse().ok()).unwrap_or(0_usize);
-    let source = fs::read_to_string(Path::new(dir).join(file)).unwrap_or_default();
+    // A file's name has its folder in it or not, as the compiler left it.
+    let path = Path::new(dir).join(file);
+    let source = fs::read_to_string(&path).unwrap_or_default();
     let source = source.lines().nth(line.wrapping_sub(1)).unwrap_or_default().trim().into();
-    let hands_on = ["/library/core/", "/subtle-", "/ctutils-", "/cmov-"].iter().any(|part| dir.contains(part));
+    let hands_on = file == "?" || HAND_ON.iter().any(|part| path.to_string_lossy().contains(part));
     Frame { function, place: format!("{file}:{line}"), source, hands_on }
 }
 
@@ -62,8 +64,10 @@ fn text<'a>(node: roxmltree::Node<'a, '_>, tag: &str) -> Option<&'a str> {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {}", self.what)?;
-        for Frame { function, place, source, hands_on: _ } in &self.stack {
-            writeln!(f, "    {place}  {function}")?;
+        for Frame { function, place, source, hands_on } in &self.stack {
+            // Where it happens is the first line without a dot.
+            let mark = if *hands_on { '.' } else { ' ' };
+            writeln!(f, "  {mark} {place}  {function}")?;
             if !source.is_empty() {
                 writeln!(f, "        {source}")?;
             }
@@ -74,3 +78,16 @@ impl fmt::Display for Finding {
         Ok(())
     }
 }
+
+/// Where functions come from that compare, select, copy, wipe or encode what they are given, and decide nothing by themselves.
+const HAND_ON: &[&str] = &[
+    "/library/core/",
+    "/library/alloc/",
+    "/library/std/",
+    "/subtle-",
+    "/ctutils-",
+    "/cmov-",
+    "/zeroize-",
+    "/base64-",
+    "/otrv4/src/wire/mod.rs",
+];

@@ -27,11 +27,13 @@ impl World {
             }
             self.talk_again(rng, one, other)?;
         }
-        // It takes as long as hundreds of actions.
-        if rng.random_range(0..FLOODS) == 0
-            && let Some((one, other)) = self.pairs().choose(rng).copied()
-        {
-            self.a_flood_is_survived(rng, one, other)?;
+        // It takes as long as hundreds of actions. Where a pair began anew, others may have lost their conversation.
+        if rng.random_range(0..FLOODS) == 0 {
+            let talking: Vec<_> =
+                self.pairs().into_iter().filter(|(one, other)| self.talk(*one, *other)).collect();
+            if let Some((one, other)) = talking.choose(rng) {
+                self.a_flood_is_survived(rng, *one, *other)?;
+            }
         }
         self.end_everything(rng)
     }

@@ -190,13 +190,13 @@ fn mac_v3(samples: usize, progress: &ProgressBar, wrong_at: Option<usize>) -> Ti
 }
 
 fn small(class: Class) -> impl SmpSteps {
-    let secret = class.of(one_little_endian(), random());
+    let secret = class.of(one_little_endian(), scalar());
     smp_steps(&secret, secret, &mut rng(), |message| message)
 }
 
 fn equal(class: Class) -> impl SmpSteps {
-    let secret = random();
-    smp_steps(&secret, class.of(secret, random()), &mut rng(), |message| message)
+    let secret = scalar();
+    smp_steps(&secret, class.of(secret, scalar()), &mut rng(), |message| message)
 }
 
 fn small_v3(class: Class) -> impl SmpSteps {
@@ -209,6 +209,13 @@ fn small_v3(class: Class) -> impl SmpSteps {
 fn equal_v3(class: Class) -> impl SmpSteps {
     let secret = below_q();
     smp_steps_v3(&secret, class.of(secret, below_q()), &mut rng(), |message| message)
+}
+
+/// A number below q of Ed448, nearly all of which are below 2^446.
+fn scalar() -> [u8; 57] {
+    let mut number: [u8; 57] = random();
+    (number[55], number[56]) = (number[55] & 0x3f, 0);
+    number
 }
 
 fn one_little_endian() -> [u8; 57] {
