@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use otrv4::wire::Version;
 use otrv4::{Protection, Timestamp};
 use rand::rngs::ChaCha8Rng;
 
@@ -65,7 +66,8 @@ impl World {
         }
         let owed = whole && self.is_owed(to, message);
         let readable = whole && self.can_read(to, message);
-        let due = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
+        let in_turn = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
+        let due = in_turn && !self.talks_otherwise(to, message);
         self.arrivals.note_newest(to, message, &self.record.sent[message]);
         let done = self.clients[to].receive(rng, self.now, &line);
         let step = if whole { Step::Received(message) } else { Step::ReceivedPiece(message) };
@@ -148,6 +150,15 @@ impl World {
             self.take(rng, to, Step::Other, &done)?;
         }
         Ok(())
+    }
+
+    /// Whether the receiver of a handshake's message is in a conversation of another version with its sender, whose key is another of
+    /// necessity: that is not always given up. spec-notes/SN-039
+    fn talks_otherwise(&self, to: usize, message: usize) -> bool {
+        let sent = &self.record.sent[message];
+        let Some(Message::Handshake { kind, .. }) = sent.message else { return false };
+        let running = self.model.views[to].current(self.clients[sent.from].tag());
+        running.is_some_and(|running| (running.version == Version::V4) != kind.is_of_4())
     }
 
     /// Whether a message names another client.
