@@ -64,8 +64,6 @@ fn this_offer_4(bench: &Bench<'_>) -> Step {
 fn commit_to_4(bench: &Bench<'_>) -> Step {
     let mut c = bench.strangers()?;
     let commit = commit_of(&mut Correspondent::new(&[V3]))?;
-    // An offer of its own is what it could take the message for an answer to.
-    c.them.obey("query")?;
     c.ignored("a D-H Commit message of version 3", &commit.line())?;
     bench.begin(&mut c)?;
     c.harmless("a D-H Commit message of version 3", &commit.line())
@@ -76,7 +74,6 @@ fn identity_to_3(bench: &Bench<'_>) -> Step {
     let mut newer = Correspondent::new(&[V4]);
     newer.act(|session, cx| session.start_identity(cx));
     let identity = newer.take();
-    c.them.obey("query")?;
     for line in &identity {
         c.ignored("an Identity message of version 4", line)?;
     }

@@ -258,6 +258,25 @@ fn keys_of_missing_messages_go_with_their_age_and_their_mac_keys_are_revealed() 
 }
 
 #[test]
+fn a_channel_owes_mac_keys_for_what_it_opened_and_for_what_never_came() {
+    let (mut alice, mut bob) = alice_and_bob();
+    assert!(!alice.has_to_reveal(), "nothing has come");
+    let [lost, first] = [(); 2].map(|()| say_hi(&mut bob, NOW));
+    hear(&mut alice, &first, NOW).expect("over a gap");
+    alice.take_opened_mac_keys();
+    assert!(alice.has_to_reveal(), "that of the missing one is kept");
+    hear(&mut alice, &lost, NOW).expect("late");
+    assert!(alice.has_to_reveal(), "that of the opened one");
+    alice.take_opened_mac_keys();
+    assert!(!alice.has_to_reveal());
+
+    alice.reveal_also((1..MAX_REVEALED).map(|_| revealed_key()).collect());
+    assert!(!alice.owes_much());
+    alice.reveal_also(vec![revealed_key()]);
+    assert!(alice.owes_much(), "as many as one message takes");
+}
+
+#[test]
 fn what_a_clock_that_was_a_year_ahead_has_noted_becomes_the_present() {
     let (mut alice, mut bob) = alice_and_bob();
     let [_late, message] = [(); 2].map(|()| say_hi(&mut bob, NOW));

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use otrv4::{Event, Output, Timestamp};
+use otrv4::{Event, Output, Reject, Timestamp};
 
 use super::invariants::{Check, violated};
 use super::lines::{Kind, Message};
@@ -111,12 +111,22 @@ impl Handshakes {
 }
 
 /// A message that answers what its receiver has sent last, in time and undisturbed, brings the key exchange on: it is answered, or
-/// a conversation begins; the last one always begins one.
-pub(crate) fn what_nothing_disturbs_completes(number: usize, sent: &Sent, outputs: &[Output]) -> Check {
+/// a conversation begins; the last one always begins one. Or the key is refused, by somebody who may keep another conversation.
+pub(crate) fn what_nothing_disturbs_completes(
+    number: usize,
+    sent: &Sent,
+    outputs: &[Output],
+    may_keep: bool,
+) -> Check {
     let begins = |output: &Output| matches!(output, Output::Event(Event::Secure { .. }));
     let sends = |output: &Output| matches!(output, Output::Send(_));
     let last = handshake(sent).is_some_and(|(kind, _)| kind.completes());
     let refused = |output: &Output| matches!(output, Output::Event(Event::Rejected { .. }));
+    let other_key =
+        |output: &Output| matches!(output, Output::Event(Event::Rejected { reason: Reject::OtherKey, .. }));
+    if may_keep && outputs.iter().any(other_key) {
+        return Ok(());
+    }
     if outputs.iter().any(begins) || (!last && outputs.iter().any(sends) && !outputs.iter().any(refused)) {
         return Ok(());
     }

@@ -38,10 +38,6 @@ impl Kind {
         kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
 
-    pub(crate) fn is_of_4(self) -> bool {
-        matches!(self, Self::Identity | Self::AuthR | Self::AuthI | Self::NonInteractiveAuth)
-    }
-
     /// Whether its sender has the conversation with it, and its receiver as soon as it comes.
     pub(crate) fn completes(self) -> bool {
         matches!(self, Self::AuthI | Self::NonInteractiveAuth | Self::Signature)

@@ -66,8 +66,8 @@ impl World {
         }
         let owed = whole && self.is_owed(to, message);
         let readable = whole && self.can_read(to, message);
-        let in_turn = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
-        let due = in_turn && !self.talks_otherwise(to, message);
+        let due = whole && self.handshakes.is_due(to, message, &self.record.sent[message], self.now);
+        let may_keep = self.may_keep_its_conversation(to, message);
         self.arrivals.note_newest(to, message, &self.record.sent[message]);
         let done = self.clients[to].receive(rng, self.now, &line);
         let step = if whole { Step::Received(message) } else { Step::ReceivedPiece(message) };
@@ -75,7 +75,7 @@ impl World {
         if due && !done.undone {
             self.summary.handshakes_due += 1;
             let sent = &self.record.sent[message];
-            handshakes::what_nothing_disturbs_completes(message, sent, &done.outputs)?;
+            handshakes::what_nothing_disturbs_completes(message, sent, &done.outputs, may_keep)?;
         }
         if done.undone {
             self.arrivals.spoil(to, message, self.now);
@@ -152,13 +152,12 @@ impl World {
         Ok(())
     }
 
-    /// Whether the receiver of a handshake's message is in a conversation of another version with its sender, whose key is another of
-    /// necessity: that is not always given up. spec-notes/SN-039
-    fn talks_otherwise(&self, to: usize, message: usize) -> bool {
-        let sent = &self.record.sent[message];
-        let Some(Message::Handshake { kind, .. }) = sent.message else { return false };
-        let running = self.model.views[to].current(self.clients[sent.from].tag());
-        running.is_some_and(|running| (running.version == Version::V4) != kind.is_of_4())
+    /// Whether the receiver of a message is in a conversation of version 3 or 2 with its sender. A handshake of version 4 brings another
+    /// key of necessity, and unless that is verified the conversation need not be given up for it. spec-notes/SN-039
+    fn may_keep_its_conversation(&self, to: usize, message: usize) -> bool {
+        let running = self.model.views[to].current(self.clients[self.record.sent[message].from].tag());
+        running.is_some_and(|running| running.version < Version::V4)
+            && !self.clients[to].setting.policy.require_authenticated
     }
 
     /// Whether a message names another client.

@@ -71,6 +71,13 @@ impl Record {
         first.map_or(*at, |first| first.at)
     }
 
+    /// Whether a message of a key exchange was sent before, and only cut into other pieces: whom it went to may have answered it.
+    pub(crate) fn says_the_same_again(&self, number: usize) -> bool {
+        let Sent { from, bytes, .. } = &self.sent[number];
+        let before = &self.sent[..number];
+        before.iter().any(|sent| sent.message.is_some() && sent.from == *from && sent.bytes == *bytes)
+    }
+
     /// The data message with the same authenticated bytes and the same MAC. What follows them anybody may change.
     pub(crate) fn genuine(&self, bytes: &[u8]) -> Option<usize> {
         let end = authenticated(&lines::read(bytes))?;

@@ -169,7 +169,7 @@ impl World {
         let (number, new) = self.record.add(from, self.now, lines);
         self.post(from, number);
         if let Some(Message::Handshake { .. }) = self.record.sent[number].message {
-            self.of_step.sent.push((number, new));
+            self.of_step.sent.push((number, new && !self.record.says_the_same_again(number)));
         }
         if !new {
             return Ok(());
@@ -203,7 +203,7 @@ impl World {
             // The last message of a conversation of another version, which was displaced: nobody has to read it any more.
             let is_4 = matches!(self.record.sent[number].message, Some(Message::Data4(_)));
             let began = self.of_step.began.iter().any(|(with, _)| *with == tags.1);
-            let displaced = is_4 != (current.version == Version::V4) || (quiet && began);
+            let displaced = quiet && (began || is_4 != (current.version == Version::V4));
             self.record.sent[number].ssid = Some(ssid).filter(|_| !displaced);
             for to in self.receivers(from, tags.1) {
                 *self.messages_to.entry((to, ssid)).or_default() += 1;

@@ -37,7 +37,7 @@ pub trait SmpSteps {
     fn receive_4(&self) -> bool;
 }
 
-/// A run with these numbers as the secrets of Alice and Bob: 57 bytes, little-endian, mod q; none of them zero. The
+/// A run with these numbers as the secrets of Alice and Bob: 57 bytes, little-endian, below q; none of them zero. The
 /// messages go through `network`.
 pub fn smp_steps(
     x: &[u8; 57],
