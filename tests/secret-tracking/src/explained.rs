@@ -23,10 +23,16 @@ pub fn that_fit_none<'a>(findings: &'a [Finding]) -> impl Iterator<Item = &'stat
 
 impl Explanation {
     fn fits(&self, finding: &Finding) -> bool {
-        let mut stack = finding.stack.iter().skip_while(|frame| frame.hands_on);
+        let mut stack = finding.stack.iter().filter(|frame| !frame.hands_on);
         let (first, rest) = self.lines.split_first().expect("a line at least");
-        stack.next().is_some_and(|frame| stands(first, &frame.source))
-            && rest.iter().all(|line| stack.any(|frame| stands(line, &frame.source)))
+        if !stack.next().is_some_and(|frame| stands(first, &frame.source)) {
+            return false;
+        }
+        // A brace is everywhere: it is the one that is called from there.
+        match (*first, rest) {
+            ("}", [caller]) => stack.next().is_some_and(|frame| stands(caller, &frame.source)),
+            _ => rest.iter().all(|line| stack.any(|frame| stands(line, &frame.source))),
+        }
     }
 }
 
@@ -91,11 +97,62 @@ const EXPLAINED: &[Explanation] = &[
     // What is computed from a secret and sent.
     because("what is sent is encoded", &["BASE64_STANDARD.encode(binary)"]),
     because(
+        "the length of a Diffie-Hellman result of SMP, spec-notes/SN-012",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "both_sound::<G>(G::mul("],
+    ),
+    because(
+        "the length of a Diffie-Hellman result of SMP, spec-notes/SN-012",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "== pa_pb;"],
+    ),
+    because(
+        "the length of a Diffie-Hellman result of SMP, spec-notes/SN-012",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "== *pa_pb)"],
+    ),
+    because(
         "a public number is written without leading zeros",
-        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)"],
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "::of(*COMB.power("],
+    ),
+    because(
+        "a number that SMP sends, or two such divided",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "g2: G::mul_base(a2),"],
+    ),
+    because(
+        "a number that SMP sends, or two such divided",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "g3: G::mul_base(a3),"],
+    ),
+    because(
+        "a number that SMP sends, or two such divided",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "p: G::mul(g3, &r4),"],
+    ),
+    because(
+        "a number that SMP sends, or two such divided",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "q: G::commit(&r4, g2, x),"],
+    ),
+    because(
+        "a number that SMP sends, or two such divided",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "Self { r: G::mul(qa_qb, a3)"],
+    ),
+    because(
+        "a number that SMP sends, or two such divided",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "a.divided_by(b)"],
+    ),
+    because(
+        "a number that whoever checks a proof of SMP computes",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "= G::hash_to_scalar(prover."],
+    ),
+    because(
+        "a number that whoever checks a proof of SMP computes",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "= G::sum_of_products(&["],
+    ),
+    because(
+        "a number that whoever checks a proof of SMP computes",
+        &["take_while(|byte| **byte == 0)", "bytes: minimal_bytes(&element)", "= G::combine(*d5,"],
     ),
     because("a public number is written without leading zeros", &["w.mpi(&self.bytes)"]),
-    because("a public number is written without leading zeros", &["w.mpi(self.0.to_be_bytes().as_ref())"]),
+    because(
+        "a public number is written without leading zeros",
+        &["w.mpi(self.0.to_be_bytes().as_ref())", "scalar.write(w);"],
+    ),
     because("a prekey message and its length are public", &["dh: r.mpi(DH_KEY)?.into()"]),
     // What SECURITY.md names as an exception.
     because(

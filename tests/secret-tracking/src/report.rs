@@ -53,7 +53,9 @@ fn frame(node: roxmltree::Node<'_, '_>) -> Frame {
     let path = Path::new(dir).join(file);
     let source = fs::read_to_string(&path).unwrap_or_default();
     let source = source.lines().nth(line.wrapping_sub(1)).unwrap_or_default().trim().into();
-    let hands_on = file == "?" || HAND_ON.iter().any(|part| path.to_string_lossy().contains(part));
+    let object = text(node, "obj").unwrap_or_default();
+    let of_c = file == "?" && ["/vgpreload_", "/libc.so"].iter().any(|part| object.contains(part));
+    let hands_on = of_c || HAND_ON.iter().any(|part| path.to_string_lossy().contains(part));
     Frame { function, place: format!("{file}:{line}"), source, hands_on }
 }
 
@@ -79,7 +81,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Where functions come from that compare, select, copy, wipe or encode what they are given, and decide nothing by themselves.
+/// Where functions come from that compare, select, copy, wipe, read or write what they are given, so that the line which gives it
+/// to them has to answer for it.
 const HAND_ON: &[&str] = &[
     "/library/core/",
     "/library/alloc/",
