@@ -200,7 +200,8 @@ impl World {
                 current.renewed = self.now;
             }
             let ssid = current.ssid;
-            // The last message of a conversation of another version, which was displaced: nobody has to read it any more.
+            // The last message of a conversation of another version, which was displaced: nobody has to read it any more. When a
+            // conversation has just begun, what goes out silently cannot be told from it.
             let is_4 = matches!(self.record.sent[number].message, Some(Message::Data4(_)));
             let began = self.of_step.began.iter().any(|(with, _)| *with == tags.1);
             let displaced = quiet && (began || is_4 != (current.version == Version::V4));

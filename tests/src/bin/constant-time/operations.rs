@@ -211,7 +211,7 @@ fn equal_v3(class: Class) -> impl SmpSteps {
     smp_steps_v3(&secret, class.of(secret, below_q()), &mut rng(), |message| message)
 }
 
-/// A number below 2^446, as nearly all are that are below q of Ed448; q is a little less than that.
+/// A number below 2^446, which is below q of Ed448 but for one in 2^222.
 fn scalar() -> [u8; 57] {
     let mut number: [u8; 57] = random();
     (number[55], number[56]) = (number[55] & 0x3f, 0);
