@@ -461,6 +461,17 @@ mod tests {
         assert_eq!(decode_text("AAQQ."), Ok(vec![0, 4, 0x10]));
     }
 
+    /// 255 prekey messages of 456 bytes, a client profile of 16 KiB, a prekey profile of 185, three proofs; and 16
+    /// ensembles for the longest name. Base64 makes four characters of three bytes, and a dot ends it.
+    #[test]
+    fn the_longest_messages_have_these_lengths() {
+        assert_eq!((MAX_REQUEST, MAX_TEXT), (133_966, 365_953));
+        let (client, prekey_profile, prekey) = (vec![0; 16_384], vec![0; 185], vec![0; 456]);
+        let ensembles = vec![(client, prekey_profile, prekey); 16];
+        let answer = retrieval(tag(), &"x".repeat(2047), &ensembles);
+        assert_eq!(encode_text(&answer).len(), MAX_TEXT);
+    }
+
     #[test]
     fn texts_beyond_the_limit_are_refused() {
         let text = |length| format!("{}.", "A".repeat(length - 1));

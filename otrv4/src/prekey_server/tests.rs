@@ -220,6 +220,20 @@ fn a_dake_3_of_another_exchange_is_refused() {
 }
 
 #[test]
+fn a_server_is_known_by_name_and_key_and_made_again_from_its_secret() {
+    let server = server();
+    let again = ServerIdentity::new(SERVER, server.secret());
+    assert_eq!((again.name(), again.fingerprint()), (SERVER, server.fingerprint()));
+    assert_eq!(pinned(&server).name(), SERVER);
+    // ED448-PUBKEY: the type of an identity key, then the point.
+    let key = server.public_key_bytes();
+    assert_eq!((key.len(), &key[..2]), (59, &[0x00, 0x10][..]));
+    let mut of_key = [0; 56];
+    crate::crypto::kdf::shake256(&[b"OTRv4\x00", &key], &mut of_key);
+    assert_eq!(server.fingerprint(), Fingerprint::from_bytes(of_key));
+}
+
+#[test]
 fn an_expired_or_foreign_profile_begins_no_exchange() {
     let server = server();
     let key = || LongTermKey::generate(&mut rng());

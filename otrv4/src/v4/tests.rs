@@ -258,6 +258,53 @@ fn keys_of_missing_messages_go_with_their_age_and_their_mac_keys_are_revealed() 
 }
 
 #[test]
+fn a_channel_knows_their_first_their_open_and_stored_ratchets_and_those_of_nobody_else() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let (_, mut stranger) = alice_and_bob();
+    let strange = say_hi(&mut stranger, NOW);
+    let knows = |alice: &Channel, message: &[u8]| alice.knows(&data_message(message));
+
+    let [first, same] = [(); 2].map(|()| say_hi(&mut bob, NOW));
+    assert!(!knows(&alice, &first), "no ratchet is open yet");
+    hear(&mut alice, &first, NOW).expect("a message for us");
+    assert!(knows(&alice, &same) && !knows(&alice, &strange));
+    hear(&mut alice, &same, NOW).expect("in order");
+
+    hear(&mut bob, &say_hi(&mut alice, NOW), NOW).expect("a message for us");
+    let [second, late] = [(); 2].map(|()| say_hi(&mut bob, NOW));
+    assert!(!knows(&alice, &second), "a ratchet is known by what was read of it");
+    hear(&mut alice, &second, NOW).expect("a new ratchet");
+    // Nothing is stored: one is open, the other their first.
+    assert!(knows(&alice, &late) && knows(&alice, &first) && !knows(&alice, &strange));
+
+    hear(&mut bob, &say_hi(&mut alice, NOW), NOW).expect("a message for us");
+    hear(&mut alice, &say_hi(&mut bob, NOW), NOW).expect("a third ratchet");
+    assert!(knows(&alice, &late) && knows(&alice, &first) && !knows(&alice, &strange));
+    hear(&mut alice, &late, NOW).expect("its key was stored");
+    assert!(!knows(&alice, &late), "nothing is left of the second ratchet");
+}
+
+#[test]
+fn a_message_a_thousand_ahead_is_read_and_one_more_is_not() {
+    let (mut alice, mut bob) = alice_and_bob();
+    // In a new ratchet, where the first message would have been the next; then in the same one.
+    for next in [0, 1001] {
+        let sent: Vec<_> = (next..=next + 1001).map(|_| say_hi(&mut bob, NOW)).collect();
+        assert_eq!(hear(&mut alice, &sent[1001], NOW).err(), Some(Reject::TooFarAhead));
+        hear(&mut alice, &sent[1000], NOW).expect("a thousand ahead");
+    }
+}
+
+#[test]
+fn a_message_of_a_ratchet_that_is_not_due_costs_no_arithmetic() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let mut message = say_hi(&mut bob, NOW);
+    // The last byte of `i`, behind header (11), flags (1) and `pn` (4); a multiple of three again, since there is a DH key.
+    message[11 + 1 + 4 + 3] += 3;
+    assert_eq!(hear(&mut alice, &message, NOW).err(), Some(Reject::UnknownRatchet));
+}
+
+#[test]
 fn a_channel_owes_mac_keys_for_what_it_opened_and_for_what_never_came() {
     let (mut alice, mut bob) = alice_and_bob();
     assert!(!alice.has_to_reveal(), "nothing has come");

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::crypto::secret::Secret;
-use crate::smp::{Smp, SmpError};
+use crate::smp::{Commitment, Smp, SmpError, State, differences};
 use crate::vectors::{Recorded, array, bytes, rng, v3_file};
 
 type Smp3 = Smp<Modp1536>;
@@ -259,6 +259,18 @@ fn a_body_has_the_count_of_its_message_and_ends_with_its_last_number() {
             assert!(matches!(refused, Err(SmpError::Wire(WireError::Truncated(_)))), "{message}, {length}");
         }
     }
+}
+
+#[test]
+fn the_same_p_or_q_on_both_sides_is_refused() {
+    let run = Run::new();
+    let State::Expect3 { pb, qb, .. } = &run.states[2].0 else { panic!() };
+    let mut r = Reader::new(&run.bodies[2]);
+    r.int("number of fields").unwrap();
+    let theirs = Commitment::<Modp1536>::read(&mut r).unwrap();
+    assert!(differences(&theirs, pb, qb).is_ok());
+    assert_eq!(differences(&theirs, pb, &theirs.q).map(drop), Err(SmpError::Proof));
+    assert_eq!(differences(&theirs, &theirs.p, qb).map(drop), Err(SmpError::Proof));
 }
 
 /// Alice sends `-(2 ^ a2)`; the proof for `2 ^ a2` is one for it too whenever the challenge is even. With an odd `b2`, `g2`
