@@ -2,7 +2,7 @@
 //! Spec: otrv4-prekey-server.md, "Key Exchange" and "Retrieving Prekey Ensembles". Knows nothing of HTTP or databases.
 
 use crate::account::Identity;
-use crate::pending::Pending;
+use crate::sealing::Seal;
 use crate::store::{Deposit, Device, StoredEnsemble, StoredPrekey, StoredProfile};
 use otrv4::prekey_server::{
     Checked, Dake1, Dake3, EnsembleQuery, PendingDake, Publication, ReplyKey, Request, ServerIdentity,
@@ -12,11 +12,11 @@ use otrv4::wire::Reader;
 use otrv4::{Reject, Timestamp};
 use rand_core::CryptoRng;
 
-/// The server's key and the exchanges that wait for their second message.
+/// The server's key, and the one that seals exchanges which wait for their second message.
 #[derive(Debug)]
 pub(crate) struct Engine {
     identity: ServerIdentity,
-    pending: Pending<PendingDake>,
+    seal: Seal,
 }
 
 /// What is to be done about a publisher's message.
@@ -24,6 +24,8 @@ pub(crate) struct Engine {
 pub(crate) enum Step {
     /// Send this.
     Reply(Vec<u8>),
+    /// Keep the sealed exchange of this client, then send DAKE-2.
+    Begin { tag: u32, exchange: Vec<u8>, dake2: Vec<u8> },
     /// Store it, then say whether that worked.
     Publish(Deposit, ReplyKey),
     /// Say how many prekeys the device has left.
@@ -43,25 +45,27 @@ pub(crate) enum Refused {
 
 impl Engine {
     pub(crate) fn new(identity: ServerIdentity) -> Self {
-        Self { identity, pending: Pending::new() }
+        Self { seal: Seal::of(&identity), identity }
     }
 
     pub(crate) fn identity(&self) -> &ServerIdentity {
         &self.identity
     }
 
-    /// Answers a message of a publisher whom the network vouches for. Takes milliseconds to a tenth of a second of
-    /// arithmetic: run it where it holds up nobody.
+    /// Answers a message of a publisher whom the network vouches for. `pending` is the sealed exchange of
+    /// [`dake3_sender`], taken out of where it was kept. Takes milliseconds to a tenth of a second of arithmetic: run it
+    /// where it holds up nobody.
     pub(crate) fn exchange(
         &self,
         sender: &Identity,
         message: &[u8],
+        pending: Option<Vec<u8>>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Refused> {
         match Request::read(message)? {
             Request::Dake1(dake1) => self.begin(sender, *dake1, now, rng),
-            Request::Dake3(dake3) => self.finish(sender, *dake3, now),
+            Request::Dake3(dake3) => self.finish(sender, *dake3, pending, now),
             _ => Err(Refused::NotExpected),
         }
     }
@@ -74,12 +78,19 @@ impl Engine {
         rng: &mut dyn CryptoRng,
     ) -> Result<Step, Refused> {
         let (pending, dake2) = PendingDake::answer(&self.identity, sender.as_str(), dake1, now, rng)?;
-        self.pending.insert(sender, pending.owner(), pending, now);
-        Ok(Step::Reply(dake2))
+        let tag = pending.owner().get();
+        Ok(Step::Begin { tag, exchange: self.seal.seal(sender, tag, &pending.save(), rng), dake2 })
     }
 
-    fn finish(&self, sender: &Identity, dake3: Dake3, now: Timestamp) -> Result<Step, Refused> {
-        let pending = self.pending.take(sender, dake3.sender(), now).ok_or(Refused::NotExpected)?;
+    fn finish(
+        &self,
+        sender: &Identity,
+        dake3: Dake3,
+        pending: Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<Step, Refused> {
+        let saved = pending.and_then(|sealed| self.seal.open(sender, dake3.sender().get(), &sealed));
+        let pending = saved.and_then(|saved| PendingDake::load(&saved).ok()).ok_or(Refused::NotExpected)?;
         Ok(match pending.finish(&self.identity, dake3)?.check(now) {
             Checked::Publish(publication, reply) => Step::Publish(Deposit::from(&*publication), reply),
             Checked::Count(reply) => Step::Count(
@@ -90,6 +101,17 @@ impl Engine {
         })
     }
 }
+
+/// Whose exchange a message means to finish, if it looks like a DAKE-3.
+pub(crate) fn dake3_sender(message: &[u8]) -> Option<u32> {
+    let mut r = Reader::new(message);
+    match (r.short("version"), r.byte("message type")) {
+        (Ok(4), Ok(DAKE_3)) => r.int("sender").ok(),
+        _ => None,
+    }
+}
+
+const DAKE_3: u8 = 0x37;
 
 /// Whether a message asks for ensembles: the only kind that needs no sender, and that costs no arithmetic.
 pub(crate) fn is_query(message: &[u8]) -> bool {
@@ -191,23 +213,30 @@ mod tests {
             Publisher::start(&self.profile, bob().as_str(), &mut rng())
         }
 
-        /// Goes through DAKE-1 and DAKE-2; gives a DAKE-3 that asks for the count.
-        fn dake3(&self, engine: &Engine) -> (AwaitReply, Vec<u8>) {
+        /// Goes through DAKE-1 and DAKE-2; gives a DAKE-3 that asks for the count, and the exchange that waits for it.
+        fn dake3(&self, engine: &Engine) -> (AwaitReply, Vec<u8>, Option<Vec<u8>>) {
             let (publisher, dake1) = self.dake1();
-            let Ok(Step::Reply(dake2)) = engine.exchange(&bob(), &dake1, NOW, &mut rng()) else {
+            let Ok(Step::Begin { tag, exchange, dake2 }) =
+                engine.exchange(&bob(), &dake1, None, NOW, &mut rng())
+            else {
                 panic!("DAKE-2 expected");
             };
+            assert_eq!(tag, self.profile.owner().get());
             let server = ServerKey::new(SERVER, engine.identity().fingerprint());
             let request = PublishRequest::StorageInformation;
-            publisher.receive_dake2(&dake2, &server, &self.key, request, &mut rng()).expect("a valid DAKE-2")
+            let (awaits, dake3) = publisher
+                .receive_dake2(&dake2, &server, &self.key, request, &mut rng())
+                .expect("a valid DAKE-2");
+            assert_eq!(dake3_sender(&dake3), Some(tag));
+            (awaits, dake3, Some(exchange))
         }
     }
 
     #[test]
     fn an_exchange_asks_for_the_count_of_the_device_that_proved_its_key() {
         let (engine, client) = (engine(), client());
-        let (awaits, dake3) = client.dake3(&engine);
-        let Ok(Step::Count(device, reply)) = engine.exchange(&bob(), &dake3, NOW, &mut rng()) else {
+        let (awaits, dake3, pending) = client.dake3(&engine);
+        let Ok(Step::Count(device, reply)) = engine.exchange(&bob(), &dake3, pending, NOW, &mut rng()) else {
             panic!("a count expected");
         };
         assert_eq!(device.tag, client.profile.owner().get());
@@ -216,35 +245,40 @@ mod tests {
     }
 
     #[test]
-    fn a_dake3_serves_once() {
+    fn another_process_with_the_same_key_goes_on_with_an_exchange_and_one_with_another_key_does_not() {
         let (engine, client) = (engine(), client());
-        let (_, dake3) = client.dake3(&engine);
-        assert!(engine.exchange(&bob(), &dake3, NOW, &mut rng()).is_ok());
-        assert_eq!(engine.exchange(&bob(), &dake3, NOW, &mut rng()).err(), Some(Refused::NotExpected));
+        let again = Engine::new(ServerIdentity::new(SERVER, engine.identity().secret()));
+        let stranger = Engine::new(ServerIdentity::generate(SERVER, &mut rng()));
+        let (_, dake3, pending) = client.dake3(&engine);
+        let finish = |engine: &Engine| engine.exchange(&bob(), &dake3, pending.clone(), NOW, &mut rng());
+        assert!(matches!(finish(&again), Ok(Step::Count(..))));
+        assert_eq!(finish(&stranger).err(), Some(Refused::NotExpected));
     }
 
     #[test]
-    fn a_forged_dake3_ends_the_exchange() {
+    fn a_forged_dake3_and_one_without_its_exchange_are_refused() {
         let (engine, client) = (engine(), client());
-        let (_, dake3) = client.dake3(&engine);
+        let (_, dake3, pending) = client.dake3(&engine);
         let mut forged = dake3.clone();
         forged[20] ^= 1;
         assert_eq!(
-            engine.exchange(&bob(), &forged, NOW, &mut rng()).err(),
+            engine.exchange(&bob(), &forged, pending, NOW, &mut rng()).err(),
             Some(Refused::Rejected(Reject::Forged))
         );
-        assert_eq!(engine.exchange(&bob(), &dake3, NOW, &mut rng()).err(), Some(Refused::NotExpected));
+        let refused = engine.exchange(&bob(), &dake3, None, NOW, &mut rng()).err();
+        assert_eq!(refused, Some(Refused::NotExpected));
     }
 
     #[test]
     fn a_dake3_for_another_account_or_of_an_older_exchange_is_refused() {
         let (engine, client) = (engine(), client());
-        let (_, older) = client.dake3(&engine);
-        let (_, dake3) = client.dake3(&engine);
+        let (_, older, _) = client.dake3(&engine);
+        let (_, dake3, pending) = client.dake3(&engine);
         let eve = Identity::new("eve@example.org").expect("legal");
-        assert_eq!(engine.exchange(&eve, &dake3, NOW, &mut rng()).err(), Some(Refused::NotExpected));
+        let refused = engine.exchange(&eve, &dake3, pending.clone(), NOW, &mut rng()).err();
+        assert_eq!(refused, Some(Refused::NotExpected));
         assert_eq!(
-            engine.exchange(&bob(), &older, NOW, &mut rng()).err(),
+            engine.exchange(&bob(), &older, pending, NOW, &mut rng()).err(),
             Some(Refused::Rejected(Reject::Forged))
         );
     }
@@ -255,7 +289,7 @@ mod tests {
         let late = client.profile.expires();
         let (_, dake1) = client.dake1();
         assert!(matches!(
-            engine.exchange(&bob(), &dake1, late, &mut rng()).err(),
+            engine.exchange(&bob(), &dake1, None, late, &mut rng()).err(),
             Some(Refused::Rejected(Reject::Expired(_)))
         ));
     }

@@ -15,7 +15,8 @@
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let identity = prekey_server::key_file::load_or_create("key".as_ref(), "prekey.example.org")?;
-//! let server = prekey_server::Server::open("prekeys.db".as_ref(), identity).await?;
+//! let store = prekey_server::store::SqliteStore::open("prekeys.db".as_ref()).await?;
+//! let server = prekey_server::Server::new(store, identity);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:7448").await?;
 //! prekey_server::serve(listener, server, std::future::pending()).await;
 //! # Ok(()) }
@@ -27,6 +28,7 @@ mod http;
 pub mod key_file;
 mod pending;
 mod problem;
+mod sealing;
 mod serve;
 mod server;
 mod service;
@@ -36,3 +38,4 @@ mod workers;
 
 pub use serve::serve;
 pub use server::Server;
+pub use system::{now, rng};

@@ -1,98 +1,24 @@
-//! The prekey server as a program: its flags, its log, its signals.
+//! The prekey server as a program: what each command does, its log, its signals.
 
+mod accounts;
+mod arguments;
 mod healthcheck;
 
-use clap::{Args, Parser, Subcommand};
-use prekey_server::account::Identity;
+use arguments::{Cli, Command, Database, KeyFile, Restore, Serve};
+use clap::Parser;
+use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
 use prekey_server::{Server, key_file};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// An untrusted prekey server for OTRv4.
-///
-/// It keeps profiles and one-time prekeys, so that people can start a conversation with somebody who is away. It
-/// learns who publishes and who is asked for, and nothing of any conversation.
-///
-/// Every option can be given as an environment variable instead.
-#[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the server until SIGTERM or SIGINT.
-    ///
-    /// It speaks plain HTTP: put a proxy with TLS in front. At the first start it makes the database and the key
-    /// file. Told to stop, it takes no more connections, finishes what runs (at most 30 seconds) and exits with 0.
-    Serve(Serve),
-    /// Print the fingerprint of the server's key: 112 hex digits.
-    ///
-    /// Publish it where your users can compare it, over another channel than the server itself.
-    Fingerprint(KeyFile),
-    /// Ask a running server whether it and its database work; exit with 0 if they do, with 1 if not.
-    Healthcheck(Listen),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    #[command(flatten)]
-    listen: Listen,
-
-    /// The database, a SQLite file; made at the first start, readable by its owner only. One server at a time uses it.
-    #[arg(long, env = "PREKEY_SERVER_DATABASE", value_name = "FILE")]
-    database: PathBuf,
-
-    /// The server's name in the protocol, such as prekey.example.org.
-    ///
-    /// It enters the handshake byte for byte: to clients that know the server under another name, this is another
-    /// server.
-    #[arg(long, env = "PREKEY_SERVER_IDENTITY", value_name = "NAME", value_parser = name)]
-    identity: String,
-
-    #[command(flatten)]
-    key: KeyFile,
-
-    /// What to log on standard error: error, warn, info, debug, trace, or filters such as
-    /// "info,prekey_server=debug". Identities, tokens and messages are never logged.
-    #[arg(long, env = "PREKEY_SERVER_LOG", value_name = "FILTER", default_value = "info")]
-    log: String,
-}
-
-#[derive(Debug, Args)]
-struct Listen {
-    /// Address and port of the server; port 0 takes any free port, and the first line of output names it.
-    #[arg(long, env = "PREKEY_SERVER_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7448")]
-    listen: SocketAddr,
-}
-
-#[derive(Debug, Args)]
-struct KeyFile {
-    /// The server's long-term key; `serve` makes it at the first start, with mode 0600. Whoever has it can pose as
-    /// this server; without it, every client refuses the server. Keep a copy offline.
-    #[arg(long = "key-file", env = "PREKEY_SERVER_KEY_FILE", value_name = "FILE")]
-    path: PathBuf,
-}
-
-fn name(text: &str) -> Result<String, impl Error + use<>> {
-    Identity::new(text).map(|identity| identity.as_str().to_owned())
-}
+type Done = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Serve(options) => serve(options),
-        Command::Fingerprint(key) => fingerprint(&key),
-        Command::Healthcheck(listen) => healthcheck::ask(listen.listen).map_err(Into::into),
-    };
-    match done {
+    match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("prekey-server: {error}");
@@ -102,21 +28,55 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn serve(options: Serve) -> Result<(), Box<dyn Error>> {
+async fn run(command: Command) -> Done {
+    match command {
+        Command::Serve(options) => {
+            start_log(&options.log)?;
+            match options.database.location.clone() {
+                Database::File(path) => serve(SqliteStore::open(&path).await?, options).await,
+                Database::Postgres(url) => serve(PostgresStore::open(&url).await?, options).await,
+            }
+        }
+        Command::Account { database, command } => match database.location {
+            Database::File(path) => accounts::run(SqliteStore::existing(&path).await?, command).await,
+            Database::Postgres(url) => accounts::run(PostgresStore::existing(&url).await?, command).await,
+        },
+        Command::Migrate(database) => match database.location {
+            Database::File(path) if !path.exists() => {
+                Err(format!("there is no database {}", path.display()).into())
+            }
+            Database::File(path) => Ok(SqliteStore::open(&path).await?.close().await),
+            Database::Postgres(url) => Ok(PostgresStore::open(&url).await?.close().await),
+        },
+        Command::Backup(options) => match options.database.location {
+            Database::File(path) => Ok(store::backup(&path, &options.to).await?),
+            Database::Postgres(_) => {
+                Err("PostgreSQL has pg_dump for that; see docs/server.md, \"Backup and restore\"".into())
+            }
+        },
+        Command::Restore(options) => restore(options).await,
+        Command::Fingerprint(key) => fingerprint(&key),
+        Command::Healthcheck(listen) => Ok(healthcheck::ask(listen.listen)?),
+    }
+}
+
+fn start_log(filter: &str) -> Done {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&options.log)?)
+        .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(std::io::stderr)
         .with_ansi(colours)
         .init();
+    Ok(())
+}
 
-    // Before anything is made on disk: a signal must find somebody to hear it.
+async fn serve<S: Store>(store: S, options: Serve) -> Done {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
     };
     let identity = key_file::load_or_create(&options.key.path, &options.identity)?;
-    let server = Server::open(&options.database, identity).await?;
+    let server = Server::new(store, identity);
     let address = options.listen.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?;
@@ -130,7 +90,34 @@ async fn serve(options: Serve) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn fingerprint(key: &KeyFile) -> Result<(), Box<dyn Error>> {
+async fn restore(options: Restore) -> Done {
+    let burnt = match (options.database.location, options.from) {
+        (Database::File(_), _) if options.burn => {
+            return Err("a SQLite database is restored with --from FILE, which burns its prekeys".into());
+        }
+        (Database::File(path), Some(from)) => {
+            let restored = store::restore(&path, &from).await?;
+            if let Some(kept) = restored.kept {
+                eprintln!("the database of before is {}", kept.display());
+            }
+            restored.burnt
+        }
+        (Database::File(_), None) => return Err("--from FILE says which backup".into()),
+        (Database::Postgres(_), Some(_)) => {
+            return Err("restore a dump with pg_restore, then run this command with --burn".into());
+        }
+        (Database::Postgres(url), None) => {
+            let store = PostgresStore::open(&url).await?;
+            let burnt = store.burn().await?;
+            store.close().await;
+            burnt
+        }
+    };
+    eprintln!("{burnt} prekeys will not be handed out; clients publish new ones when they look next");
+    Ok(())
+}
+
+fn fingerprint(key: &KeyFile) -> Done {
     // The fingerprint is that of the key alone; the name does not enter it.
     let identity = key_file::load(&key.path, "")?;
     writeln!(std::io::stdout(), "{}", identity.fingerprint())?;

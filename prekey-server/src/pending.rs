@@ -1,20 +1,14 @@
 //! Exchanges between DAKE-1 and DAKE-3: bounded in number, short-lived, each good for one DAKE-3.
 
 use crate::account::Identity;
+use crate::store::{MAX_DEVICES, is_pending};
 use otrv4::Timestamp;
-use otrv4::wire::InstanceTag;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Exchanges of one identity at a time: one a device, as the store has room for.
-const MAX_PENDING_PER_IDENTITY: usize = 16;
-
-/// Exchanges at a time, about 1 KiB each. More publishers within [`LIFETIME`] end the oldest exchange: whoever fills
+/// Exchanges at a time, about 1 KiB each. More publishers within [`PENDING_LIFETIME`](crate::store::PENDING_LIFETIME) end the oldest exchange: whoever fills
 /// the table with exchanges that nobody finishes must do so again and again, and locks nobody out.
 const MAX_PENDING: usize = 4096;
-
-/// Seconds between DAKE-1 and DAKE-3: a slow client needs a few to prove 255 prekeys, the rest is its network.
-const LIFETIME: i64 = 120;
 
 /// The pending exchanges, under the publisher's identity and instance tag.
 #[derive(Debug)]
@@ -31,7 +25,7 @@ struct Table<T> {
 
 #[derive(Debug)]
 struct Entry<T> {
-    tag: InstanceTag,
+    tag: u32,
     /// Seconds do not tell which of two is older.
     number: u64,
     begun: Timestamp,
@@ -50,7 +44,7 @@ impl<T> Pending<T> {
 
     /// Keeps an exchange. It replaces the one of the same client; past the identity's share, its oldest; in a full
     /// table, the oldest of all.
-    pub(crate) fn insert(&self, identity: &Identity, tag: InstanceTag, exchange: T, now: Timestamp) {
+    pub(crate) fn insert(&self, identity: &Identity, tag: u32, exchange: T, now: Timestamp) {
         let mut table = self.lock();
         table.sweep(now);
         table.remove(identity, tag);
@@ -62,8 +56,14 @@ impl<T> Pending<T> {
         entries.push(Entry { tag, number, begun: now, exchange });
     }
 
+    /// Ends all exchanges of an identity.
+    pub(crate) fn remove_all(&self, identity: &Identity) {
+        let mut table = self.lock();
+        table.total -= table.by_identity.remove(identity).map_or(0, |entries| entries.len());
+    }
+
     /// Takes the client's exchange out, whatever comes of it.
-    pub(crate) fn take(&self, identity: &Identity, tag: InstanceTag, now: Timestamp) -> Option<T> {
+    pub(crate) fn take(&self, identity: &Identity, tag: u32, now: Timestamp) -> Option<T> {
         let entry = self.lock().remove(identity, tag)?;
         entry.is_alive(now).then_some(entry.exchange)
     }
@@ -75,7 +75,7 @@ impl<T> Pending<T> {
 }
 
 impl<T> Table<T> {
-    fn remove(&mut self, identity: &Identity, tag: InstanceTag) -> Option<Entry<T>> {
+    fn remove(&mut self, identity: &Identity, tag: u32) -> Option<Entry<T>> {
         let entries = self.by_identity.get_mut(identity)?;
         let position = entries.iter().position(|entry| entry.tag == tag)?;
         let entry = entries.remove(position);
@@ -88,7 +88,7 @@ impl<T> Table<T> {
 
     /// Ends the oldest exchange of the identity if it has its share, or of all if the table is full.
     fn make_room(&mut self, identity: &Identity) {
-        let own = self.by_identity.get(identity).filter(|entries| entries.len() >= MAX_PENDING_PER_IDENTITY);
+        let own = self.by_identity.get(identity).filter(|entries| entries.len() >= MAX_DEVICES as usize);
         let oldest = if let Some(entries) = own {
             entries.first().map(|entry| (identity.clone(), entry.tag))
         } else if self.total >= MAX_PENDING {
@@ -102,7 +102,7 @@ impl<T> Table<T> {
     }
 
     /// Looks at every identity: some microseconds, and only when the table is full.
-    fn oldest(&self) -> Option<(Identity, InstanceTag)> {
+    fn oldest(&self) -> Option<(Identity, u32)> {
         let first_of_each =
             self.by_identity.iter().filter_map(|(identity, entries)| Some((identity, entries.first()?)));
         let (identity, entry) = first_of_each.min_by_key(|(_, entry)| entry.number)?;
@@ -123,15 +123,15 @@ impl<T> Table<T> {
 }
 
 impl<T> Entry<T> {
-    /// A clock that was set back ends an exchange too: its age is unknown.
     fn is_alive(&self, now: Timestamp) -> bool {
-        (self.begun..self.begun.plus(LIFETIME)).contains(&now)
+        is_pending(self.begun, now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{CLOCK_SKEW, PENDING_LIFETIME as LIFETIME};
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
@@ -139,8 +139,8 @@ mod tests {
         Identity::new(&format!("bob{n}")).expect("legal")
     }
 
-    fn tag(n: usize) -> InstanceTag {
-        InstanceTag::new(0x100 + u32::try_from(n).expect("small")).expect("legal")
+    fn tag(n: usize) -> u32 {
+        0x100 + u32::try_from(n).expect("small")
     }
 
     #[test]
@@ -164,7 +164,9 @@ mod tests {
 
     #[test]
     fn an_exchange_ends_with_its_time_or_when_the_clock_goes_back() {
-        for (later, expected) in [(LIFETIME - 1, Some(())), (LIFETIME, None), (-1, None)] {
+        for (later, expected) in
+            [(LIFETIME - 1, Some(())), (LIFETIME, None), (-CLOCK_SKEW, Some(())), (-CLOCK_SKEW - 1, None)]
+        {
             let pending = Pending::new();
             pending.insert(&identity(1), tag(1), (), NOW);
             assert_eq!(pending.take(&identity(1), tag(1), NOW.plus(later)), expected);
@@ -175,7 +177,7 @@ mod tests {
     fn an_identity_past_its_share_loses_its_own_oldest() {
         let pending = Pending::new();
         pending.insert(&identity(2), tag(0), 0, NOW);
-        for n in 0..=MAX_PENDING_PER_IDENTITY {
+        for n in 0..=MAX_DEVICES as usize {
             pending.insert(&identity(1), tag(n), n, NOW);
         }
         assert_eq!(pending.take(&identity(1), tag(0), NOW), None);

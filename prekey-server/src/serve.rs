@@ -2,6 +2,7 @@
 
 use crate::http::{self, REQUEST_TIMEOUT};
 use crate::server::Server;
+use crate::store::Store;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -31,7 +32,11 @@ const GRACE: Duration = REQUEST_TIMEOUT;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `shutdown` is done; then takes no more connections, finishes what runs and closes the database.
-pub async fn serve(listener: TcpListener, server: Server, shutdown: impl Future<Output = ()> + Send) {
+pub async fn serve<S: Store>(
+    listener: TcpListener,
+    server: Server<S>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let app = http::router(Arc::clone(server.service()));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let running = GracefulShutdown::new();

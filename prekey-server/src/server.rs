@@ -1,21 +1,19 @@
 //! A server that is ready to be served.
 
 use crate::service::Service;
-use crate::store::{SqliteStore, StoreError};
+use crate::store::{SqliteStore, Store};
 use otrv4::keys::Fingerprint;
 use otrv4::prekey_server::ServerIdentity;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A prekey server with its database open.
-#[derive(Clone, Debug)]
-pub struct Server(Arc<Service<SqliteStore>>);
+#[derive(Debug)]
+pub struct Server<S = SqliteStore>(Arc<Service<S>>);
 
-impl Server {
-    /// Opens the database file, which is created if it is not there. [`crate::key_file`] gives the identity.
-    pub async fn open(database: &Path, identity: ServerIdentity) -> Result<Self, StoreError> {
-        let store = SqliteStore::open(database).await?;
-        Ok(Self(Arc::new(Service::new(store, identity))))
+impl<S: Store> Server<S> {
+    /// On an open database. [`crate::key_file`] gives the identity.
+    pub fn new(store: S, identity: ServerIdentity) -> Self {
+        Self(Arc::new(Service::new(store, identity)))
     }
 
     /// What the operator shows to users.
@@ -23,7 +21,7 @@ impl Server {
         self.0.identity().fingerprint()
     }
 
-    pub(crate) fn service(&self) -> &Arc<Service<SqliteStore>> {
+    pub(crate) const fn service(&self) -> &Arc<Service<S>> {
         &self.0
     }
 }

@@ -48,7 +48,7 @@ impl<S: Store> Service<S> {
     /// Creates an account. The token is shown here and never again.
     pub(crate) async fn register(&self, identity: &Identity) -> Result<Zeroizing<String>, Error> {
         let token = Token::generate(identity.clone(), &mut system::rng());
-        match self.store.register(identity, &token.hash(), system::now()).await? {
+        match self.store.register(identity, Some(&token.hash()), system::now()).await? {
             Registered::Created => Ok(token.to_text()),
             Registered::Taken => Err(Error::Taken),
         }
@@ -78,19 +78,27 @@ impl<S: Store> Service<S> {
 
     async fn authenticate(&self, token: Option<&str>) -> Result<Identity, Error> {
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
-        match self.store.token_hash(token.claimed_identity()).await? {
-            Some(hash) if hash.matches(&token.hash()) => Ok(token.claimed_identity().clone()),
-            _ => Err(Error::Unauthenticated),
-        }
+        let (identity, shown) = (token.claimed_identity(), token.hash());
+        let known = self.store.tokens(identity).await?;
+        known.iter().any(|hash| hash.matches(&shown)).then(|| identity.clone()).ok_or(Error::Unauthenticated)
     }
 
     async fn exchange(&self, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+        // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
+        let pending = match engine::dake3_sender(&message) {
+            Some(tag) => self.store.take_pending(&sender, tag, system::now()).await?,
+            None => None,
+        };
         let work = {
             let (engine, sender) = (Arc::clone(&self.engine), sender.clone());
-            move || engine.exchange(&sender, &message, system::now(), &mut system::rng())
+            move || engine.exchange(&sender, &message, pending, system::now(), &mut system::rng())
         };
         match self.workers.run(work).await?.map_err(|reason| refused(&reason))? {
             Step::Reply(reply) => Ok(reply),
+            Step::Begin { tag, exchange, dake2 } => {
+                self.store.keep_pending(&sender, tag, exchange, system::now()).await?;
+                Ok(dake2)
+            }
             Step::Publish(deposit, reply) => {
                 let prekeys = deposit.prekeys.len();
                 // An error is no `failure`: that says nothing was stored, and nobody knows.
@@ -126,6 +134,9 @@ fn refused(reason: &Refused) -> Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::NoAccount) {
+            return Self::Unauthenticated;
+        }
         if error.is_busy() {
             tracing::warn!(%error, "busy");
             return Self::Busy;

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use otrv4::keys::Fingerprint;
+use prekey_server::store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -29,9 +30,8 @@ impl Running {
         let runtime = Runtime::new().map_err(DemoError::System)?;
         let identity = prekey_server::key_file::load_or_create(&folder.join("server.key"), name)
             .map_err(|e| failed(&e))?;
-        let server = runtime
-            .block_on(prekey_server::Server::open(&folder.join("server.db"), identity))
-            .map_err(|e| failed(&e))?;
+        let store = runtime.block_on(SqliteStore::open(&folder.join("server.db"))).map_err(|e| failed(&e))?;
+        let server = prekey_server::Server::new(store, identity);
         let fingerprint = server.fingerprint();
         let listener =
             runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(DemoError::System)?;

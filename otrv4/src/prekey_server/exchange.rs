@@ -7,7 +7,7 @@ use crate::crypto::kdf::{self, PREKEY_SERVER, derive, hwc};
 use crate::crypto::mac::Mac;
 use crate::crypto::secret::Secret;
 use crate::keys::{Fingerprint, KeyType, Point};
-use crate::wire::Writer;
+use crate::wire::{Reader, WireError, Writer};
 
 /// What a hash is taken for; the usage ids of the text that this module takes (0x11, of the ring signature, is with
 /// [`crate::crypto::ring`]).
@@ -137,6 +137,19 @@ impl SessionKeys {
             mac: key(Usage::PreMacKey, &[sk.as_bytes()]),
             proof_context: key(Usage::ProofContext, &[sk.as_bytes()]),
         }
+    }
+
+    pub(super) fn save(&self, w: &mut Writer) {
+        let Self { mac, proof_context } = self;
+        w.bytes(mac.as_bytes()).bytes(proof_context.as_bytes());
+    }
+
+    pub(super) fn load(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        let mut secret = |what| {
+            let bytes = r.bytes(64, what)?;
+            Ok(Secret::filled(|out| out.copy_from_slice(bytes)))
+        };
+        Ok(Self { mac: secret("MAC key")?, proof_context: secret("proof context")? })
     }
 
     /// `m` of the proofs.

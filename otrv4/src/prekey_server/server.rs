@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::exchange::{SessionKeys, Transcript, fingerprint};
 use super::messages::{Dake1, Dake2, Dake3};
@@ -19,7 +20,7 @@ use crate::prekey::{PrekeyMessage, VerifiedPrekeyMessage};
 use crate::prekey_profile::VerifiedPrekeyProfile;
 use crate::reject::Reject;
 use crate::time::Timestamp;
-use crate::wire::{InstanceTag, WireError};
+use crate::wire::{InstanceTag, Reader, WireError, Writer};
 
 /// Who a server is: its address in its network and its long-term key.
 #[derive(Debug)]
@@ -115,6 +116,35 @@ impl PendingDake {
         self.owner
     }
 
+    /// What another process needs to go on with the exchange, with its session keys: keep it sealed, and for minutes only.
+    pub fn save(&self) -> Zeroizing<Vec<u8>> {
+        let Self { owner, identity_key, s, t, keys } = self;
+        let mut w = Writer::new();
+        w.byte(SAVED).int(owner.get());
+        identity_key.write(&mut w);
+        s.write(&mut w);
+        w.data(t);
+        keys.save(&mut w);
+        w.finish_secret()
+    }
+
+    /// Reads what [`PendingDake::save`] wrote. An error means that it is something else.
+    pub fn load(saved: &[u8]) -> Result<Self, WireError> {
+        let mut r = Reader::new(saved);
+        if r.byte("format of a saved exchange")? != SAVED {
+            return Err(WireError::Illegal("format of a saved exchange"));
+        }
+        let pending = Self {
+            owner: InstanceTag::read(&mut r)?,
+            identity_key: Point::read(&mut r, "identity key")?,
+            s: Point::read(&mut r, "S")?,
+            t: r.data("t")?.to_vec(),
+            keys: SessionKeys::load(&mut r)?,
+        };
+        r.end()?;
+        Ok(pending)
+    }
+
     /// Verifies sender and sigma of DAKE-3. From here on the peer is known, and gets an answer whatever it asks.
     pub fn finish(self, server: &ServerIdentity, dake3: Dake3) -> Result<Authenticated, Reject> {
         if dake3.sender != self.owner {
@@ -128,6 +158,9 @@ impl PendingDake {
         Ok(Authenticated { peer, message: dake3.message })
     }
 }
+
+/// The first byte of a saved exchange.
+const SAVED: u8 = 1;
 
 /// A DAKE-3 of a client that has proved who it is; what is in it is yet to be checked.
 #[derive(Debug)]

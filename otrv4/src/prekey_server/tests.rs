@@ -234,6 +234,25 @@ fn a_server_is_known_by_name_and_key_and_made_again_from_its_secret() {
 }
 
 #[test]
+fn an_exchange_that_was_saved_in_the_middle_goes_on_and_nothing_else_does() {
+    let (alice, server) = (Alice::new(), server());
+    let (pending, awaiting, dake3) = dake3(&alice, &server, PublishRequest::StorageInformation);
+    let saved = pending.save();
+    drop(pending);
+    for length in 0..saved.len() {
+        assert!(PendingDake::load(&saved[..length]).is_err(), "{length} bytes");
+    }
+    assert!(PendingDake::load(&[saved.as_slice(), &[0]].concat()).is_err());
+    assert!(PendingDake::load(&[&[2], &saved[1..]].concat()).is_err());
+
+    let loaded = PendingDake::load(&saved).unwrap();
+    assert_eq!(loaded.owner(), alice.profile.owner());
+    assert_eq!(loaded.save(), saved);
+    let Checked::Count(reply) = finish(&server, loaded, &dake3).unwrap().check(NOW) else { panic!("count") };
+    assert_eq!(awaiting.receive(&reply.status(3)), Ok(ServerReply::Status(3)));
+}
+
+#[test]
 fn an_expired_or_foreign_profile_begins_no_exchange() {
     let server = server();
     let key = || LongTermKey::generate(&mut rng());

@@ -1,15 +1,19 @@
 //! What the server keeps, and the promises every database must hold to.
 //!
-//! Each method is one transaction on one identity. A method that returned `Ok` is on disk: the reply may leave.
+//! Each method that a request needs is one transaction on one identity (SQLite puts takes that come together into one
+//! commit). A method that returned `Ok` is on disk: the reply may leave.
 //! A method that returned `Err`, or never returned, may or may not have happened; whoever repeats it finds out
 //! (publications are idempotent) or has lost one prekey (takes), never seen one twice.
 //! `contract.rs` tests the promises on every implementation.
 
 #[cfg(test)]
 mod contract;
+mod postgres;
 mod sqlite;
+mod steps;
 
-pub use sqlite::SqliteStore;
+pub use postgres::PostgresStore;
+pub use sqlite::{BackupError, Restored, SqliteStore, backup, restore};
 
 use crate::account::{Identity, TokenHash};
 use otrv4::Timestamp;
@@ -22,27 +26,55 @@ pub const MAX_DEVICES: u32 = 16;
 /// Most prekeys that wait under one identity, all its clients together: weeks of new conversations, under 1 MiB.
 pub const MAX_PREKEYS: u32 = 1000;
 
+/// Most tokens an account has at a time: one for each client.
+pub const MAX_TOKENS: usize = 16;
+
 /// The database behind the server.
 pub trait Store: Send + Sync + 'static {
-    /// Creates the account unless there is one: first come, first served.
+    /// Creates the account unless there is one: first come, first served. Without a token nobody speaks for it by
+    /// showing one.
     fn register(
+        &self,
+        identity: &Identity,
+        token: Option<&TokenHash>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Registered, StoreError>> + Send;
+
+    /// The hashes of the account's tokens, oldest first; none without an account.
+    fn tokens(&self, identity: &Identity) -> impl Future<Output = Result<Vec<TokenHash>, StoreError>> + Send;
+
+    /// Gives the account one more token. False if there is no such account or if it has [`MAX_TOKENS`].
+    fn add_token(
         &self,
         identity: &Identity,
         token: &TokenHash,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Registered, StoreError>> + Send;
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// The hash of the account's token; `None` without an account.
-    fn token_hash(
+    /// Makes this the account's only token. False if there is no such account.
+    fn replace_tokens(
         &self,
         identity: &Identity,
-    ) -> impl Future<Output = Result<Option<TokenHash>, StoreError>> + Send;
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Removes the account and all that it published, also the memory of what was handed out. False if there is none. An
+    /// exchange that waits in another process may still be there for its time.
+    fn remove(&self, identity: &Identity) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Up to [`PAGE`] accounts in the order of their names, those after `after`.
+    fn accounts(
+        &self,
+        after: Option<&Identity>,
+    ) -> impl Future<Output = Result<Vec<AccountSummary>, StoreError>> + Send;
 
     /// Stores all of a publication or nothing.
     ///
     /// - A prekey with an id and bytes the store knows, waiting or handed out, changes nothing.
     /// - An id the store knows with other bytes refuses the publication.
     /// - Under another long-term key than the device had, its profiles and waiting prekeys are dropped first.
+    /// - Without such an account it is refused.
     /// - Past [`MAX_DEVICES`] or [`MAX_PREKEYS`] it is refused, after expired devices of the identity made room.
     fn publish(
         &self,
@@ -66,11 +98,64 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Vec<StoredEnsemble>, StoreError>> + Send;
 
+    /// Keeps what an exchange needs when its DAKE-3 comes, sealed by the engine. It replaces the one of the same client;
+    /// an identity has [`MAX_DEVICES`] of them, past which its oldest ends.
+    fn keep_pending(
+        &self,
+        identity: &Identity,
+        tag: u32,
+        exchange: Vec<u8>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes the client's exchange out, whatever comes of it; `None` if there is none, or if [`is_pending`] says that its
+    /// time is over.
+    fn take_pending(
+        &self,
+        identity: &Identity,
+        tag: u32,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// Marks every waiting prekey as handed out, and says how many there were: after a backup was restored, nobody knows
+    /// which of them have been.
+    fn burn(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// Whether the database can be read and written.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Finishes what runs and lets go of the database.
     fn close(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Accounts on one page of a list.
+pub const PAGE: usize = 500;
+
+/// Seconds between DAKE-1 and DAKE-3: a slow client needs a few to prove 255 prekeys, the rest is its network.
+pub const PENDING_LIFETIME: i64 = 120;
+
+/// Whether an exchange that was begun at that time, by the clock of whichever process, can be finished now. A clock that
+/// was set back by more than clocks of several machines differ ends it too: its age is unknown.
+pub fn is_pending(begun: Timestamp, now: Timestamp) -> bool {
+    (-CLOCK_SKEW..PENDING_LIFETIME).contains(&now.unix().saturating_sub(begun.unix()))
+}
+
+/// Seconds by which the clocks of two server processes may differ.
+pub const CLOCK_SKEW: i64 = 30;
+
+/// What a list of accounts says of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// Whose it is.
+    pub identity: String,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// How many tokens it has.
+    pub tokens: u32,
+    /// How many clients have published.
+    pub devices: u32,
+    /// How many prekeys wait, all clients together.
+    pub prekeys: u32,
 }
 
 /// Whether an account was created.
@@ -149,12 +234,30 @@ pub enum StoreError {
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The server cannot be reached, or refuses.
+    #[error("database: {0}; check the URL, and that PostgreSQL runs and lets this user in")]
+    Connect(#[source] sqlx::Error),
+    /// The database has another layout than this program knows, or cannot be brought to this program's.
+    #[error(
+        "database: {0}; if a newer prekey-server has used it, run that one, or restore a backup of before"
+    )]
+    Layout(#[source] sqlx::migrate::MigrateError),
     /// The file cannot be created or written.
     #[error(
         "database {path}: {1}; its folder must exist, and the server's user must be allowed to write both",
         path = .0.display()
     )]
     Create(PathBuf, #[source] std::io::Error),
+    /// Somebody has the file to himself.
+    #[error("database {path}: a server runs on it, or a restore; stop that one first", path = .0.display())]
+    Locked(PathBuf),
+    /// It cannot be known whether somebody has it.
+    #[error(
+        "database {path}: cannot lock the file beside it that ends in .lock: {1}; its folder must be writable, and its \
+         file system must know locks",
+        path = .0.display()
+    )]
+    Lock(PathBuf, #[source] std::io::Error),
     /// The file cannot be used.
     #[error("database {path}: {1}", path = .0.display())]
     Open(PathBuf, #[source] sqlx::Error),
@@ -164,6 +267,24 @@ pub enum StoreError {
         path = .0.display()
     )]
     Migration(PathBuf, #[source] sqlx::migrate::MigrateError),
+    /// Others hold the database for too long, or whoever served several at once was stopped.
+    #[error("the database is busy")]
+    Busy,
+    /// The account has gone since its token was looked at.
+    #[error("no such account")]
+    NoAccount,
+    /// PostgreSQL has been told to acknowledge what it has not written.
+    #[error(
+        "database: synchronous_commit is off, so that a crash loses what was acknowledged; as the database's owner run: \
+         ALTER ROLE {0} SET synchronous_commit = on"
+    )]
+    NotDurable(String),
+    /// The layout is not that of this program, and a server may be running on it.
+    #[error(
+        "the database has another layout than this program's; stop the servers and run `prekey-server migrate`, or use \
+         the program that belongs to it"
+    )]
+    OtherLayout,
     /// A row does not have the shape this program wrote.
     #[error("the database holds an illegal {0}")]
     Corrupt(&'static str),
@@ -172,8 +293,38 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it took too long to get at the database, so that nothing was done.
     pub(crate) fn is_busy(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        let locked = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "5");
-        locked || matches!(error, sqlx::Error::PoolTimedOut)
+        match self {
+            Self::Busy | Self::Database(sqlx::Error::PoolTimedOut) => true,
+            Self::Database(error) => {
+                error.as_database_error().and_then(|error| error.code()).is_some_and(|code| is_busy(&code))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Of SQLite SQLITE_BUSY, whatever its extended code; of PostgreSQL, whose codes have five characters,
+/// lock_not_available, deadlock_detected, serialization_failure, too_many_connections, cannot_connect_now,
+/// admin_shutdown.
+fn is_busy(code: &str) -> bool {
+    match code.len() {
+        5 => ["55P03", "40P01", "40001", "53300", "57P03", "57P01"].contains(&code),
+        _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 5),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_busy_and_nothing_else_is() {
+        for code in ["5", "261", "517", "40001", "57P01"] {
+            assert!(is_busy(code), "{code}");
+        }
+        // Constraint violations of both, a full disk, a read-only file, SQLITE_LOCKED.
+        for code in ["19", "2067", "13", "8", "6", "23503", "53100"] {
+            assert!(!is_busy(code), "{code}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use otrv4::prekey_server::{
 use otrv4::wire::{InstanceTag, Versions};
 use rand_core::{CryptoRng, UnwrapErr};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,11 +25,11 @@ pub(crate) fn rng() -> impl CryptoRng {
     UnwrapErr(getrandom::SysRng)
 }
 
-/// One server, wherever it listens at the moment.
+/// One server, wherever it listens at the moment, or two that share a database.
 #[derive(Clone)]
 pub(crate) struct Http {
     agent: ureq::Agent,
-    base: Arc<Mutex<String>>,
+    bases: Arc<Mutex<VecDeque<String>>>,
 }
 
 /// One HTTP response.
@@ -67,16 +68,25 @@ impl Http {
             .timeout_global(Some(Duration::from_secs(60)))
             .build()
             .new_agent();
-        Self { agent, base: Arc::new(Mutex::new(base.to_owned())) }
+        Self { agent, bases: Arc::new(Mutex::new([base.to_owned()].into())) }
+    }
+
+    /// Two servers, one request to each in turn.
+    pub(crate) fn between(one: &str, other: &str) -> Self {
+        let http = Self::new(one);
+        http.bases.lock().expect("no panic").push_back(other.to_owned());
+        http
     }
 
     /// The server has been started again somewhere else.
     pub(crate) fn moved_to(&self, base: &str) {
-        base.clone_into(&mut self.base.lock().expect("no panic"));
+        *self.bases.lock().expect("no panic") = [base.to_owned()].into();
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base.lock().expect("no panic"))
+        let mut bases = self.bases.lock().expect("no panic");
+        bases.rotate_left(1);
+        format!("{}{path}", bases[0])
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Answer, NoAnswer> {

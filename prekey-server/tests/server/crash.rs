@@ -16,10 +16,10 @@ use std::time::Duration;
 const TAKERS: usize = 32;
 
 /// Identities whose prekeys are taken while they publish.
-const BUSY: [&str; 4] = ["b0@example.org", "b1@example.org", "b2@example.org", "b3@example.org"];
+pub(crate) const BUSY: [&str; 4] = ["b0@example.org", "b1@example.org", "b2@example.org", "b3@example.org"];
 
 /// An identity nobody asks for until the end: every prekey whose publication was acknowledged must be there then.
-const QUIET: &str = "quiet@example.org";
+pub(crate) const QUIET: &str = "quiet@example.org";
 
 /// Publications of each identity, and prekeys in each: over 200 takes in all, whatever the kills swallow.
 const PUBLICATIONS: u32 = 10;
@@ -33,13 +33,13 @@ const TAKES_A_LIFE: usize = 40;
 const PAUSE: Duration = Duration::from_millis(3);
 
 /// What the server has just answered.
-enum Answered {
+pub(crate) enum Answered {
     Publication,
     Take,
 }
 
 /// One prekey: its owner's instance tag and its id.
-type Prekey = (InstanceTag, u32);
+pub(crate) type Prekey = (InstanceTag, u32);
 
 #[test]
 fn a_killed_server_hands_nothing_out_twice_and_loses_nothing_acknowledged() {
@@ -120,13 +120,18 @@ fn supervise(
 }
 
 /// What one taker got, and how many of its takes may have happened without an answer.
-struct Taken {
-    prekeys: Vec<Prekey>,
-    lost: usize,
+pub(crate) struct Taken {
+    pub(crate) prekeys: Vec<Prekey>,
+    pub(crate) lost: usize,
 }
 
 /// Takes until nothing is left and nobody publishes any more.
-fn take_all(http: &Http, identity: &str, publishing: &AtomicUsize, done: &Sender<Answered>) -> Taken {
+pub(crate) fn take_all(
+    http: &Http,
+    identity: &str,
+    publishing: &AtomicUsize,
+    done: &Sender<Answered>,
+) -> Taken {
     let mut taken = Taken { prekeys: Vec::new(), lost: 0 };
     loop {
         let last = publishing.load(Ordering::SeqCst) == 0;
@@ -146,7 +151,7 @@ fn take_all(http: &Http, identity: &str, publishing: &AtomicUsize, done: &Sender
 }
 
 /// One publisher is at work; no more when this is dropped, be it by a panic.
-struct Working<'a>(&'a AtomicUsize);
+pub(crate) struct Working<'a>(pub(crate) &'a AtomicUsize);
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
@@ -155,7 +160,7 @@ impl Drop for Working<'_> {
 }
 
 /// Publishes batch after batch, each repeated until it is acknowledged; gives all acknowledged prekeys.
-fn publish_all(http: &Http, device: &Device, done: &Sender<Answered>) -> BTreeSet<Prekey> {
+pub(crate) fn publish_all(http: &Http, device: &Device, done: &Sender<Answered>) -> BTreeSet<Prekey> {
     let mut acknowledged = BTreeSet::new();
     for batch in 0..PUBLICATIONS {
         let ids = batch * BATCH..(batch + 1) * BATCH;
@@ -177,7 +182,7 @@ fn publish_all(http: &Http, device: &Device, done: &Sender<Answered>) -> BTreeSe
     acknowledged
 }
 
-fn check(all: &[Prekey], published: &BTreeMap<&str, BTreeSet<Prekey>>, lost: usize) {
+pub(crate) fn check(all: &[Prekey], published: &BTreeMap<&str, BTreeSet<Prekey>>, lost: usize) {
     let distinct: BTreeSet<Prekey> = all.iter().copied().collect();
     assert_eq!(all.len(), distinct.len(), "a prekey was handed out twice");
 

@@ -3,6 +3,7 @@
 use crate::client::{Answer, Device, Http, prekeys, rng};
 use otrv4::prekey_server::{PublishRequest, ServerIdentity, ServerReply, encode_text, ensemble_query};
 use otrv4::wire::{InstanceTag, Versions};
+use prekey_server::store::SqliteStore;
 use prekey_server::{Server, serve};
 use serde_json::json;
 use std::io::{Read, Write};
@@ -32,7 +33,7 @@ fn start() -> Running {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
-            let server = Server::open(&database, identity).await.expect("a database");
+            let server = Server::new(SqliteStore::open(&database).await.expect("a database"), identity);
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             started.send(listener.local_addr().expect("an address").to_string()).expect("a test that waits");
             serve(listener, server, async { stopped.await.unwrap_or_default() }).await;

@@ -6,4 +6,6 @@ mod cli;
 mod client;
 mod crash;
 mod http;
+mod operator;
 mod process;
+mod scale_out;

@@ -1,5 +1,6 @@
 //! The server's program as a process, for the tests.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -26,10 +27,15 @@ pub(crate) fn start(folder: &Path) -> Process {
 
 /// The same, with a log at this level.
 pub(crate) fn start_logging(folder: &Path, level: &str, log: Stdio) -> Process {
+    start_on(folder, folder.join("prekeys.db").as_os_str(), level, log)
+}
+
+/// A server whose key lies in `folder`, on this database.
+pub(crate) fn start_on(folder: &Path, database: &OsStr, level: &str, log: Stdio) -> Process {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org", "--log", level]);
     command.stderr(log);
-    command.arg("--database").arg(folder.join("prekeys.db")).arg("--key-file").arg(folder.join("key"));
+    command.arg("--database").arg(database).arg("--key-file").arg(folder.join("key"));
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     let mut line = |what| {

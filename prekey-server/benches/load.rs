@@ -1,0 +1,300 @@
+//! What a server can take, measured from outside on a real one: `cargo bench -p prekey-server --bench load`.
+//!
+//! The server is the program itself on a SQLite file, with its usual durability: each answer waits for the disk. Clients
+//! and server share this machine's processors. Rows go to standard output as a table, progress to standard error.
+
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a measurement looks at the clock")]
+#![allow(missing_docs, reason = "nobody imports it")]
+
+#[allow(dead_code, reason = "shared with the tests")]
+#[path = "../tests/server/client.rs"]
+mod client;
+#[allow(dead_code, reason = "shared with the tests")]
+#[path = "../tests/server/process.rs"]
+mod process;
+
+use bytes::Bytes;
+use clap::Parser;
+use client::{Device, Http, prekeys};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use otrv4::prekey::PrekeySecret;
+use otrv4::prekey_server::{ServerReply, decode_text, encode_text, ensemble_query};
+use otrv4::wire::{InstanceTag, Versions};
+use prekey_server::account::Identity;
+use prekey_server::store::{Deposit, MAX_PREKEYS, SqliteStore, Store, StoredPrekey, StoredProfile};
+use process::Process;
+use rand_core::Rng;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+
+/// Measures a prekey server under load.
+#[derive(Parser)]
+struct Options {
+    /// Takes at a time.
+    #[arg(long, default_value_t = 16)]
+    concurrency: usize,
+    /// Seconds of each row.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// How many identities have prekeys; a row for each number.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1_000, 10_000, 100_000])]
+    identities: Vec<u32>,
+    /// Seconds of takes and publications together, with a look at errors and memory.
+    #[arg(long, default_value_t = 30)]
+    mixed: u64,
+    /// As cargo passes it.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() {
+    let options = Options::parse();
+    println!("| takes, concurrency {} | takes/s | median | p99 | server CPU a take |", options.concurrency);
+    println!("|---|---|---|---|---|");
+    for &identities in &options.identities {
+        takes(&options, identities);
+    }
+    println!();
+    println!("| publication of 100 prekeys | median | server CPU |");
+    println!("|---|---|---|");
+    publications();
+    println!();
+    let mixed_seconds = options.mixed;
+    println!(
+        "| publications of 100 in {mixed_seconds} s | ensembles | none left | errors | memory at first | at the end |"
+    );
+    println!("|---|---|---|---|---|---|");
+    mixed(&options);
+}
+
+fn takes(options: &Options, identities: u32) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    // Enough for what a fast server gives away in that time; they are asked in turn.
+    let each = (FASTEST * u32::try_from(options.seconds).expect("a short time")).div_ceil(identities);
+    assert!(each <= MAX_PREKEYS, "too few identities for so many seconds");
+    eprintln!("filling {identities} identities with {each} prekeys each");
+    runtime.block_on(fill(&folder.path().join("prekeys.db"), identities, each));
+    let server = process::start(folder.path());
+    let before = cpu(&server);
+    let mut run = runtime.block_on(take_for(&server, identities, options.concurrency, options.seconds));
+    let cpu = (cpu(&server) - before) / u32::try_from(run.len()).expect("not that many");
+    let [median, p99] = quantiles(&mut run);
+    let rate = run.len() as u64 / options.seconds;
+    println!("| {identities} identities | {rate} | {median:.1?} | {p99:.1?} | {cpu:.0?} |");
+}
+
+/// Takes a second that no server is expected to exceed here.
+const FASTEST: u32 = 9_000;
+
+/// Takes in turn, from `concurrency` connections; how long each took.
+async fn take_for(server: &Process, identities: u32, concurrency: usize, seconds: u64) -> Vec<Duration> {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let address = server.base.strip_prefix("http://").expect("a URL").to_owned();
+    let turn = Arc::new(AtomicU32::new(0));
+    let takers: Vec<_> = (0..concurrency)
+        .map(|_| {
+            let (address, turn) = (address.clone(), Arc::clone(&turn));
+            tokio::spawn(async move {
+                let mut connection = Connection::open(&address).await.expect("a connection");
+                let mut times = Vec::new();
+                while Instant::now() < end {
+                    let identity = name(turn.fetch_add(1, Ordering::Relaxed) % identities);
+                    let begun = Instant::now();
+                    let answer = connection.take(&identity).await.expect("an answer");
+                    times.push(begun.elapsed());
+                    assert_eq!(answer.get(2), Some(&RETRIEVAL), "an ensemble: are there too few prekeys?");
+                }
+                times
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for taker in takers {
+        all.extend(taker.await.expect("a taker"));
+    }
+    all
+}
+
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    tag: InstanceTag,
+}
+
+impl Connection {
+    async fn open(address: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self { sender, tag: InstanceTag::random(&mut client::rng()) })
+    }
+
+    /// The answer to a query, decoded.
+    async fn take(&mut self, identity: &str) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+        let query = encode_text(&ensemble_query(self.tag, identity, Versions::V4));
+        let request = hyper::Request::post("/v1/messages")
+            .header("Host", "localhost")
+            .header("Content-Type", "text/plain")
+            .body(Full::new(Bytes::from(query)))
+            .expect("a request");
+        let answer = self.sender.send_request(request).await?;
+        if answer.status() != 200 {
+            return Err(answer.status().to_string().into());
+        }
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok(decode_text(std::str::from_utf8(&body)?)?)
+    }
+}
+
+fn publications() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = process::start(folder.path());
+    let http = Http::new(&server.base);
+    let mut times = Vec::new();
+    let mut spent = Duration::ZERO;
+    for n in 0..5 {
+        let identity = format!("publisher{n}");
+        let device = Device::new(&http, &identity, &http.register(&identity));
+        let fresh: Vec<PrekeySecret> = prekeys(0..100);
+        let (before, begun) = (cpu(&server), Instant::now());
+        assert_eq!(device.publish(&http, &fresh), Ok(ServerReply::Success));
+        times.push(begun.elapsed());
+        spent += cpu(&server) - before;
+    }
+    let [median, _] = quantiles(&mut times);
+    println!("| both sides, from DAKE-1 to Success | {median:.0?} | {:.0?} |", spent / 5);
+}
+
+/// A publisher that fills up what takers take from it, as fast as both go, and askers whose targets have nothing left.
+fn mixed(options: &Options) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = process::start(folder.path());
+    let http = Http::new(&server.base);
+    let device = Device::new(&http, &name(0), &http.register(&name(0)));
+    assert_eq!(device.publish(&http, &prekeys(0..100)), Ok(ServerReply::Success));
+    let end = Instant::now() + Duration::from_secs(options.mixed);
+    let start = memory(&server);
+    let address = server.base.strip_prefix("http://").expect("a URL").to_owned();
+    let takers: Vec<_> = (0..options.concurrency)
+        .map(|taker| {
+            runtime.spawn(ask_until(end, address.clone(), name(u32::try_from(taker % 2).expect("0 or 1"))))
+        })
+        .collect();
+    let mut sum = Sum::default();
+    let mut next = 100;
+    while Instant::now() < end {
+        match device.count(&http) {
+            Ok(ServerReply::Status(0..=100)) => {
+                let stored = device.refill(&http, &prekeys(next..next + 100));
+                sum.errors += u64::from(stored != Ok(ServerReply::Success));
+                (sum.publications, next) = (sum.publications + 1, next + 100);
+            }
+            Ok(_) => std::thread::sleep(Duration::from_millis(10)),
+            Err(_) => sum.errors += 1,
+        }
+    }
+    for taker in takers {
+        let of_taker = runtime.block_on(taker).expect("a taker");
+        sum.given += of_taker.given;
+        sum.none += of_taker.none;
+        sum.errors += of_taker.errors;
+    }
+    let Sum { publications, given, none, errors } = sum;
+    println!("| {publications} | {given} | {none} | {errors} | {start} KiB | {} KiB |", memory(&server));
+}
+
+#[derive(Default)]
+struct Sum {
+    publications: u64,
+    given: u64,
+    none: u64,
+    errors: u64,
+}
+
+/// Asks again and again; the server ends a connection after its time, and then a new one is opened.
+async fn ask_until(end: Instant, address: String, identity: String) -> Sum {
+    let mut sum = Sum::default();
+    while Instant::now() < end {
+        let opened = Instant::now();
+        let Ok(mut connection) = Connection::open(&address).await else {
+            sum.errors += 1;
+            continue;
+        };
+        while Instant::now() < end && opened.elapsed() < Duration::from_secs(500) {
+            match connection.take(&identity).await {
+                Ok(answer) if answer.get(2) == Some(&RETRIEVAL) => sum.given += 1,
+                Ok(_) => sum.none += 1,
+                Err(error) => {
+                    eprintln!("a take: {error}");
+                    sum.errors += 1;
+                    break;
+                }
+            }
+        }
+    }
+    sum
+}
+
+/// The type of a message with ensembles.
+const RETRIEVAL: u8 = 0x13;
+
+fn name(n: u32) -> String {
+    format!("user{n}@example.org")
+}
+
+/// Profiles and prekeys as long as real ones, put into the database without the handshakes, which would take hours.
+async fn fill(database: &Path, identities: u32, each: u32) {
+    let store = SqliteStore::open(database).await.expect("a new database");
+    let (now, later) = (prekey_server::now(), prekey_server::now().plus(1_000_000));
+    let mut bytes = vec![0; 500];
+    client::rng().fill_bytes(&mut bytes);
+    let profile = |length: usize| StoredProfile { bytes: bytes[..length].to_vec(), expires: later };
+    for n in 0..identities {
+        let identity = Identity::new(&name(n)).expect("legal");
+        store.register(&identity, None, now).await.expect("a store");
+        let deposit = Deposit {
+            device: prekey_server::store::Device { tag: 0x100 + n, identity_key: [7; 57] },
+            client_profile: Some(profile(310)),
+            prekey_profile: Some(profile(250)),
+            prekeys: (0..each)
+                .map(|id| {
+                    let mut message = vec![0; 457];
+                    client::rng().fill_bytes(&mut message);
+                    StoredPrekey { id, bytes: message }
+                })
+                .collect(),
+        };
+        store.publish(&identity, &deposit, now).await.expect("a store");
+    }
+    store.close().await;
+}
+
+fn quantiles(times: &mut [Duration]) -> [Duration; 2] {
+    times.sort_unstable();
+    [times[times.len() / 2], times[times.len() * 99 / 100]]
+}
+
+/// What the process has spent so far: fields 14 and 15 of its `stat`, in hundredths of a second.
+fn cpu(server: &Process) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).expect("Linux");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
+    let ticks: u64 =
+        [11, 12].iter().map(|&field: &usize| fields[field].parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(10 * ticks)
+}
+
+/// Its resident memory in KiB.
+fn memory(server: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

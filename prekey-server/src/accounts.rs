@@ -1,0 +1,84 @@
+//! What an operator does with accounts. Tokens go to standard output, alone on a line; everything else that is said goes to
+//! standard error.
+
+use crate::Done;
+use crate::arguments::Account;
+use prekey_server::account::{Identity, Token, TokenHash};
+use prekey_server::store::{MAX_TOKENS, PAGE, Registered, Store};
+use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+pub(crate) async fn run<S: Store>(store: S, command: Account) -> Done {
+    let done = match command {
+        Account::Add { identity } => add(&store, &identity).await,
+        Account::List => list(&store).await,
+        Account::Remove { identity } => remove(&store, &identity).await,
+        Account::Token { identity, keep } => token(&store, &identity, keep).await,
+    };
+    store.close().await;
+    done
+}
+
+async fn add(store: &impl Store, identity: &Identity) -> Done {
+    let (token, hash) = fresh(identity);
+    match store.register(identity, Some(&hash), prekey_server::now()).await? {
+        Registered::Created => print(&token),
+        Registered::Taken => {
+            Err(format!("{} has an account; `account token` gives it a new token", identity.as_str()).into())
+        }
+    }
+}
+
+async fn list(store: &impl Store) -> Done {
+    let mut out = io::stdout().lock();
+    let mut last = None;
+    loop {
+        let page = store.accounts(last.as_ref()).await?;
+        for account in &page {
+            let made = UNIX_EPOCH + Duration::from_secs(account.created.unix().try_into().unwrap_or(0));
+            let made = humantime::format_rfc3339_seconds(made);
+            let (name, tokens) = (&account.identity, account.tokens);
+            writeln!(out, "{name}\t{made}\t{tokens}\t{}\t{}", account.devices, account.prekeys)?;
+        }
+        match page.last() {
+            Some(account) if page.len() == PAGE => last = Some(Identity::new(&account.identity)?),
+            _ => return Ok(()),
+        }
+    }
+}
+
+async fn remove(store: &impl Store, identity: &Identity) -> Done {
+    if store.remove(identity).await? { Ok(()) } else { Err(unknown(identity)) }
+}
+
+async fn token(store: &impl Store, identity: &Identity, keep: bool) -> Done {
+    let ((token, hash), now) = (fresh(identity), prekey_server::now());
+    if !keep {
+        return if store.replace_tokens(identity, &hash, now).await? {
+            print(&token)
+        } else {
+            Err(unknown(identity))
+        };
+    }
+    if store.add_token(identity, &hash, now).await? {
+        return print(&token);
+    }
+    if store.tokens(identity).await?.len() >= MAX_TOKENS {
+        return Err(format!("{} has {MAX_TOKENS} tokens; without --keep they end", identity.as_str()).into());
+    }
+    Err(unknown(identity))
+}
+
+fn fresh(identity: &Identity) -> (Token, TokenHash) {
+    let token = Token::generate(identity.clone(), &mut prekey_server::rng());
+    let hash = token.hash();
+    (token, hash)
+}
+
+fn print(token: &Token) -> Done {
+    Ok(writeln!(io::stdout(), "{}", token.to_text().as_str())?)
+}
+
+fn unknown(identity: &Identity) -> Box<dyn std::error::Error> {
+    format!("{} has no account; `account list` prints those there are", identity.as_str()).into()
+}

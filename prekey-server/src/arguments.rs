@@ -1,0 +1,182 @@
+//! The commands and their options; each option can be an environment variable instead.
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use prekey_server::account::{Identity, IllegalIdentity};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// An untrusted prekey server for OTRv4.
+///
+/// It keeps profiles and one-time prekeys, so that people can start a conversation with somebody who is away. It
+/// learns who publishes and who is asked for, and nothing of any conversation.
+///
+/// Every option can be given as an environment variable instead.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server until SIGTERM or SIGINT.
+    ///
+    /// It speaks plain HTTP: put a proxy with TLS in front. At the first start it makes the database and the key
+    /// file. Told to stop, it takes no more connections, finishes what runs (at most 30 seconds) and exits with 0.
+    Serve(Serve),
+    /// Add, list and remove accounts, and give them new tokens; also while a server runs.
+    Account {
+        #[command(flatten)]
+        database: DatabaseOption,
+        #[command(subcommand)]
+        command: Account,
+    },
+    /// Bring the database to the layout of this program, as `serve` does when it starts.
+    Migrate(DatabaseOption),
+    /// Copy a SQLite database to a new file, also while a server runs on it.
+    ///
+    /// The copy has all accounts and profiles. It holds no prekey that could be handed out: whoever restores it cannot
+    /// know which have been since.
+    Backup(Backup),
+    /// Go back to a backup: put it in the place of a SQLite database, and burn the prekeys in it.
+    ///
+    /// Stop the server first. The database of before stays, under the name that is printed. Every waiting prekey is
+    /// marked as handed out, so that none goes to two people; clients publish new ones when they look next. Of a
+    /// PostgreSQL database that pg_restore has brought back it burns the prekeys: run it before any server starts.
+    Restore(Restore),
+    /// Print the fingerprint of the server's key: 112 hex digits.
+    ///
+    /// Publish it where your users can compare it, over another channel than the server itself.
+    Fingerprint(KeyFile),
+    /// Ask a running server whether it and its database work; exit with 0 if they do, with 1 if not.
+    Healthcheck(Listen),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+
+    #[command(flatten)]
+    pub(crate) database: DatabaseOption,
+
+    /// The server's name in the protocol, such as prekey.example.org.
+    ///
+    /// It enters the handshake byte for byte: to clients that know the server under another name, this is another
+    /// server.
+    #[arg(long, env = "PREKEY_SERVER_IDENTITY", value_name = "NAME", value_parser = name)]
+    pub(crate) identity: String,
+
+    #[command(flatten)]
+    pub(crate) key: KeyFile,
+
+    /// What to log on standard error: error, warn, info, debug, trace, or filters such as
+    /// "info,prekey_server=debug". Identities, tokens and messages are never logged.
+    #[arg(long, env = "PREKEY_SERVER_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    /// Address and port of the server; port 0 takes any free port, and the first line of output names it.
+    #[arg(long, env = "PREKEY_SERVER_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7448")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatabaseOption {
+    /// The database: a SQLite file, made by `serve` at the first start and readable by its owner only, for one server
+    /// process; or postgres://USER:PASSWORD@HOST/NAME, which several can share. A password is better given in the
+    /// environment variable: other users of the machine can see options.
+    #[arg(
+        long = "database",
+        env = "PREKEY_SERVER_DATABASE",
+        value_name = "FILE|URL",
+        hide_env_values = true,
+        value_parser = OsStringValueParser::new().try_map(Database::from_argument)
+    )]
+    pub(crate) location: Database,
+}
+
+/// Where accounts and prekeys are kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    File(PathBuf),
+    Postgres(String),
+}
+
+impl Database {
+    fn from_argument(argument: OsString) -> Result<Self, &'static str> {
+        let url = argument
+            .to_str()
+            .filter(|text| ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)));
+        match url {
+            _ if argument.is_empty() => Err("the name of a file, or a URL that begins with postgres://"),
+            Some(url) => Ok(Self::Postgres(url.into())),
+            None => Ok(Self::File(argument.into())),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyFile {
+    /// The server's long-term key; `serve` makes it at the first start, with mode 0600. Whoever has it can pose as
+    /// this server; without it, every client refuses the server. Keep a copy offline.
+    #[arg(long = "key-file", env = "PREKEY_SERVER_KEY_FILE", value_name = "FILE")]
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Make an account and print its token, once.
+    Add {
+        /// Whose it is on the network, such as bob@example.org.
+        #[arg(value_parser = Identity::new)]
+        identity: Identity,
+    },
+    /// Print all accounts: name, when it was made, tokens, clients and waiting prekeys, separated by tabs.
+    List,
+    /// Remove an account and all that it has published. Its name is free then.
+    Remove {
+        /// Whose it is on the network.
+        #[arg(value_parser = Identity::new)]
+        identity: Identity,
+    },
+    /// Print a new token for an account. The old ones end, as they must when one was lost or stolen.
+    Token {
+        /// Whose it is on the network.
+        #[arg(value_parser = Identity::new)]
+        identity: Identity,
+        /// For one more client: the old ones stay.
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) database: DatabaseOption,
+    /// The new file; nothing is overwritten.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) database: DatabaseOption,
+    /// The backup of a SQLite database.
+    #[arg(long, value_name = "FILE", required_unless_present = "burn")]
+    pub(crate) from: Option<PathBuf>,
+    /// pg_restore has brought a PostgreSQL database back: burn its prekeys.
+    #[arg(long, conflicts_with = "from")]
+    pub(crate) burn: bool,
+}
+
+fn name(text: &str) -> Result<String, IllegalIdentity> {
+    Identity::new(text).map(|identity| identity.as_str().to_owned())
+}

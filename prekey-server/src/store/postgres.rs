@@ -1,0 +1,333 @@
+//! The store in PostgreSQL, for as many server processes as there are machines: they share accounts, prekeys and pending
+//! exchanges.
+//!
+//! A transaction begins by locking the row of its account, so that whatever else happens to that identity comes before or
+//! after it. Transactions of different identities do not meet.
+
+use self::sql::{Steps, accounts, burn};
+use super::{
+    AccountSummary, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, PENDING_LIFETIME, Published, Registered, Store,
+    StoreError, StoredEnsemble, is_pending,
+};
+use crate::account::{Identity, TokenHash};
+use otrv4::Timestamp;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
+use std::time::Duration;
+
+mod sql {
+    crate::store::steps::steps!(sqlx::Postgres);
+}
+
+/// A PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+/// How long to wait for a connection before the request fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same for the lock of another transaction; and what frees the locks of a process whose machine has died.
+const SESSION: [(&str, &str); 5] = [
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Exchanges of others that each new one sweeps, when their time is over.
+const SWEPT: i64 = 16;
+
+/// Connections of one server process: PostgreSQL allows 100 in all unless told otherwise.
+const CONNECTIONS: u32 = 16;
+
+/// The layout of the database, as this program knows it.
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
+
+impl PostgresStore {
+    /// Connects to the database of `postgres://USER:PASSWORD@HOST/NAME`, and brings it to this program's layout. Of
+    /// several processes that start at once one does it. With a database that has the layout, the user of the URL needs
+    /// no right to create tables.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        if !has_this_layout(&store.pool).await? {
+            // Others may be at it for longer than a request would wait.
+            let mut patient = parse(url)?.connect().await.map_err(StoreError::Connect)?;
+            MIGRATIONS.run(&mut patient).await.map_err(StoreError::Layout)?;
+            patient.close().await?;
+        }
+        Ok(store)
+    }
+
+    /// Connects to a database that has this program's layout: for what an operator does.
+    pub async fn existing(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        match has_this_layout(&store.pool).await? {
+            true => Ok(store),
+            false => Err(StoreError::OtherLayout),
+        }
+    }
+
+    async fn connect(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            .connect_with(parse(url)?.options(SESSION))
+            .await
+            .map_err(StoreError::Connect)?;
+        let (durable, user): (String, String) =
+            sqlx::query_as("SELECT current_setting('synchronous_commit'), current_user::text")
+                .fetch_one(&pool)
+                .await?;
+        if durable == "off" { Err(StoreError::NotDurable(user)) } else { Ok(Self { pool }) }
+    }
+
+    /// A transaction that has this identity to itself; `None` without such an account. All other tables refer to it.
+    async fn begin(&self, identity: &Identity) -> Result<Option<Transaction<'static, Postgres>>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let account: Option<i32> =
+            sqlx::query_scalar("SELECT 1 FROM accounts WHERE identity = $1 FOR UPDATE")
+                .bind(identity.as_str())
+                .fetch_optional(&mut *tx)
+                .await?;
+        Ok(account.map(|_| tx))
+    }
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(StoreError::Connect)?;
+    Ok(options.application_name("prekey-server"))
+}
+
+/// Whether the newest migration that the database has seen is our newest.
+async fn has_this_layout(pool: &PgPool) -> Result<bool, StoreError> {
+    let table: Option<String> =
+        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text").fetch_one(pool).await?;
+    if table.is_none() {
+        return Ok(false);
+    }
+    let newest: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(pool).await?;
+    Ok(newest == MIGRATIONS.iter().map(|migration| migration.version).max())
+}
+
+impl Store for PostgresStore {
+    async fn register(
+        &self,
+        identity: &Identity,
+        token: Option<&TokenHash>,
+        now: Timestamp,
+    ) -> Result<Registered, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let done = steps(&mut tx, identity).register(token, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn tokens(&self, identity: &Identity) -> Result<Vec<TokenHash>, StoreError> {
+        steps(&mut *self.pool.acquire().await?, identity).tokens().await
+    }
+
+    async fn add_token(
+        &self,
+        identity: &Identity,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin(identity).await? else { return Ok(false) };
+        let done = steps(&mut tx, identity).add_token(token, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn replace_tokens(
+        &self,
+        identity: &Identity,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin(identity).await? else { return Ok(false) };
+        let done = steps(&mut tx, identity).replace_tokens(token, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn remove(&self, identity: &Identity) -> Result<bool, StoreError> {
+        let Some(mut tx) = self.begin(identity).await? else { return Ok(false) };
+        sqlx::query("DELETE FROM pending WHERE identity = $1")
+            .bind(identity.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let done = steps(&mut tx, identity).remove().await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn accounts(&self, after: Option<&Identity>) -> Result<Vec<AccountSummary>, StoreError> {
+        accounts(&mut *self.pool.acquire().await?, after).await
+    }
+
+    async fn publish(
+        &self,
+        identity: &Identity,
+        deposit: &Deposit,
+        now: Timestamp,
+    ) -> Result<Published, StoreError> {
+        let Some(mut tx) = self.begin(identity).await? else { return Ok(Published::Refused) };
+        let done = steps(&mut tx, identity).publish(deposit, now).await?;
+        match done {
+            Published::Stored => tx.commit().await?,
+            Published::Refused => tx.rollback().await?,
+        }
+        Ok(done)
+    }
+
+    async fn count(&self, identity: &Identity, device: &Device) -> Result<u32, StoreError> {
+        steps(&mut *self.pool.acquire().await?, identity).count(device).await
+    }
+
+    async fn take(&self, identity: &Identity, now: Timestamp) -> Result<Vec<StoredEnsemble>, StoreError> {
+        let Some(mut tx) = self.begin(identity).await? else { return Ok(Vec::new()) };
+        let ensembles = steps(&mut tx, identity).take(now).await?;
+        // Who has nothing left is answered as fast as who has no account: without waiting for the disk.
+        match ensembles.is_empty() {
+            true => tx.rollback().await?,
+            false => tx.commit().await?,
+        }
+        Ok(ensembles)
+    }
+
+    async fn keep_pending(
+        &self,
+        identity: &Identity,
+        tag: u32,
+        exchange: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM pending WHERE (identity, tag) IN (
+                 SELECT identity, tag FROM pending WHERE begun < $1 ORDER BY begun LIMIT $2)",
+        )
+        .bind(now.unix().saturating_sub(PENDING_LIFETIME + CLOCK_SKEW))
+        .bind(SWEPT)
+        .execute(&self.pool)
+        .await?;
+        let mut tx = self.begin(identity).await?.ok_or(StoreError::NoAccount)?;
+        sqlx::query(
+            "INSERT INTO pending (identity, tag, begun, exchange) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (identity, tag) DO UPDATE SET begun = excluded.begun, exchange = excluded.exchange",
+        )
+        .bind(identity.as_str())
+        .bind(i64::from(tag))
+        .bind(now.unix())
+        .bind(exchange)
+        .execute(&mut *tx)
+        .await?;
+        // Another client of the identity may have been there in the same second; ours stays.
+        sqlx::query(
+            "DELETE FROM pending WHERE identity = $1 AND tag <> $2 AND tag NOT IN (
+                 SELECT tag FROM pending WHERE identity = $1 AND tag <> $2 ORDER BY begun DESC LIMIT $3)",
+        )
+        .bind(identity.as_str())
+        .bind(i64::from(tag))
+        .bind(i64::from(MAX_DEVICES) - 1)
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn take_pending(
+        &self,
+        identity: &Identity,
+        tag: u32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row: Option<(i64, Vec<u8>)> =
+            sqlx::query_as("DELETE FROM pending WHERE identity = $1 AND tag = $2 RETURNING begun, exchange")
+                .bind(identity.as_str())
+                .bind(i64::from(tag))
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(row.and_then(|(begun, exchange)| is_pending(Timestamp::from_unix(begun), now).then_some(exchange)))
+    }
+
+    async fn burn(&self) -> Result<u64, StoreError> {
+        burn(&mut *self.pool.acquire().await?).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin_with("BEGIN READ WRITE").await?;
+        sqlx::query("SELECT identity FROM accounts LIMIT 1").fetch_optional(&mut *tx).await?;
+        Ok(tx.rollback().await?)
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn steps<'a>(connection: &'a mut PgConnection, identity: &'a Identity) -> Steps<'a> {
+    Steps { connection, identity: identity.as_str() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{Fixture, contract_tests};
+
+    /// An empty database of its own on the server that `PREKEY_SERVER_TEST_POSTGRES` names.
+    async fn fixture() -> Option<Fixture<PostgresStore>> {
+        let url = crate::store::contract::postgres()?;
+        let name = format!("contract_{}", hex::encode(random()));
+        let mut admin = PgConnection::connect(&url).await.expect("the PostgreSQL of the tests");
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut admin)
+            .await
+            .expect("a new database");
+        let store = PostgresStore::open(&format!("{url}/{name}")).await.expect("a new database");
+        Some(Fixture { store, _keep: Box::new(()) })
+    }
+
+    fn random() -> [u8; 8] {
+        let mut bytes = [0; 8];
+        rand_core::Rng::fill_bytes(&mut crate::system::rng(), &mut bytes);
+        bytes
+    }
+
+    contract_tests!(fixture);
+
+    #[tokio::test]
+    async fn exchanges_that_nobody_finished_are_swept() {
+        let Some(fixture) = fixture().await else { return };
+        let (store, bob) = (&fixture.store, Identity::new("bob").expect("legal"));
+        let begun = Timestamp::from_unix(1_700_000_000);
+        store.register(&bob, None, begun).await.expect("a store");
+        store.keep_pending(&bob, 0x100, vec![1], begun).await.expect("a store");
+        let late = begun.plus(PENDING_LIFETIME + CLOCK_SKEW + 1);
+        store.keep_pending(&bob, 0x200, vec![2], late).await.expect("a store");
+        let tags: Vec<i64> =
+            sqlx::query_scalar("SELECT tag FROM pending").fetch_all(&store.pool).await.expect("rows");
+        assert_eq!(tags, [0x200]);
+        let nobody = Identity::new("eve").expect("legal");
+        let refused = store.keep_pending(&nobody, 0x100, vec![1], late).await;
+        assert!(matches!(refused, Err(StoreError::NoAccount)));
+    }
+
+    #[tokio::test]
+    async fn a_database_that_acknowledges_what_it_has_not_written_is_refused() {
+        let Some(url) = crate::store::contract::postgres() else { return };
+        let careless = format!("{url}/postgres?options=-c%20synchronous_commit%3Doff");
+        let refused = PostgresStore::open(&careless).await.expect_err("a refusal").to_string();
+        assert!(refused.contains("ALTER ROLE postgres SET synchronous_commit = on"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn operators_commands_bring_no_tables_where_there_are_none() {
+        let Some(url) = crate::store::contract::postgres() else { return };
+        let refused = PostgresStore::existing(&format!("{url}/template1")).await.expect_err("a refusal");
+        assert!(matches!(refused, StoreError::OtherLayout), "{refused}");
+    }
+}

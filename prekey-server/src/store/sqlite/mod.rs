@@ -1,0 +1,415 @@
+//! The store in one SQLite file, for a server that is one process.
+//!
+//! Writes go through one connection, each `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL` in WAL mode: a commit
+//! that returned survives the loss of power. Another process on the same file is held off by SQLite's own lock.
+
+mod backup;
+mod takes;
+
+pub use backup::{BackupError, Restored, backup, restore};
+
+use self::sql::{Steps, accounts, burn};
+use self::takes::Takes;
+use super::{AccountSummary, Deposit, Device, Published, Registered, Store, StoreError, StoredEnsemble};
+use crate::account::{Identity, TokenHash};
+use crate::pending::Pending;
+use otrv4::Timestamp;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod sql {
+    crate::store::steps::steps!(sqlx::Sqlite);
+}
+
+/// A SQLite database file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    /// The one connection that writes: writers wait here in their order, instead of polling SQLite's lock.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    takes: Takes,
+    /// In memory: an exchange takes seconds, and whoever is in the middle of one when the server restarts begins again.
+    pending: Pending<Vec<u8>>,
+    /// A server's, while it runs.
+    lock: Option<File>,
+}
+
+/// How long to wait for a lock of another process, or for a connection, before the request fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Lookups of tokens and counts that run beside a write.
+const READERS: u32 = 4;
+
+impl SqliteStore {
+    /// Opens the file for a server, creates it (readable by its owner only) if it is not there, and brings it to this
+    /// program's layout. A second server on the same file is refused: what is in memory would not be the same.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // Whoever follows a link must meet the lock of whoever did not.
+        let path = &resolved(path);
+        let lock = lock(path)?;
+        create_private(path, false).map_err(|error| StoreError::Create(path.into(), error))?;
+        let mut connection =
+            options(path).connect().await.map_err(|error| StoreError::Open(path.into(), error))?;
+        migrate(&mut connection, path).await?;
+        connection.close().await?;
+        Ok(Self { lock: Some(lock), ..Self::connect(path).await? })
+    }
+
+    /// Opens a file that is there and has this program's layout, whether a server runs on it or not: for what an
+    /// operator does.
+    pub async fn existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Create(path.into(), io::ErrorKind::NotFound.into()));
+        }
+        let store = Self::connect(path).await?;
+        let newest = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+        let newest: Option<i64> =
+            sqlx::query_scalar(newest).fetch_one(&store.readers).await.unwrap_or_default();
+        match newest == MIGRATIONS.iter().map(|migration| migration.version).max() {
+            true => Ok(store),
+            false => Err(StoreError::OtherLayout),
+        }
+    }
+
+    async fn connect(path: &Path) -> Result<Self, StoreError> {
+        let pool =
+            |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+        let failed = |error| StoreError::Open(path.into(), error);
+        let writer = pool(1)
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
+            .connect_with(options(path))
+            .await
+            .map_err(failed)?;
+        let readers = pool(READERS).connect_with(options(path)).await.map_err(failed)?;
+        Ok(Self { writer, readers, takes: Takes::default(), pending: Pending::new(), lock: None })
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(begin(&self.writer).await?)
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+}
+
+/// The layout of the database, as this program knows it.
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// Brings a database to this program's layout.
+async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    MIGRATIONS.run(connection).await.map_err(|error| StoreError::Migration(path.into(), error))
+}
+
+async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    writer.begin_with("BEGIN IMMEDIATE").await
+}
+
+/// Held by a running server, and given back by the system however it ends. In a file of its own: SQLite's locks are on
+/// the database.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(beside(path, ".lock")).map_err(|error| StoreError::Create(path.into(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(path.into())),
+        Err(TryLockError::Error(error)) => Err(StoreError::Lock(path.into(), error)),
+    }
+}
+
+/// The file that a link leads to; the path itself where nothing is yet.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.into())
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether the connection is outside of any transaction, as whoever gets it next needs it. When the disk is full,
+/// SQLite rolls a transaction back by itself; sqlx, whose own rollback then fails, believes in it for ever.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What a dropped transaction sent to the connection is done before this is answered.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+/// Who asks whom is private: the file is not for other users. SQLite gives the WAL beside it the same mode.
+fn create_private(path: &Path, must_be_new: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.clone().create_new(true).open(path) {
+        Ok(_) => {
+            if !must_be_new {
+                // After a mistyped path this is an empty server, and nothing else says so.
+                tracing::warn!("made a new database {}", path.display());
+            }
+            Ok(())
+        }
+        // `create` is for a link whose target is not there.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !must_be_new => {
+            options.create(true).open(path).map(drop)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Store for SqliteStore {
+    async fn register(
+        &self,
+        identity: &Identity,
+        token: Option<&TokenHash>,
+        now: Timestamp,
+    ) -> Result<Registered, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = steps(&mut tx, identity).register(token, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn tokens(&self, identity: &Identity) -> Result<Vec<TokenHash>, StoreError> {
+        steps(&mut *self.readers.acquire().await?, identity).tokens().await
+    }
+
+    async fn add_token(
+        &self,
+        identity: &Identity,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = steps(&mut tx, identity).add_token(token, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn replace_tokens(
+        &self,
+        identity: &Identity,
+        token: &TokenHash,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = steps(&mut tx, identity).replace_tokens(token, now).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn remove(&self, identity: &Identity) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = steps(&mut tx, identity).remove().await?;
+        tx.commit().await?;
+        self.pending.remove_all(identity);
+        Ok(done)
+    }
+
+    async fn accounts(&self, after: Option<&Identity>) -> Result<Vec<AccountSummary>, StoreError> {
+        accounts(&mut *self.readers.acquire().await?, after).await
+    }
+
+    async fn publish(
+        &self,
+        identity: &Identity,
+        deposit: &Deposit,
+        now: Timestamp,
+    ) -> Result<Published, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = steps(&mut tx, identity).publish(deposit, now).await?;
+        match done {
+            Published::Stored => tx.commit().await?,
+            Published::Refused => tx.rollback().await?,
+        }
+        Ok(done)
+    }
+
+    async fn count(&self, identity: &Identity, device: &Device) -> Result<u32, StoreError> {
+        steps(&mut *self.readers.acquire().await?, identity).count(device).await
+    }
+
+    async fn take(&self, identity: &Identity, now: Timestamp) -> Result<Vec<StoredEnsemble>, StoreError> {
+        self.takes.take(&self.writer, identity, now).await
+    }
+
+    async fn keep_pending(
+        &self,
+        identity: &Identity,
+        tag: u32,
+        exchange: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.pending.insert(identity, tag, exchange, now);
+        Ok(())
+    }
+
+    async fn take_pending(
+        &self,
+        identity: &Identity,
+        tag: u32,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.pending.take(identity, tag, now))
+    }
+
+    async fn burn(&self) -> Result<u64, StoreError> {
+        let mut tx = self.begin().await?;
+        let burnt = burn(&mut tx).await?;
+        tx.commit().await?;
+        Ok(burnt)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("SELECT identity FROM accounts LIMIT 1").fetch_optional(&mut *tx).await?;
+        Ok(tx.rollback().await?)
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
+    }
+}
+
+fn steps<'a>(connection: &'a mut SqliteConnection, identity: &'a Identity) -> Steps<'a> {
+    Steps { connection, identity: identity.as_str() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{Fixture, contract_tests};
+
+    async fn fixture() -> Fixture<SqliteStore> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
+        Fixture { store, _keep: Box::new(folder) }
+    }
+
+    async fn present() -> Option<Fixture<SqliteStore>> {
+        Some(fixture().await)
+    }
+
+    contract_tests!(present);
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    #[tokio::test]
+    async fn a_commit_waits_for_the_disk_in_wal_mode() {
+        let fixture = fixture().await;
+        let mut tx = fixture.store.begin().await.expect("a transaction");
+        let synchronous: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *tx).await.expect("its setting");
+        let journal: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *tx).await.expect("its mode");
+        assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_fails_one_request_and_not_those_after_it() {
+        let fixture = fixture().await;
+        let register = |n: u32| {
+            let store = &fixture.store;
+            let identity = Identity::new(&format!("{n}{}", "x".repeat(200))).expect("legal");
+            async move { store.register(&identity, Some(&TokenHash::from_bytes([7; 32])), NOW).await }
+        };
+        // Of this connection alone: the one that replaces it finds room.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&fixture.store.writer).await.expect("a setting");
+        let mut n = 0;
+        while register(n).await.is_ok() {
+            n += 1;
+        }
+        assert_eq!(register(n).await.expect("a usable connection"), Registered::Created);
+        fixture.store.ping().await.expect("a usable connection");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_another_process_holds_is_busy() {
+        let fixture = fixture().await;
+        sqlx::query("PRAGMA busy_timeout = 0").execute(&fixture.store.writer).await.expect("a setting");
+        let _other = fixture.store.readers.begin_with("BEGIN IMMEDIATE").await.expect("a transaction");
+        assert!(fixture.store.ping().await.expect_err("no lock").is_busy());
+    }
+
+    #[tokio::test]
+    async fn a_ping_needs_the_lock_that_writes_need() {
+        let fixture = fixture().await;
+        let _tx = fixture.store.begin().await.expect("a transaction");
+        let ping = tokio::time::timeout(Duration::from_millis(50), fixture.store.ping());
+        assert!(ping.await.is_err());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn other_users_cannot_read_the_database() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let _store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
+        for entry in std::fs::read_dir(folder.path()).expect("the folder") {
+            let mode = entry.expect("an entry").metadata().expect("its mode").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_of_an_older_database_are_those_of_the_new_one() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("prekeys.sqlite");
+        let mut old = options(&path).create_if_missing(true).connect().await.expect("a database");
+        MIGRATIONS.run_to(1, &mut old).await.expect("the first layout");
+        sqlx::query("INSERT INTO accounts (identity, token_hash, created) VALUES ('bob', ?, 7)")
+            .bind(&[9; 32][..])
+            .execute(&mut old)
+            .await
+            .expect("an account");
+        old.close().await.expect("a closed database");
+
+        let refused = SqliteStore::existing(&path).await.expect_err("a server may be running on it");
+        assert!(refused.to_string().contains("prekey-server migrate"), "{refused}");
+        let store = SqliteStore::open(&path).await.expect("the same database");
+        let tokens = store.tokens(&Identity::new("bob").expect("legal")).await.expect("a store");
+        assert_eq!(tokens.iter().map(TokenHash::as_bytes).collect::<Vec<_>>(), [&[9; 32]]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_comes_by_a_link_meets_the_one_that_did_not() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (path, link) = (folder.path().join("prekeys.sqlite"), folder.path().join("link"));
+        let _running = SqliteStore::open(&path).await.expect("a new database");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        assert!(matches!(SqliteStore::open(&link).await, Err(StoreError::Locked(_))));
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("prekeys.sqlite");
+        let store = SqliteStore::open(&path).await.expect("a new database");
+        sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2")
+            .execute(&store.writer)
+            .await
+            .expect("an update");
+        store.close().await;
+        let refused = SqliteStore::open(&path).await.expect_err("a refusal").to_string();
+        assert!(refused.contains(&path.display().to_string()) && refused.contains("newer"), "{refused}");
+    }
+}

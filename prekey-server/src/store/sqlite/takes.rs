@@ -1,0 +1,186 @@
+//! Takes that wait for the writer at the same time share one transaction, and with it one wait for the disk.
+//!
+//! Whoever has the turn serves all that wait. If anything fails, each is tried in a transaction of its own, so that a
+//! broken row of one identity costs nobody else an answer.
+
+use super::{begin, steps};
+use crate::account::Identity;
+use crate::store::{StoreError, StoredEnsemble};
+use otrv4::Timestamp;
+use sqlx::SqlitePool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+
+/// Most takes in one transaction: whoever comes first waits for all of them.
+const BATCH: usize = 64;
+
+/// The takes that wait, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Takes {
+    waiting: Mutex<Vec<Waiting>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    identity: Identity,
+    now: Timestamp,
+    answer: oneshot::Sender<Taken>,
+}
+
+type Taken = Result<Vec<StoredEnsemble>, StoreError>;
+
+impl Takes {
+    pub(super) async fn take(&self, writer: &SqlitePool, identity: &Identity, now: Timestamp) -> Taken {
+        let (answer, mut answered) = oneshot::channel();
+        self.lock().push(Waiting { identity: identity.clone(), now, answer });
+        let _turn = tokio::select! {
+            biased;
+            taken = &mut answered => return taken.unwrap_or(Err(StoreError::Busy)),
+            turn = self.turn.lock() => turn,
+        };
+        loop {
+            match answered.try_recv() {
+                Ok(taken) => return taken,
+                Err(TryRecvError::Closed) => return Err(StoreError::Busy),
+                Err(TryRecvError::Empty) => serve(writer, self.next_batch()).await,
+            }
+        }
+    }
+
+    fn next_batch(&self) -> Vec<Waiting> {
+        let mut waiting = self.lock();
+        // Whoever has gone wants nothing any more.
+        waiting.retain(|waiting| !waiting.answer.is_closed());
+        let batch = waiting.len().min(BATCH);
+        waiting.drain(..batch).collect()
+    }
+
+    /// A panic elsewhere left the list whole.
+    fn lock(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers every one of them. Who goes in the meantime loses what was taken for him.
+async fn serve(writer: &SqlitePool, batch: Vec<Waiting>) {
+    match together(writer, &batch).await {
+        Ok(taken) => {
+            for (waiting, ensembles) in batch.into_iter().zip(taken) {
+                let _ = waiting.answer.send(Ok(ensembles));
+            }
+        }
+        Err(error) if error.is_busy() => {
+            for waiting in batch {
+                let _ = waiting.answer.send(Err(StoreError::Busy));
+            }
+        }
+        Err(_) => {
+            for waiting in batch {
+                let alone = together(writer, std::slice::from_ref(&waiting)).await;
+                let _ = waiting.answer.send(alone.map(|taken| taken.into_iter().flatten().collect()));
+            }
+        }
+    }
+}
+
+/// What each takes, in one transaction.
+async fn together(writer: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Vec<StoredEnsemble>>, StoreError> {
+    let mut tx = begin(writer).await?;
+    let mut taken = Vec::with_capacity(batch.len());
+    for waiting in batch {
+        taken.push(steps(&mut tx, &waiting.identity).take(waiting.now).await?);
+    }
+    tx.commit().await?;
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Deposit, Device, SqliteStore, Store, StoredPrekey, StoredProfile};
+    use std::sync::Arc;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn name(n: u32) -> Identity {
+        Identity::new(&format!("user{n}")).expect("legal")
+    }
+
+    /// A store in which each of them has one prekey.
+    async fn store(identities: u32) -> (tempfile::TempDir, Arc<SqliteStore>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
+        let profile = || StoredProfile { bytes: vec![1], expires: NOW.plus(1000) };
+        for n in 0..identities {
+            store.register(&name(n), None, NOW).await.expect("a store");
+            let deposit = Deposit {
+                device: Device { tag: 0x100, identity_key: [1; 57] },
+                client_profile: Some(profile()),
+                prekey_profile: Some(profile()),
+                prekeys: vec![StoredPrekey { id: n, bytes: n.to_be_bytes().to_vec() }],
+            };
+            store.publish(&name(n), &deposit, NOW).await.expect("a store");
+        }
+        (folder, Arc::new(store))
+    }
+
+    /// What each gets who asks while somebody else has the turn, so that all wait for the same one.
+    async fn all_at_once(store: &Arc<SqliteStore>, identities: u32) -> Vec<Taken> {
+        let turn = store.takes.turn.lock().await;
+        let takers: Vec<_> = (0..identities)
+            .map(|n| {
+                let store = Arc::clone(store);
+                tokio::spawn(async move { store.take(&name(n), NOW).await })
+            })
+            .collect();
+        while store.takes.lock().len() < takers.len() {
+            tokio::task::yield_now().await;
+        }
+        drop(turn);
+        let mut all = Vec::new();
+        for taker in takers {
+            all.push(taker.await.expect("a taker"));
+        }
+        all
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn more_than_one_batch_is_served_and_each_gets_what_he_asked_for() {
+        let (_folder, store) = store(150).await;
+        for (n, taken) in (0u32..).zip(all_at_once(&store, 150).await) {
+            let prekeys: Vec<_> = taken.expect("a store").into_iter().map(|e| e.prekey).collect();
+            assert_eq!(prekeys, [n.to_be_bytes()]);
+        }
+        assert!(all_at_once(&store, 150).await.into_iter().all(|taken| taken.is_ok_and(|e| e.is_empty())));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_broken_row_costs_its_owner_an_error_and_nobody_else_anything() {
+        let (_folder, store) = store(10).await;
+        sqlx::query("UPDATE devices SET prekey_profile = NULL WHERE identity = 'user3'")
+            .execute(&store.writer)
+            .await
+            .expect("an update");
+        for (n, taken) in (0..).zip(all_at_once(&store, 10).await) {
+            assert_eq!(taken.map(|ensembles| ensembles.len()).ok(), (n != 3).then_some(1), "{n}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_taken_for_somebody_who_has_gone() {
+        let (_folder, store) = store(1).await;
+        let turn = store.takes.turn.lock().await;
+        let gone = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move { store.take(&name(0), NOW).await }
+        });
+        while store.takes.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        gone.abort();
+        let _ = gone.await;
+        drop(turn);
+        assert_eq!(store.take(&name(0), NOW).await.expect("a store").len(), 1);
+    }
+}
