@@ -225,9 +225,9 @@ fn a_server_is_known_by_name_and_key_and_made_again_from_its_secret() {
     let again = ServerIdentity::new(SERVER, server.secret());
     assert_eq!((again.name(), again.fingerprint()), (SERVER, server.fingerprint()));
     assert_eq!(pinned(&server).name(), SERVER);
-    // ED448-PUBKEY: the type of an identity key, then the point.
+    // ED448-PUBKEY: the type of an identity key, little-endian, then the point.
     let key = server.public_key_bytes();
-    assert_eq!((key.len(), &key[..2]), (59, &[0x00, 0x10][..]));
+    assert_eq!((key.len(), &key[..2]), (59, &[0x10, 0x00][..]));
     let mut of_key = [0; 56];
     crate::crypto::kdf::shake256(&[b"OTRv4\x00", &key], &mut of_key);
     assert_eq!(server.fingerprint(), Fingerprint::from_bytes(of_key));
