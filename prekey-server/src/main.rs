@@ -41,13 +41,7 @@ async fn run(command: Command) -> Done {
             Database::File(path) => accounts::run(SqliteStore::existing(&path).await?, command).await,
             Database::Postgres(url) => accounts::run(PostgresStore::existing(&url).await?, command).await,
         },
-        Command::Migrate(database) => match database.location {
-            Database::File(path) if !path.exists() => {
-                Err(format!("there is no database {}", path.display()).into())
-            }
-            Database::File(path) => Ok(SqliteStore::open(&path).await?.close().await),
-            Database::Postgres(url) => Ok(PostgresStore::open(&url).await?.close().await),
-        },
+        Command::Migrate(database) => migrate(database.location).await,
         Command::Backup(options) => match options.database.location {
             Database::File(path) => Ok(store::backup(&path, &options.to).await?),
             Database::Postgres(_) => {
@@ -87,6 +81,17 @@ async fn serve<S: Store>(store: S, options: Serve) -> Done {
     let _ = writeln!(out, "fingerprint {}", server.fingerprint()).and_then(|()| out.flush());
     prekey_server::serve(listener, server, shutdown).await;
     tracing::info!("stopped");
+    Ok(())
+}
+
+async fn migrate(database: Database) -> Done {
+    match database {
+        Database::File(path) if !path.exists() => {
+            return Err(format!("there is no database {}", path.display()).into());
+        }
+        Database::File(path) => SqliteStore::open(&path).await?.close().await,
+        Database::Postgres(url) => PostgresStore::open(&url).await?.close().await,
+    }
     Ok(())
 }
 
