@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# The unmodified compose.yaml.
+
+compose() {
+  # Version 2 is two words.
+  # shellcheck disable=SC2086
+  (cd "$ROOT" && DOCKER_BUILDKIT=1 $COMPOSE "$@")
+}
+
+compose_config() {
+  compose config >/dev/null
+}
+
+compose_demands_identity() {
+  local said
+  said=$(unset PREKEY_SERVER_IDENTITY; compose config 2>&1) && fail "it accepts"
+  [[ $said == *"into .env"* ]] || fail "it said: $said"
+}
+
+compose_up() {
+  compose up -d >>"$LOG" 2>&1
+  within 60 health_is "$(compose ps -q)" healthy
+  health_answers
+}
+
+port_is_local() {
+  local listening
+  listening=$(awk -v port="$(printf ':%04X' "$PORT")" '$4 == "0A" && substr($2, length($2) - 4) == port { print $2 }' \
+    /proc/net/tcp /proc/net/tcp6)
+  [[ $listening == 0100007F:* && $listening != *$'\n'* ]] || fail "listening: $listening"
+}
+
+compose_down_and_up() {
+  local before
+  before=$(compose exec -T prekey-server prekey-server fingerprint)
+  compose down >>"$LOG" 2>&1
+  ! server_answers || fail "something answers on port $PORT after down"
+  compose up -d >>"$LOG" 2>&1
+  within 10 server_answers
+  [[ $(compose exec -T prekey-server prekey-server fingerprint) == "$before" ]] || fail "it was $before"
+  echo "${before:0:16}…"
+}
+
+compose_stops_cleanly() {
+  local state
+  compose stop >>"$LOG" 2>&1
+  state=$(docker inspect --format 'exit code {{.State.ExitCode}}' "$(compose ps -a -q)")
+  echo "$state"
+  [[ $state == "exit code 0" ]]
+}
+
+compose_leaves_nothing() {
+  local left
+  compose down --volumes >>"$LOG" 2>&1
+  left=$(for what in container volume network; do
+    docker "$what" ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"
+  done)
+  [[ -z $left ]] || fail "left: $left"
+}
