@@ -32,9 +32,11 @@ async fn run(command: Command) -> Done {
     match command {
         Command::Serve(options) => {
             start_log(&options.log)?;
+            // Before anything is made on disk: a signal must find somebody to hear it.
+            let stop = stop_signal()?;
             match options.database.location.clone() {
-                Database::File(path) => serve(SqliteStore::open(&path).await?, options).await,
-                Database::Postgres(url) => serve(PostgresStore::open(&url).await?, options).await,
+                Database::File(path) => serve(SqliteStore::open(&path).await?, options, stop).await,
+                Database::Postgres(url) => serve(PostgresStore::open(&url).await?, options, stop).await,
             }
         }
         Command::Account { database, command } => match database.location {
@@ -64,11 +66,14 @@ fn start_log(filter: &str) -> Done {
     Ok(())
 }
 
-async fn serve<S: Store>(store: S, options: Serve) -> Done {
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let shutdown = async move {
+    Ok(async move {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-    };
+    })
+}
+
+async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()> + Send) -> Done {
     let identity = key_file::load_or_create(&options.key.path, &options.identity)?;
     let server = Server::new(store, identity);
     let address = options.listen.listen;
@@ -79,7 +84,7 @@ async fn serve<S: Store>(store: S, options: Serve) -> Done {
     let mut out = std::io::stdout();
     let _ = writeln!(out, "listening on http://{}", listener.local_addr()?);
     let _ = writeln!(out, "fingerprint {}", server.fingerprint()).and_then(|()| out.flush());
-    prekey_server::serve(listener, server, shutdown).await;
+    prekey_server::serve(listener, server, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -84,6 +84,8 @@ impl<S: Store> Service<S> {
     }
 
     async fn exchange(&self, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+        // First of all: whoever is told to come back later must find his exchange then.
+        let place = self.workers.admit()?;
         // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
         let pending = match engine::dake3_sender(&message) {
             Some(tag) => self.store.take_pending(&sender, tag, system::now()).await?,
@@ -93,7 +95,7 @@ impl<S: Store> Service<S> {
             let (engine, sender) = (Arc::clone(&self.engine), sender.clone());
             move || engine.exchange(&sender, &message, pending, system::now(), &mut system::rng())
         };
-        match self.workers.run(work).await?.map_err(|reason| refused(&reason))? {
+        match place.run(work).await?.map_err(|reason| refused(&reason))? {
             Step::Reply(reply) => Ok(reply),
             Step::Begin { tag, exchange, dake2 } => {
                 self.store.keep_pending(&sender, tag, exchange, system::now()).await?;
@@ -158,5 +160,48 @@ impl From<Failed> for Error {
                 Self::Internal
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SqliteStore;
+    use otrv4::client_profile::ClientProfile;
+    use otrv4::keys::{ForgingKey, ForgingSecret, LongTermKey};
+    use otrv4::prekey_server::{PublishRequest, Publisher, ServerKey, ServerReply};
+    use otrv4::wire::InstanceTag;
+    use system::rng;
+
+    const BOB: &str = "bob@example.org";
+
+    #[tokio::test]
+    async fn an_exchange_is_still_there_for_whoever_was_told_to_come_back_later() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
+        let service = Service::new(store, ServerIdentity::generate("prekey.example.org", &mut rng()));
+        let token = service.register(&Identity::new(BOB).expect("legal")).await.expect("an account");
+        let ask = async |message: &[u8]| {
+            let answer = service.answer(Some(token.as_str()), &encode_text(message)).await?;
+            Ok::<_, Error>(decode_text(&answer).expect("a message"))
+        };
+
+        let key = LongTermKey::generate(&mut rng());
+        let forging = ForgingKey::generate(ForgingSecret::Destroy, &mut rng());
+        let tag = InstanceTag::random(&mut rng());
+        let profile = ClientProfile::sign(&key, forging.public(), tag, system::now().plus(1000), None);
+        let (publisher, dake1) = Publisher::start(&profile, BOB, &mut rng());
+        let dake2 = ask(&dake1).await.expect("DAKE-2");
+        let server = ServerKey::new("prekey.example.org", service.identity().fingerprint());
+        let request = PublishRequest::StorageInformation;
+        let (awaits, dake3) =
+            publisher.receive_dake2(&dake2, &server, &key, request, &mut rng()).expect("a valid DAKE-2");
+
+        let places: Vec<_> = std::iter::from_fn(|| service.workers.admit().ok()).collect();
+        assert!(matches!(ask(&dake3).await, Err(Error::Busy)));
+        drop(places);
+        let reply = ask(&dake3).await.expect("an answer");
+        assert_eq!(awaits.receive(&reply), Ok(ServerReply::Status(0)));
+        assert!(matches!(ask(&dake3).await, Err(Error::Refused)), "it serves once");
     }
 }

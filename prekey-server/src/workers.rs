@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many wait for a processor, at most: at a tenth of a second each, what a client's patience covers.
 const MAX_WAITING: usize = 128;
@@ -31,13 +31,26 @@ impl Workers {
         Self { admitted: Semaphore::new(threads + waiting), running: Arc::new(Semaphore::new(threads)) }
     }
 
+    /// A place in the queue, or an error at once: who has none has lost nothing yet.
+    pub(crate) fn admit(&self) -> Result<Place<'_>, Failed> {
+        let admitted = self.admitted.try_acquire().map_err(|_| Failed::Busy)?;
+        Ok(Place { _admitted: admitted, running: &self.running })
+    }
+}
+
+/// The right to have one piece of work done.
+pub(crate) struct Place<'a> {
+    _admitted: SemaphorePermit<'a>,
+    running: &'a Arc<Semaphore>,
+}
+
+impl Place<'_> {
     /// Runs it off the async threads.
     pub(crate) async fn run<T: Send + 'static>(
-        &self,
+        self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failed> {
-        let _admitted = self.admitted.try_acquire().map_err(|_| Failed::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Failed::Busy)?;
+        let running = Arc::clone(self.running).acquire_owned().await.map_err(|_| Failed::Busy)?;
         let work = tokio::task::spawn_blocking(move || {
             let _running = running;
             work()
@@ -57,26 +70,27 @@ mod tests {
         let (go, wait) = mpsc::channel::<()>();
         let first = tokio::spawn({
             let workers = Arc::clone(&workers);
-            async move { workers.run(move || wait.recv().is_ok()).await }
+            async move { workers.admit()?.run(move || wait.recv().is_ok()).await }
         });
         let second = tokio::spawn({
             let workers = Arc::clone(&workers);
-            async move { workers.run(|| true).await }
+            async move { workers.admit()?.run(|| true).await }
         });
         while workers.admitted.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(workers.run(|| true).await, Err(Failed::Busy));
+        assert_eq!(workers.admit().err(), Some(Failed::Busy));
         go.send(()).expect("the first worker waits");
         assert_eq!(first.await.expect("a task"), Ok(true));
         assert_eq!(second.await.expect("a task"), Ok(true));
-        assert_eq!(workers.run(|| true).await, Ok(true));
+        assert_eq!(workers.admit().expect("a place").run(|| true).await, Ok(true));
     }
 
     #[tokio::test]
     async fn a_panic_costs_no_thread() {
         let workers = Workers::with(1, 0);
-        assert_eq!(workers.run(|| panic!("for the test")).await, Err::<(), _>(Failed::Panicked));
-        assert_eq!(workers.run(|| 1).await, Ok(1));
+        let panicking = workers.admit().expect("a place").run(|| panic!("for the test"));
+        assert_eq!(panicking.await, Err::<(), _>(Failed::Panicked));
+        assert_eq!(workers.admit().expect("a place").run(|| 1).await, Ok(1));
     }
 }

@@ -73,7 +73,8 @@ pub async fn backup(database: &Path, to: &Path) -> Result<(), BackupError> {
 }
 
 /// Puts a copy in the place of the database while no server runs on it; what was there stays beside it, under a name
-/// that is given. Whenever the machine stops in between, one of the two is whole under the database's name.
+/// that is given. Whenever the machine stops in between, one of the two is whole under the database's name; or, if the
+/// old one was too damaged to be opened, there may be none.
 pub async fn restore(database: &Path, from: &Path) -> Result<Restored, BackupError> {
     let database = &resolved(database);
     let exchange = |error| BackupError::Exchange(database.into(), error);

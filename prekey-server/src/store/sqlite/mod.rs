@@ -1,7 +1,8 @@
 //! The store in one SQLite file, for a server that is one process.
 //!
 //! Writes go through one connection, each `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL` in WAL mode: a commit
-//! that returned survives the loss of power. Another process on the same file is held off by SQLite's own lock.
+//! that returned survives the loss of power. A second server on the same file is refused by a lock of ours; the commands
+//! of an operator take turns with the server by SQLite's own.
 
 mod backup;
 mod takes;
@@ -68,10 +69,7 @@ impl SqliteStore {
             return Err(StoreError::Create(path.into(), io::ErrorKind::NotFound.into()));
         }
         let store = Self::connect(path).await?;
-        let newest = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-        let newest: Option<i64> =
-            sqlx::query_scalar(newest).fetch_one(&store.readers).await.unwrap_or_default();
-        match newest == MIGRATIONS.iter().map(|migration| migration.version).max() {
+        match has_this_layout(&store.readers).await? {
             true => Ok(store),
             false => Err(StoreError::OtherLayout),
         }
@@ -110,6 +108,18 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 /// Brings a database to this program's layout.
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     MIGRATIONS.run(connection).await.map_err(|error| StoreError::Migration(path.into(), error))
+}
+
+/// Whether the newest migration that the database has seen is our newest.
+async fn has_this_layout(pool: &SqlitePool) -> Result<bool, StoreError> {
+    let table = "SELECT name FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let table: Option<String> = sqlx::query_scalar(table).fetch_optional(pool).await?;
+    if table.is_none() {
+        return Ok(false);
+    }
+    let newest = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+    let newest: Option<i64> = sqlx::query_scalar(newest).fetch_one(pool).await?;
+    Ok(newest == MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
 async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
