@@ -129,6 +129,7 @@ async fn to_the_end<T: Send + 'static>(
     tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(|error| match error {
         Error::Refused => Problem::Refused,
         Error::Unauthenticated => Problem::Unauthenticated,
+        Error::Closed => Problem::RegistrationClosed,
         Error::Taken => Problem::IdentityTaken,
         Error::Busy => Problem::Busy,
         Error::Internal => Problem::Internal,

@@ -16,7 +16,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let identity = prekey_server::key_file::load_or_create("key".as_ref(), "prekey.example.org")?;
 //! let store = prekey_server::store::SqliteStore::open("prekeys.db".as_ref()).await?;
-//! let server = prekey_server::Server::new(store, identity);
+//! let server = prekey_server::Server::new(store, identity, prekey_server::Settings::default());
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:7448").await?;
 //! prekey_server::serve(listener, server, std::future::pending()).await;
 //! # Ok(()) }
@@ -32,10 +32,12 @@ mod sealing;
 mod serve;
 mod server;
 mod service;
+mod settings;
 pub mod store;
 mod system;
 mod workers;
 
 pub use serve::serve;
 pub use server::Server;
+pub use settings::{Registration, Settings};
 pub use system::{now, rng};

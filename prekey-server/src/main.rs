@@ -7,7 +7,7 @@ mod healthcheck;
 use arguments::{Cli, Command, Database, KeyFile, Restore, Serve};
 use clap::Parser;
 use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
-use prekey_server::{Server, key_file};
+use prekey_server::{Server, Settings, key_file};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -75,7 +75,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
 
 async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()> + Send) -> Done {
     let identity = key_file::load_or_create(&options.key.path, &options.identity)?;
-    let server = Server::new(store, identity);
+    let server = Server::new(store, identity, Settings::default());
     let address = options.listen.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?;

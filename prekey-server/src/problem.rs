@@ -16,6 +16,7 @@ pub(crate) enum Problem {
     NotFound,
     MethodNotAllowed,
     Timeout,
+    RegistrationClosed,
     IdentityTaken,
     TooLarge,
     MediaType,
@@ -51,6 +52,7 @@ impl Problem {
         match self {
             Self::Refused | Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::RegistrationClosed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -68,6 +70,7 @@ impl Problem {
             Self::Refused => "The message was refused.",
             Self::BadRequest => "The request cannot be read.",
             Self::Unauthenticated => "This message needs the token of an account in Authorization: Bearer.",
+            Self::RegistrationClosed => "The operator of this server makes its accounts: ask there.",
             Self::NotFound => "There is nothing at this path.",
             Self::MethodNotAllowed => "This path has another method.",
             Self::Timeout => "The request took too long.",

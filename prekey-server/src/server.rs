@@ -1,19 +1,25 @@
 //! A server that is ready to be served.
 
 use crate::service::Service;
+use crate::settings::Settings;
 use crate::store::{SqliteStore, Store};
 use otrv4::keys::Fingerprint;
 use otrv4::prekey_server::ServerIdentity;
 use std::sync::Arc;
 
 /// A prekey server with its database open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Server<S = SqliteStore>(Arc<Service<S>>);
 
 impl<S: Store> Server<S> {
     /// On an open database. [`crate::key_file`] gives the identity.
-    pub fn new(store: S, identity: ServerIdentity) -> Self {
-        Self(Arc::new(Service::new(store, identity)))
+    pub fn new(store: S, identity: ServerIdentity, settings: Settings) -> Self {
+        Self(Arc::new(Service::new(store, identity, settings)))
+    }
+
+    /// Requests that come from now on are served by these rules.
+    pub fn reload(&self, settings: Settings) {
+        self.0.reload(settings);
     }
 
     /// What the operator shows to users.

@@ -2,11 +2,12 @@
 
 use crate::account::{Identity, Token};
 use crate::engine::{self, Engine, Query, Refused, Step};
+use crate::settings::{Registration, Settings};
 use crate::store::{Published, Registered, Store, StoreError};
 use crate::system;
 use crate::workers::{Failed, Workers};
 use otrv4::prekey_server::{ServerIdentity, decode_text, encode_text};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
 #[derive(Debug)]
@@ -14,6 +15,7 @@ pub(crate) struct Service<S> {
     store: S,
     engine: Arc<Engine>,
     workers: Workers,
+    settings: RwLock<Arc<Settings>>,
 }
 
 /// Why a request was not served.
@@ -25,6 +27,9 @@ pub(crate) enum Error {
     /// No token, or not that of an account.
     #[error("not authenticated")]
     Unauthenticated,
+    /// Accounts are not made over the network.
+    #[error("registration is closed")]
+    Closed,
     /// The identity has an account already.
     #[error("identity taken")]
     Taken,
@@ -37,8 +42,21 @@ pub(crate) enum Error {
 }
 
 impl<S: Store> Service<S> {
-    pub(crate) fn new(store: S, identity: ServerIdentity) -> Self {
-        Self { store, engine: Arc::new(Engine::new(identity)), workers: Workers::new() }
+    pub(crate) fn new(store: S, identity: ServerIdentity, settings: Settings) -> Self {
+        Self {
+            store,
+            engine: Arc::new(Engine::new(identity)),
+            workers: Workers::new(),
+            settings: RwLock::new(Arc::new(settings)),
+        }
+    }
+
+    pub(crate) fn reload(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn identity(&self) -> &ServerIdentity {
@@ -47,6 +65,9 @@ impl<S: Store> Service<S> {
 
     /// Creates an account. The token is shown here and never again.
     pub(crate) async fn register(&self, identity: &Identity) -> Result<Zeroizing<String>, Error> {
+        if self.settings().registration == Registration::Closed {
+            return Err(Error::Closed);
+        }
         let token = Token::generate(identity.clone(), &mut system::rng());
         match self.store.register(identity, Some(&token.hash()), system::now()).await? {
             Registered::Created => Ok(token.to_text()),
@@ -179,7 +200,11 @@ mod tests {
     async fn an_exchange_is_still_there_for_whoever_was_told_to_come_back_later() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
-        let service = Service::new(store, ServerIdentity::generate("prekey.example.org", &mut rng()));
+        let service = Service::new(
+            store,
+            ServerIdentity::generate("prekey.example.org", &mut rng()),
+            Settings::default(),
+        );
         let token = service.register(&Identity::new(BOB).expect("legal")).await.expect("an account");
         let ask = async |message: &[u8]| {
             let answer = service.answer(Some(token.as_str()), &encode_text(message)).await?;

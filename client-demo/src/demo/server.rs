@@ -31,7 +31,7 @@ impl Running {
         let identity = prekey_server::key_file::load_or_create(&folder.join("server.key"), name)
             .map_err(|e| failed(&e))?;
         let store = runtime.block_on(SqliteStore::open(&folder.join("server.db"))).map_err(|e| failed(&e))?;
-        let server = prekey_server::Server::new(store, identity);
+        let server = prekey_server::Server::new(store, identity, prekey_server::Settings::default());
         let fingerprint = server.fingerprint();
         let listener =
             runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(DemoError::System)?;

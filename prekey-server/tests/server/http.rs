@@ -4,7 +4,7 @@ use crate::client::{Answer, Device, Http, prekeys, rng};
 use otrv4::prekey_server::{PublishRequest, ServerIdentity, ServerReply, encode_text, ensemble_query};
 use otrv4::wire::{InstanceTag, Versions};
 use prekey_server::store::SqliteStore;
-use prekey_server::{Server, serve};
+use prekey_server::{Registration, Server, Settings, serve};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,6 +19,7 @@ const BOB: &str = "bob@example.org";
 struct Running {
     http: Http,
     address: String,
+    server: Server,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     _folder: TempDir,
@@ -33,15 +34,20 @@ fn start() -> Running {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
-            let server = Server::new(SqliteStore::open(&database).await.expect("a database"), identity);
+            let server = Server::new(
+                SqliteStore::open(&database).await.expect("a database"),
+                identity,
+                Settings::default(),
+            );
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            started.send(listener.local_addr().expect("an address").to_string()).expect("a test that waits");
+            let address = listener.local_addr().expect("an address").to_string();
+            started.send((address, server.clone())).expect("a test that waits");
             serve(listener, server, async { stopped.await.unwrap_or_default() }).await;
         });
     });
-    let address = starts.recv().expect("a server");
+    let (address, server) = starts.recv().expect("a server");
     let http = Http::new(&format!("http://{address}"));
-    Running { http, address, stop: Some(stop), thread: Some(thread), _folder: folder }
+    Running { http, address, server, stop: Some(stop), thread: Some(thread), _folder: folder }
 }
 
 impl Running {
@@ -96,6 +102,16 @@ fn the_server_says_who_it_is() {
     assert_eq!(body["identity"], "prekey.example.org");
     assert_eq!(body["public_key"].as_str().map(|key| (key.len(), &key[..4])), Some((118, "1000")));
     assert_eq!(body["fingerprint"].as_str().map(str::len), Some(112));
+}
+
+#[test]
+fn registration_can_be_closed_while_the_server_runs_and_opened_again() {
+    let server = start();
+    let body = json!({"identity": "bob@example.org"}).to_string();
+    server.server.reload(Settings { registration: Registration::Closed });
+    assert_eq!(problem(&post_account(&server.http, &body)), 403);
+    server.server.reload(Settings { registration: Registration::Open });
+    assert_eq!(post_account(&server.http, &body).status, 201);
 }
 
 #[test]
