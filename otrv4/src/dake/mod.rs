@@ -6,6 +6,8 @@ pub(crate) mod interactive;
 pub(crate) mod offline;
 #[cfg(feature = "inside")]
 mod rewriting;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transcript;
 
 use std::fmt;
