@@ -205,6 +205,21 @@ fn the_end_of_a_channel_fits_lines_however_many_mac_keys_are_left() {
 }
 
 #[test]
+fn the_end_of_a_channel_reveals_the_mac_keys_of_what_was_opened_and_of_what_never_came() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let sent = [(); 4].map(|()| say_hi(&mut bob, NOW));
+    hear(&mut alice, &sent[3], NOW).expect("over a gap");
+    let [last] = &alice.seal_last(&[], sealing(&mut rng(), Padding::Off, NOW))[..] else {
+        panic!("one message")
+    };
+    let revealed = revealed(last);
+    assert_eq!(revealed.len(), 4);
+    for message in &sent {
+        assert_eq!(revealed.iter().filter(|key| data_message(message).is_authentic(key)).count(), 1);
+    }
+}
+
+#[test]
 fn the_largest_text_fits_a_line_with_any_padding_and_all_that_is_revealed() {
     let multiple = |of| Padding::Multiple(NonZeroU16::new(of).expect("not zero"));
     for padding in [Padding::Off, Padding::Classes, multiple(1), multiple(0xffff)] {
