@@ -1,7 +1,11 @@
 //! What a server can take, measured from outside on a real one: `cargo bench -p prekey-server --bench load`.
 //!
-//! The server is the program itself on a SQLite file, with its usual durability: each answer waits for the disk. Clients
-//! and server share this machine's processors. Rows go to standard output as a table, progress to standard error.
+//! The server is the program itself on a SQLite file or on PostgreSQL, with its usual durability: each answer waits for
+//! the disk. Clients, server and database share this machine's processors. Rows go to standard output as a table,
+//! progress to standard error.
+//!
+//!     cargo bench -p prekey-server --bench load
+//!     tests/postgres/run cargo bench -p prekey-server --bench load -- --postgres
 
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a measurement looks at the clock")]
@@ -24,15 +28,21 @@ use otrv4::prekey::PrekeySecret;
 use otrv4::prekey_server::{ServerReply, decode_text, encode_text, ensemble_query};
 use otrv4::wire::{InstanceTag, Versions};
 use prekey_server::account::Identity;
-use prekey_server::store::{Deposit, MAX_PREKEYS, SqliteStore, Store, StoredPrekey, StoredProfile};
+use prekey_server::store::{
+    Deposit, MAX_PREKEYS, PostgresStore, SqliteStore, Store, StoredPrekey, StoredProfile,
+};
 use process::Process;
 use rand_core::Rng;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 
 /// Measures a prekey server under load.
 #[derive(Parser)]
@@ -49,6 +59,9 @@ struct Options {
     /// Seconds of takes and publications together, with a look at errors and memory.
     #[arg(long, default_value_t = 30)]
     mixed: u64,
+    /// On the PostgreSQL that tests/postgres/run has started, in a new database for each row.
+    #[arg(long)]
+    postgres: bool,
     /// As cargo passes it.
     #[arg(long, hide = true)]
     bench: bool,
@@ -56,15 +69,18 @@ struct Options {
 
 fn main() {
     let options = Options::parse();
-    println!("| takes, concurrency {} | takes/s | median | p99 | server CPU a take |", options.concurrency);
-    println!("|---|---|---|---|---|");
+    println!(
+        "| takes, concurrency {} | takes/s | median | p99 | server CPU a take | database | bytes a waiting prekey |",
+        options.concurrency
+    );
+    println!("|---|---|---|---|---|---|---|");
     for &identities in &options.identities {
         takes(&options, identities);
     }
     println!();
     println!("| publication of 100 prekeys | median | server CPU |");
     println!("|---|---|---|");
-    publications();
+    publications(&options);
     println!();
     let mixed_seconds = options.mixed;
     println!(
@@ -76,19 +92,23 @@ fn main() {
 
 fn takes(options: &Options, identities: u32) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = Runtime::new().expect("a runtime");
     // Enough for what a fast server gives away in that time; they are asked in turn.
     let each = (FASTEST * u32::try_from(options.seconds).expect("a short time")).div_ceil(identities);
     assert!(each <= MAX_PREKEYS, "too few identities for so many seconds");
     eprintln!("filling {identities} identities with {each} prekeys each");
-    runtime.block_on(fill(&folder.path().join("prekeys.db"), identities, each));
-    let server = process::start(folder.path());
+    let place = Place::new(options, folder.path(), &runtime);
+    let bytes = runtime.block_on(place.fill(identities, each));
+    let server = place.serve(folder.path());
     let before = cpu(&server);
     let mut run = runtime.block_on(take_for(&server, identities, options.concurrency, options.seconds));
     let cpu = (cpu(&server) - before) / u32::try_from(run.len()).expect("not that many");
     let [median, p99] = quantiles(&mut run);
     let rate = run.len() as u64 / options.seconds;
-    println!("| {identities} identities | {rate} | {median:.1?} | {p99:.1?} | {cpu:.0?} |");
+    let (megabytes, of_each) = (bytes / 1_000_000, bytes / (u64::from(identities) * u64::from(each)));
+    println!(
+        "| {identities} identities | {rate} | {median:.1?} | {p99:.1?} | {cpu:.0?} | {megabytes} MB | {of_each} |"
+    );
 }
 
 /// Takes a second that no server is expected to exceed here.
@@ -154,9 +174,8 @@ impl Connection {
     }
 }
 
-fn publications() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = process::start(folder.path());
+fn publications(options: &Options) {
+    let (server, _folder) = empty(options);
     let http = Http::new(&server.base);
     let mut times = Vec::new();
     let mut spent = Duration::ZERO;
@@ -175,9 +194,8 @@ fn publications() {
 
 /// A publisher that fills up what takers take from it, as fast as both go, and askers whose targets have nothing left.
 fn mixed(options: &Options) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let server = process::start(folder.path());
+    let runtime = Runtime::new().expect("a runtime");
+    let (server, _folder) = empty(options);
     let http = Http::new(&server.base);
     let device = Device::new(&http, &name(0), &http.register(&name(0)));
     assert_eq!(device.publish(&http, &prekeys(0..100)), Ok(ServerReply::Success));
@@ -251,9 +269,65 @@ fn name(n: u32) -> String {
     format!("user{n}@example.org")
 }
 
+/// Where a server keeps what it has.
+enum Place {
+    File(PathBuf),
+    /// URL of a new database.
+    Postgres(String),
+}
+
+impl Place {
+    fn new(options: &Options, folder: &Path, runtime: &Runtime) -> Self {
+        if !options.postgres {
+            return Self::File(folder.join("prekeys.db"));
+        }
+        let url = std::env::var("PREKEY_SERVER_TEST_POSTGRES")
+            .expect("run it by: tests/postgres/run cargo bench -p prekey-server --bench load -- --postgres");
+        let name = format!("load_{}", hex::encode(client::rng().next_u64().to_be_bytes()));
+        runtime.block_on(async {
+            let mut connection = PgConnection::connect(&url).await.expect("the PostgreSQL of the tests");
+            let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+            sqlx::query(create).execute(&mut connection).await.expect("a new database");
+        });
+        Self::Postgres(format!("{url}/{name}"))
+    }
+
+    fn serve(&self, folder: &Path) -> Process {
+        let database = match self {
+            Self::File(path) => path.as_os_str(),
+            Self::Postgres(url) => url.as_ref(),
+        };
+        process::start_on(folder, database, "error", Stdio::inherit())
+    }
+
+    /// The same number of prekeys for each identity; how many bytes the database has then.
+    async fn fill(&self, identities: u32, each: u32) -> u64 {
+        match self {
+            Self::File(path) => {
+                fill(SqliteStore::open(path).await.expect("a new database"), identities, each).await;
+                path.metadata().expect("a file").len()
+            }
+            Self::Postgres(url) => {
+                fill(PostgresStore::open(url).await.expect("a new database"), identities, each).await;
+                let mut connection = PgConnection::connect(url).await.expect("the database");
+                let size = sqlx::query_scalar("SELECT pg_database_size(current_database())");
+                u64::try_from::<i64>(size.fetch_one(&mut connection).await.expect("its size"))
+                    .expect("no debt")
+            }
+        }
+    }
+}
+
+/// A server without accounts, and its folder.
+fn empty(options: &Options) -> (Process, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let runtime = Runtime::new().expect("a runtime");
+    let server = Place::new(options, folder.path(), &runtime).serve(folder.path());
+    (server, folder)
+}
+
 /// Profiles and prekeys as long as real ones, put into the database without the handshakes, which would take hours.
-async fn fill(database: &Path, identities: u32, each: u32) {
-    let store = SqliteStore::open(database).await.expect("a new database");
+async fn fill<S: Store>(store: S, identities: u32, each: u32) {
     let (now, later) = (prekey_server::now(), prekey_server::now().plus(1_000_000));
     let mut bytes = vec![0; 500];
     client::rng().fill_bytes(&mut bytes);

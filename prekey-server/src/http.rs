@@ -1,6 +1,7 @@
 //! The service over HTTP: requests in, service calls, responses out. No SQL and no protocol in here.
 
 use crate::account::Identity;
+use crate::connections::Connection;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -97,8 +98,10 @@ struct Account<'a> {
 
 async fn register<S: Store>(
     State(service): State<Arc<Service<S>>>,
+    Extension(connection): Extension<Connection>,
     Json(account): Json<NewAccount>,
 ) -> Result<Response, Problem> {
+    let _busy = connection.busy();
     let identity = Identity::new(&account.identity).map_err(|_| Problem::IllegalIdentity)?;
     let token = {
         let identity = identity.clone();
@@ -110,10 +113,12 @@ async fn register<S: Store>(
 
 async fn message<S: Store>(
     State(service): State<Arc<Service<S>>>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
     // `Bytes` would keep what every chunk came in, and chunks can have one byte each.
     body: BytesMut,
 ) -> Result<String, Problem> {
+    let _busy = connection.busy();
     if !is_plain_text(&headers) {
         return Err(Problem::MediaType);
     }

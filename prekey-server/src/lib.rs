@@ -23,6 +23,7 @@
 //! ```
 
 pub mod account;
+mod connections;
 mod engine;
 mod http;
 pub mod key_file;

@@ -1,8 +1,10 @@
 //! Accepting connections, and stopping: bounded in number, in time for headers, and in time to finish.
 
+use crate::connections::Connections;
 use crate::http::{self, REQUEST_TIMEOUT};
 use crate::server::Server;
 use crate::store::Store;
+use axum::Extension;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -10,10 +12,9 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Open connections, at most: half of the 1024 files that a process usually may open, and each can hold one body in
-/// memory. More wait in the kernel's queue.
+/// memory. For a new one the one that has been quiet for the longest time gives way.
 const MAX_CONNECTIONS: usize = 512;
 
 /// Longest headers, in bytes; ours and those of a proxy take less than one.
@@ -38,7 +39,7 @@ pub async fn serve<S: Store>(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let app = http::router(Arc::clone(server.service()));
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::new(MAX_CONNECTIONS);
     let running = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADERS);
@@ -46,18 +47,22 @@ pub async fn serve<S: Store>(
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let (stream, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = async { (accept(&listener).await, connections.admit().await) } => accepted,
             () = &mut shutdown => break,
         };
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+        let app = app.clone().layer(Extension(place.clone()));
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
         let connection = running.watch(connection);
         tokio::spawn(async move {
-            match tokio::time::timeout(CONNECTION_LIFETIME, connection).await {
+            let ended = tokio::select! {
+                ended = tokio::time::timeout(CONNECTION_LIFETIME, connection) => ended,
+                () = place.gives_way() => return tracing::debug!("too many connections: a quiet one gave way"),
+            };
+            match ended {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, "connection"),
                 Err(_) => tracing::debug!("connection too old"),
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -68,9 +73,7 @@ pub async fn serve<S: Store>(
     server.service().close().await;
 }
 
-/// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    let place = Arc::clone(places).acquire_owned().await.expect("nobody closes this semaphore");
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -78,7 +81,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "nodelay");
                 }
-                return (stream, place);
+                return stream;
             }
             Err(error) => {
                 tracing::warn!(%error, "accept");

@@ -5,6 +5,7 @@
 mod cli;
 mod client;
 mod crash;
+mod faults;
 mod http;
 mod operator;
 mod process;

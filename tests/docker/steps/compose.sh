@@ -19,7 +19,7 @@ compose_demands_identity() {
 
 compose_up() {
   compose up -d >>"$LOG" 2>&1
-  within 60 health_is "$(compose ps -q)" healthy
+  within 60 health_is "$(compose ps -q prekey-server)" healthy
   health_answers
 }
 
@@ -44,7 +44,7 @@ compose_down_and_up() {
 compose_stops_cleanly() {
   local state
   compose stop >>"$LOG" 2>&1
-  state=$(docker inspect --format 'exit code {{.State.ExitCode}}' "$(compose ps -a -q)")
+  state=$(docker inspect --format 'exit code {{.State.ExitCode}}' "$(compose ps -a -q prekey-server)")
   echo "$state"
   [[ $state == "exit code 0" ]]
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What the rest needs, and its end: programs, a dockerd, the base image.
+# What the rest needs, and its end: programs, a dockerd, images of others.
 
 DOCKER=''
 OWN_DOCKERD=''
-MADE_BASE=''
+MADE_IMAGES=()
 
 install_what_is_missing() {
   local packages=()
@@ -72,22 +72,23 @@ has_gone() {
   ! kill -0 "$1" 2>/dev/null
 }
 
-find_or_make_base_image() {
-  if docker image inspect "$BASE" >/dev/null 2>&1; then
-    echo "# $BASE is here already"
+# find_or_make_image NAME COMMAND: the command makes a stand-in where no registry can be reached.
+find_or_make_image() {
+  if docker image inspect "$1" >/dev/null 2>&1; then
+    echo "# $1 is here already"
     return
   fi
-  MADE_BASE=yes
-  if timeout 600 "$DOCKER" pull --quiet "$BASE" >>"$LOG" 2>&1; then
-    echo "# $BASE is pulled"
+  MADE_IMAGES+=("$1")
+  if timeout 600 "$DOCKER" pull --quiet "$1" >>"$LOG" 2>&1; then
+    echo "# $1 is pulled"
   else
-    need "no registry can be reached: a stand-in for $BASE, from Debian and this machine's Rust" make_stand_in
+    need "no registry can be reached: a stand-in for $1, from Debian" "$2"
   fi
 }
 
 # What the Dockerfile needs of the real one, under its name. This machine's way to crates.io (settings of cargo,
 # certificates) goes into the stand-in, so that neither the Dockerfile nor the repository has to know of it.
-make_stand_in() {
+make_rust_image() {
   local toolchain certificates settings hook
   toolchain=$(rustc --print sysroot)
   certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
@@ -104,7 +105,7 @@ make_stand_in() {
       - "$BASE" >>"$LOG"
 }
 
-# It stays where somebody asked for a fast next run.
-remove_base_image() {
-  if [[ -n $MADE_BASE && -z ${DOCKER_TEST_FOLDER-} ]]; then docker image rm "$BASE"; fi
+# They stay where somebody asked for a fast next run.
+remove_made_images() {
+  if [[ -z ${DOCKER_TEST_FOLDER-} ]]; then docker image rm "${MADE_IMAGES[@]}"; fi
 }
