@@ -1,9 +1,13 @@
 //! Accepting connections, and stopping: bounded in number, in time for headers, and in time to finish.
 
+use crate::caller::Peer;
 use crate::http::{self, REQUEST_TIMEOUT};
 use crate::server::Server;
 use crate::store::Store;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -45,11 +49,16 @@ pub async fn serve<S: Store>(
 
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
             () = &mut shutdown => break,
         };
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+        let app = TowerToHyperService::new(app.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            app.call(request)
+        });
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = running.watch(connection);
         tokio::spawn(async move {
             match tokio::time::timeout(CONNECTION_LIFETIME, connection).await {
@@ -69,16 +78,16 @@ pub async fn serve<S: Store>(
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Peer, OwnedSemaphorePermit) {
     let place = Arc::clone(places).acquire_owned().await.expect("nobody closes this semaphore");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Answers are single small writes: waiting to fill packets only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "nodelay");
                 }
-                return (stream, place);
+                return (stream, Peer(address.ip()), place);
             }
             Err(error) => {
                 tracing::warn!(%error, "accept");
