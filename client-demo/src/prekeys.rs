@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use otrv4::keys::Fingerprint;
 use otrv4::prekey_server::{ServerKey, decode_text, encode_text};
+use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 use zeroize::Zeroizing;
+
+use crate::system;
 
 /// A prekey server at an address.
 pub(crate) struct PrekeyServer {
@@ -96,12 +99,25 @@ impl PrekeyServer {
         Ok(given.token)
     }
 
-    /// `POST /v1/messages`: one message in, one out. An ensemble query needs no token.
-    pub(crate) fn exchange(&self, message: &[u8], token: Option<&str>) -> Result<Vec<u8>, PrekeyError> {
-        let mut request = self.agent.post(self.address("messages")).content_type("text/plain");
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+    /// `POST /v1/messages`: one message of whoever has the token in, one out.
+    pub(crate) fn exchange(&self, message: &[u8], token: &str) -> Result<Vec<u8>, PrekeyError> {
+        self.send(message, &[("authorization", &Zeroizing::new(format!("Bearer {token}")))])
+    }
+
+    /// The same for an ensemble query, which needs no token. If the connection breaks, it is asked once more with the same
+    /// key: the server gives the answer that was lost, and no other prekey.
+    pub(crate) fn query(&self, message: &[u8]) -> Result<Vec<u8>, PrekeyError> {
+        let key = [(); 2].map(|()| format!("{:016x}", system::rng().next_u64())).concat();
+        let ask = || self.send(message, &[("idempotency-key", &key)]);
+        match ask() {
+            Err(PrekeyError::Unreachable { .. }) => ask(),
+            answer => answer,
         }
+    }
+
+    fn send(&self, message: &[u8], headers: &[(&str, &str)]) -> Result<Vec<u8>, PrekeyError> {
+        let request = self.agent.post(self.address("messages")).content_type("text/plain");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let response = self.answer(request.send(encode_text(message)))?;
         let text = self.text(accepted(response)?)?;
         decode_text(&text).map_err(|_| PrekeyError::Nonsense("no message of the prekey protocol"))
@@ -180,9 +196,9 @@ mod tests {
     fn a_refusal_is_shown_by_its_title_alone() {
         let problem = r#"{"type":"about:blank","title":"No\u001b[2J such account","detail":"x"}"#;
         let server = answering(vec![http("401 Unauthorized", problem), http("500 Oh", "<html>")]);
-        let refused = server.exchange(b"", None).expect_err("refused");
+        let refused = server.exchange(b"", "t").expect_err("refused");
         assert_eq!(refused.to_string(), "the prekey server refused: 401 No[2J such account");
-        let refused = server.exchange(b"", None).expect_err("refused");
+        let refused = server.exchange(b"", "t").expect_err("refused");
         assert_eq!(refused.to_string(), "the prekey server refused: 500 for no reason that it gives");
     }
 
@@ -204,13 +220,34 @@ mod tests {
             assert!(matches!(server.identify(), Err(PrekeyError::Nonsense(_))));
         }
         let server = answering(vec![http("200 OK", "not base64")]);
-        assert!(matches!(server.exchange(b"", None), Err(PrekeyError::Nonsense(_))));
+        assert!(matches!(server.exchange(b"", "t"), Err(PrekeyError::Nonsense(_))));
+    }
+
+    #[test]
+    fn a_query_whose_answer_is_lost_is_asked_once_more_with_the_same_key() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = PrekeyServer::at(&format!("http://{}", listener.local_addr().expect("an address")));
+        let requests = thread::spawn(move || {
+            [String::new(), http("200 OK", &encode_text(b"an answer"))].map(|answer| {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).expect("a request");
+                stream.write_all(answer.as_bytes()).expect("an answer");
+                let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
+                let key = request.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
+                key.expect("a key").to_owned()
+            })
+        });
+        assert_eq!(server.query(b"a question").expect("an answer"), b"an answer");
+        let [first, second] = requests.join().expect("two requests");
+        assert_eq!(first, second);
+        assert_eq!(first.len(), 32);
     }
 
     #[test]
     fn a_flood_is_cut_off() {
         let server = answering(vec![http("200 OK", &"A".repeat(2 * 1024 * 1024))]);
-        assert!(server.exchange(b"", None).is_err());
+        assert!(server.exchange(b"", "t").is_err());
     }
 
     #[test]

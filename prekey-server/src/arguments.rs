@@ -73,6 +73,10 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) key: KeyFile,
 
+    /// Serve whoever asks as much as he asks for: among friends, or where a proxy knows better limits.
+    #[arg(long, env = "PREKEY_SERVER_NO_LIMITS")]
+    pub(crate) no_limits: bool,
+
     /// What to log on standard error: error, warn, info, debug, trace, or filters such as
     /// "info,prekey_server=debug". Identities, tokens and messages are never logged.
     #[arg(long, env = "PREKEY_SERVER_LOG", value_name = "FILTER", default_value = "info")]

@@ -1,13 +1,14 @@
 //! The service over HTTP: requests in, service calls, responses out. No SQL and no protocol in here.
 
 use crate::account::Identity;
+use crate::caller::{Caller, Peer};
 use crate::connections::Connection;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -31,10 +32,12 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 /// All paths of the server.
 pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
     Router::new()
-        .route("/health", get(health::<S>))
         .route("/v1/server", get(server::<S>))
         .route("/v1/accounts", post(register::<S>).layer(DefaultBodyLimit::max(MAX_ACCOUNT_BODY)))
         .route("/v1/messages", post(message::<S>))
+        .route_layer(from_fn_with_state(Arc::clone(&service), admit::<S>))
+        // Not counted: whoever restarts the server when it gives no answer must get one.
+        .route("/health", get(health::<S>))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(finish))
         .with_state(service)
@@ -53,6 +56,19 @@ async fn finish(request: Request, next: Next) -> Response {
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Finds out who asks, and whether that is not too often.
+async fn admit<S: Store>(
+    State(service): State<Arc<Service<S>>>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let caller = Caller::new(peer, request.headers(), &service.settings());
+    service.admit(caller.source).map_err(problem)?;
+    request.extensions_mut().insert(caller);
+    Ok(next.run(request).await)
 }
 
 #[derive(Serialize)]
@@ -99,13 +115,14 @@ struct Account<'a> {
 async fn register<S: Store>(
     State(service): State<Arc<Service<S>>>,
     Extension(connection): Extension<Connection>,
+    Extension(caller): Extension<Caller>,
     Json(account): Json<NewAccount>,
 ) -> Result<Response, Problem> {
     let _busy = connection.busy();
     let identity = Identity::new(&account.identity).map_err(|_| Problem::IllegalIdentity)?;
     let token = {
         let identity = identity.clone();
-        to_the_end(async move { service.register(&identity).await }).await?
+        to_the_end(async move { service.register(&caller, &identity).await }).await?
     };
     let account = Account { identity: identity.as_str(), token: &token };
     Ok((StatusCode::CREATED, Json(account)).into_response())
@@ -114,6 +131,7 @@ async fn register<S: Store>(
 async fn message<S: Store>(
     State(service): State<Arc<Service<S>>>,
     Extension(connection): Extension<Connection>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     // `Bytes` would keep what every chunk came in, and chunks can have one byte each.
     body: BytesMut,
@@ -124,21 +142,35 @@ async fn message<S: Store>(
     }
     let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
     let token = bearer(&headers).map(ToOwned::to_owned);
-    to_the_end(async move { service.answer(token.as_deref(), text.trim_ascii()).await }).await
+    let key = idempotency_key(&headers)?.map(ToOwned::to_owned);
+    to_the_end(
+        async move { service.answer(&caller, token.as_deref(), key.as_deref(), text.trim_ascii()).await },
+    )
+    .await
 }
 
 /// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences.
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Problem> {
-    tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(|error| match error {
+    tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(problem)
+}
+
+fn problem(error: Error) -> Problem {
+    match error {
         Error::Refused => Problem::Refused,
         Error::Unauthenticated => Problem::Unauthenticated,
+        Error::NotVouched => Problem::NotVouched,
         Error::Closed => Problem::RegistrationClosed,
+        Error::Needless => Problem::RegistrationNeedless,
         Error::Taken => Problem::IdentityTaken,
+        // Rounded up: whoever comes back then is served.
+        Error::Limited(wait) => {
+            Problem::Limited(wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+        }
         Error::Busy => Problem::Busy,
         Error::Internal => Problem::Internal,
-    })
+    }
 }
 
 fn is_plain_text(headers: &HeaderMap) -> bool {
@@ -152,4 +184,13 @@ fn is_plain_text(headers: &HeaderMap) -> bool {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
+}
+
+/// The value of `Idempotency-Key`, long enough that nobody guesses it.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let key = value.to_str().map_err(|_| Problem::IllegalKey)?;
+    let is_legal = (16..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_legal && values.next().is_none() { Ok(Some(key)) } else { Err(Problem::IllegalKey) }
 }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `GET /v1/server` | identity, public key and fingerprint of the server |
 //! | `POST /v1/accounts` | `{"identity"}`: registers it, gives the token, once |
-//! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none |
+//! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none; `Idempotency-Key: KEY` with a query makes it safe to repeat |
 //! | `GET /health` | whether server and database work |
 //!
 //! From the outside in: [`serve`] accepts connections, `http` turns requests into calls of the `service`, its
@@ -23,10 +23,12 @@
 //! ```
 
 pub mod account;
+mod caller;
 mod connections;
 mod engine;
 mod http;
 pub mod key_file;
+pub mod limits;
 mod pending;
 mod problem;
 mod sealing;
@@ -40,5 +42,5 @@ mod workers;
 
 pub use serve::serve;
 pub use server::Server;
-pub use settings::{Registration, Settings};
+pub use settings::{IllegalSettings, Registration, Settings};
 pub use system::{now, rng};

@@ -75,7 +75,9 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
 
 async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()> + Send) -> Done {
     let identity = key_file::load_or_create(&options.key.path, &options.identity)?;
-    let server = Server::new(store, identity, Settings::default());
+    let mut settings = Settings::default();
+    settings.limits.enabled = !options.no_limits;
+    let server = Server::new(store, identity, settings);
     let address = options.listen.listen;
     let listener =
         TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?;

@@ -12,15 +12,20 @@ pub(crate) enum Problem {
     Refused,
     /// A body that cannot be read.
     BadRequest,
+    IllegalKey,
     Unauthenticated,
+    NotVouched,
     NotFound,
     MethodNotAllowed,
     Timeout,
     RegistrationClosed,
+    RegistrationNeedless,
     IdentityTaken,
     TooLarge,
     MediaType,
     IllegalIdentity,
+    /// Past a limit; seconds after which it is worth another try.
+    Limited(u64),
     Internal,
     Busy,
     NoDatabase,
@@ -50,9 +55,9 @@ impl Problem {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Refused | Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Refused | Self::BadRequest | Self::IllegalKey => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::RegistrationClosed => StatusCode::FORBIDDEN,
+            Self::NotVouched | Self::RegistrationClosed | Self::RegistrationNeedless => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -60,6 +65,7 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IllegalIdentity => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy | Self::NoDatabase => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -69,7 +75,14 @@ impl Problem {
         match self {
             Self::Refused => "The message was refused.",
             Self::BadRequest => "The request cannot be read.",
+            Self::IllegalKey => "One Idempotency-Key is 16 to 64 visible ASCII characters.",
             Self::Unauthenticated => "This message needs the token of an account in Authorization: Bearer.",
+            Self::NotVouched => {
+                "The proxy of this server does not say who you are; messages other than queries need that."
+            }
+            Self::RegistrationNeedless => {
+                "The proxy of this server says who you are: send messages without registering, and without a token."
+            }
             Self::RegistrationClosed => "The operator of this server makes its accounts: ask there.",
             Self::NotFound => "There is nothing at this path.",
             Self::MethodNotAllowed => "This path has another method.",
@@ -80,6 +93,7 @@ impl Problem {
             Self::IllegalIdentity => {
                 "An identity is 1 to 256 bytes of lower-case text without blanks, control or invisible characters."
             }
+            Self::Limited(_) => "Too much was asked in too little time; ask again after Retry-After seconds.",
             Self::Internal => "The server failed; what was asked may or may not have happened.",
             Self::Busy => "The server has too much to do; ask again later.",
             Self::NoDatabase => "The database does not answer.",
@@ -112,6 +126,9 @@ impl IntoResponse for Problem {
             }
             Self::Busy => {
                 response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            Self::Limited(seconds) => {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             _ => {}
         }

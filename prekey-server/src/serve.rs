@@ -1,11 +1,14 @@
 //! Accepting connections, and stopping: bounded in number, in time for headers, and in time to finish.
 
+use crate::caller::Peer;
 use crate::connections::Connections;
 use crate::http::{self, REQUEST_TIMEOUT};
 use crate::server::Server;
 use crate::store::Store;
-use axum::Extension;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -46,12 +49,20 @@ pub async fn serve<S: Store>(
 
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (stream, place) = tokio::select! {
+        let ((stream, peer), place) = tokio::select! {
             accepted = async { (accept(&listener).await, connections.admit().await) } => accepted,
             () = &mut shutdown => break,
         };
-        let app = app.clone().layer(Extension(place.clone()));
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        let app = TowerToHyperService::new(app.clone());
+        let service = {
+            let place = place.clone();
+            service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(place.clone());
+                app.call(request)
+            })
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = running.watch(connection);
         tokio::spawn(async move {
             let ended = tokio::select! {
@@ -73,15 +84,15 @@ pub async fn serve<S: Store>(
     server.service().close().await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Answers are single small writes: waiting to fill packets only delays them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "nodelay");
                 }
-                return stream;
+                return (stream, Peer(address.ip()));
             }
             Err(error) => {
                 tracing::warn!(%error, "accept");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Server<S = SqliteStore>(Arc<Service<S>>);
 
-/// Another handle on the same server, whatever its store.
+/// The same server: a handle of it can be kept to change its settings.
 impl<S> Clone for Server<S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

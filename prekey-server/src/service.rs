@@ -1,13 +1,16 @@
 //! The server without a network: accounts, messages, the database. What carries requests to it (HTTP) is outside.
 
 use crate::account::{Identity, Token};
+use crate::caller::{Caller, Source};
 use crate::engine::{self, Engine, Query, Refused, Step};
+use crate::limits::{Limit, Spent, Subjects};
 use crate::settings::{Registration, Settings};
-use crate::store::{Published, Registered, Store, StoreError};
+use crate::store::{AnswerKey, Asked, Buckets, Published, Registered, Store, StoreError};
 use crate::system;
 use crate::workers::{Failed, Workers};
 use otrv4::prekey_server::{ServerIdentity, decode_text, encode_text};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 #[derive(Debug)]
@@ -16,6 +19,9 @@ pub(crate) struct Service<S> {
     engine: Arc<Engine>,
     workers: Workers,
     settings: RwLock<Arc<Settings>>,
+    subjects: Subjects,
+    /// Who has sent how many requests to this process.
+    requests: Buckets,
 }
 
 /// Why a request was not served.
@@ -27,9 +33,18 @@ pub(crate) enum Error {
     /// No token, or not that of an account.
     #[error("not authenticated")]
     Unauthenticated,
+    /// No trusted proxy says who it is.
+    #[error("nobody vouches for the sender")]
+    NotVouched,
     /// Accounts are not made over the network.
     #[error("registration is closed")]
     Closed,
+    /// Accounts make themselves when a trusted proxy says whose they are.
+    #[error("registration is not needed")]
+    Needless,
+    /// The requester, or all who ask for the same, will be served again after this time.
+    #[error("past a limit")]
+    Limited(Duration),
     /// The identity has an account already.
     #[error("identity taken")]
     Taken,
@@ -45,6 +60,8 @@ impl<S: Store> Service<S> {
     pub(crate) fn new(store: S, identity: ServerIdentity, settings: Settings) -> Self {
         Self {
             store,
+            subjects: Subjects::of(&identity),
+            requests: Buckets::default(),
             engine: Arc::new(Engine::new(identity)),
             workers: Workers::new(),
             settings: RwLock::new(Arc::new(settings)),
@@ -55,7 +72,7 @@ impl<S: Store> Service<S> {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    fn settings(&self) -> Arc<Settings> {
+    pub(crate) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -63,11 +80,25 @@ impl<S: Store> Service<S> {
         self.engine.identity()
     }
 
+    /// Counts a request, before anything is read of it or asked of the database.
+    pub(crate) fn admit(&self, source: Source) -> Result<(), Error> {
+        let Some(bucket) = self.settings().limits.bucket(Limit::Requests) else { return Ok(()) };
+        let subject = self.subjects.subject(Limit::Requests, &[&source.to_bytes()]);
+        within(Limit::Requests, self.requests.spend(subject, bucket, system::now_ms()))
+    }
+
     /// Creates an account. The token is shown here and never again.
-    pub(crate) async fn register(&self, identity: &Identity) -> Result<Zeroizing<String>, Error> {
-        if self.settings().registration == Registration::Closed {
-            return Err(Error::Closed);
+    pub(crate) async fn register(
+        &self,
+        caller: &Caller,
+        identity: &Identity,
+    ) -> Result<Zeroizing<String>, Error> {
+        match self.settings().registration {
+            Registration::Open => {}
+            Registration::Closed => return Err(Error::Closed),
+            Registration::Header => return Err(Error::Needless),
         }
+        self.spend(Limit::Registrations, &[&caller.source.to_bytes()]).await?;
         let token = Token::generate(identity.clone(), &mut system::rng());
         match self.store.register(identity, Some(&token.hash()), system::now()).await? {
             Registered::Created => Ok(token.to_text()),
@@ -75,13 +106,26 @@ impl<S: Store> Service<S> {
         }
     }
 
-    /// Answers one message in its text form. `token` is what the sender showed, if anything.
-    pub(crate) async fn answer(&self, token: Option<&str>, text: &str) -> Result<String, Error> {
+    /// Answers one message in its text form. `token` is what the sender showed, if anything; `key` names the answer to a
+    /// query, should it have to be repeated.
+    pub(crate) async fn answer(
+        &self,
+        caller: &Caller,
+        token: Option<&str>,
+        key: Option<&str>,
+        text: &str,
+    ) -> Result<String, Error> {
         let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())))?;
         let reply = if engine::is_query(&message) {
-            self.hand_out(Query::read(&message).map_err(|reason| refused(&reason))?).await?
+            let query = Query::read(&message).map_err(|reason| refused(&reason))?;
+            let key = key.map(|key| AnswerKey::new(key, &message));
+            self.hand_out(caller, token, query, key).await?
         } else {
-            let sender = self.authenticate(token).await?;
+            let sender = self.authenticate(caller, token).await?;
+            self.spend(Limit::Messages, &[sender.as_str().as_bytes()]).await?;
+            if caller.vouched.is_some() {
+                self.store.register(&sender, None, system::now()).await?;
+            }
             self.exchange(sender, message).await?
         };
         Ok(encode_text(&reply))
@@ -97,7 +141,17 @@ impl<S: Store> Service<S> {
         self.store.close().await;
     }
 
-    async fn authenticate(&self, token: Option<&str>) -> Result<Identity, Error> {
+    /// Takes one out of a bucket. The database knows no more than a keyed hash of the parts.
+    async fn spend(&self, limit: Limit, parts: &[&[u8]]) -> Result<(), Error> {
+        let Some(bucket) = self.settings().limits.bucket(limit) else { return Ok(()) };
+        let subject = self.subjects.subject(limit, parts);
+        within(limit, self.store.spend(subject, bucket, system::now_ms()).await?)
+    }
+
+    async fn authenticate(&self, caller: &Caller, token: Option<&str>) -> Result<Identity, Error> {
+        if self.settings().registration == Registration::Header {
+            return caller.vouched.clone().ok_or(Error::NotVouched);
+        }
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
         let (identity, shown) = (token.claimed_identity(), token.hash());
         let known = self.store.tokens(identity).await?;
@@ -140,13 +194,60 @@ impl<S: Store> Service<S> {
         }
     }
 
-    async fn hand_out(&self, query: Query) -> Result<Vec<u8>, Error> {
-        let ensembles = match query.target() {
-            Some(identity) => self.store.take(&identity, system::now()).await?,
-            None => Vec::new(),
-        };
+    /// What is refused here says nothing of the target: limits count names, whether they have an account or not.
+    async fn hand_out(
+        &self,
+        caller: &Caller,
+        token: Option<&str>,
+        query: Query,
+        key: Option<AnswerKey>,
+    ) -> Result<Vec<u8>, Error> {
+        let target = query.target();
+        if let (Some(target), Some(key)) = (&target, key)
+            && let Some(ensembles) = self.store.answered(target, key, system::now()).await?
+        {
+            tracing::info!(ensembles = ensembles.len(), "query answered again");
+            return Ok(query.answer(ensembles));
+        }
+        let requester = self.requester(caller, token).await;
+        match caller.source {
+            Source::Oblivious => self.spend(Limit::ObliviousQueries, &[]).await?,
+            Source::Address(_) => self.spend(Limit::Queries, &[&requester]).await?,
+        }
+        let Some(target) = target else { return Ok(query.answer(Vec::new())) };
+        // The target's own bucket comes last: a requester who asks too often for somebody takes nothing out of it, and
+        // leaves it to others.
+        let name = target.as_str().as_bytes();
+        self.spend(Limit::Pair, &[&requester, name]).await?;
+        self.spend(Limit::Target, &[name]).await?;
+        let asked = Asked { now: system::now(), reserve: self.settings().limits.reserve(), key };
+        let ensembles = self.store.take(&target, asked).await?;
         tracing::info!(ensembles = ensembles.len(), "query answered");
         Ok(query.answer(ensembles))
+    }
+
+    /// Who asks, as the limits see it: an identity that somebody stands behind, or else a source. An account that whoever
+    /// wants it has made says nothing; its owner may have many.
+    async fn requester(&self, caller: &Caller, token: Option<&str>) -> Vec<u8> {
+        let identity = match self.settings().registration {
+            Registration::Open => None,
+            Registration::Closed if token.is_none() => None,
+            Registration::Closed | Registration::Header => self.authenticate(caller, token).await.ok(),
+        };
+        match identity {
+            Some(identity) => [&b"identity "[..], identity.as_str().as_bytes()].concat(),
+            None => [&b"source "[..], &caller.source.to_bytes()].concat(),
+        }
+    }
+}
+
+fn within(limit: Limit, spent: Spent) -> Result<(), Error> {
+    match spent {
+        Spent::One => Ok(()),
+        Spent::Wait(wait) => {
+            tracing::info!(?limit, "past a limit");
+            Err(Error::Limited(wait))
+        }
     }
 }
 
@@ -205,9 +306,10 @@ mod tests {
             ServerIdentity::generate("prekey.example.org", &mut rng()),
             Settings::default(),
         );
-        let token = service.register(&Identity::new(BOB).expect("legal")).await.expect("an account");
+        let caller = Caller { source: Source::Oblivious, vouched: None };
+        let token = service.register(&caller, &Identity::new(BOB).expect("legal")).await.expect("an account");
         let ask = async |message: &[u8]| {
-            let answer = service.answer(Some(token.as_str()), &encode_text(message)).await?;
+            let answer = service.answer(&caller, Some(token.as_str()), None, &encode_text(message)).await?;
             Ok::<_, Error>(decode_text(&answer).expect("a message"))
         };
 

@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use otrv4::keys::Fingerprint;
+use prekey_server::Settings;
+use prekey_server::limits::Limits;
 use prekey_server::store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -31,7 +33,7 @@ impl Running {
         let identity = prekey_server::key_file::load_or_create(&folder.join("server.key"), name)
             .map_err(|e| failed(&e))?;
         let store = runtime.block_on(SqliteStore::open(&folder.join("server.db"))).map_err(|e| failed(&e))?;
-        let server = prekey_server::Server::new(store, identity, prekey_server::Settings::default());
+        let server = prekey_server::Server::new(store, identity, settings());
         let fingerprint = server.fingerprint();
         let listener =
             runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(DemoError::System)?;
@@ -46,4 +48,9 @@ impl Running {
         _ = self.stop.send(());
         self.runtime.block_on(self.serving).map_err(|error| DemoError::Server(error.to_string()))
     }
+}
+
+/// Nobody but the persons of the story asks, and Bob has no prekeys to hold back.
+fn settings() -> Settings {
+    Settings { limits: Limits { enabled: false, ..Limits::default() }, ..Settings::default() }
 }

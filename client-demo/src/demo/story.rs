@@ -69,9 +69,9 @@ fn publish(running: &Running, bob: &mut Person) -> Result<Known, DemoError> {
     let (published, took) = timed("publishing", || {
         let (publication, dake_1) = bob.account.publish(PREKEYS, &mut system::rng(), system::now())?;
         bob.keep()?;
-        let dake_2 = http.exchange(&dake_1, Some(&token))?;
+        let dake_2 = http.exchange(&dake_1, &token)?;
         let (reply, dake_3) = publication.receive_dake_2(&bob.account, &key, &dake_2, &mut system::rng())?;
-        let answer = http.exchange(&dake_3, Some(&token))?;
+        let answer = http.exchange(&dake_3, &token)?;
         let success = matches!(reply.receive(&answer)?, ServerReply::Success);
         check(success, "the server refused the publication")?;
         bob.account.published(&publication, system::now());
@@ -99,7 +99,7 @@ fn write(
     let http = PrekeyServer::at(&running.url);
     let (fetched, took) = timed("fetching keys", || {
         let tag = alice.account.tag();
-        let answer = http.exchange(&ensemble_query(tag, BOB, Versions::V4), None)?;
+        let answer = http.query(&ensemble_query(tag, BOB, Versions::V4))?;
         Ok::<_, DemoError>((read_ensembles(&answer, tag, BOB)?, answer.len()))
     });
     let (ensembles, size) = fetched?;
@@ -296,9 +296,9 @@ fn end(alice: &mut Person, bob: &mut Person, observer: &mut Observer) -> Result<
 fn count_prekeys(running: &Running, server: &Known, bob: &mut Person) -> Result<(), DemoError> {
     let http = PrekeyServer::at(&running.url);
     let (question, dake_1) = bob.account.ask_storage(&mut system::rng());
-    let dake_2 = http.exchange(&dake_1, Some(&server.token))?;
+    let dake_2 = http.exchange(&dake_1, &server.token)?;
     let (reply, dake_3) = question.receive_dake_2(&bob.account, &server.key, &dake_2, &mut system::rng())?;
-    let reply = reply.receive(&http.exchange(&dake_3, Some(&server.token))?)?;
+    let reply = reply.receive(&http.exchange(&dake_3, &server.token)?)?;
     check(
         matches!(reply, ServerReply::Status(left) if left as usize == PREKEYS - 1),
         "the server miscounts prekeys",

@@ -115,9 +115,9 @@ fn publish_some(
     let (publication, dake_1) = desk.account.publish(fresh, &mut system::rng(), system::now())?;
     // Before anything leaves: somebody may use a prekey the moment that it is there.
     desk.keep()?;
-    let dake_2 = server.exchange(&dake_1, Some(token))?;
+    let dake_2 = server.exchange(&dake_1, token)?;
     let (reply, dake_3) = publication.receive_dake_2(&desk.account, key, &dake_2, &mut system::rng())?;
-    match reply.receive(&server.exchange(&dake_3, Some(token))?)? {
+    match reply.receive(&server.exchange(&dake_3, token)?)? {
         ServerReply::Success => desk.account.published(&publication, system::now()),
         _ => {
             desk.account.refused(&publication);
@@ -134,9 +134,9 @@ pub(super) fn look(desk: &mut Desk) -> Result<(u32, usize), EverydayError> {
     let (server, key) = know(desk, &Choice { url: None, fingerprint: None })?;
     let token = register(desk, &server)?;
     let (question, dake_1) = desk.account.ask_storage(&mut system::rng());
-    let dake_2 = server.exchange(&dake_1, Some(&token))?;
+    let dake_2 = server.exchange(&dake_1, &token)?;
     let (reply, dake_3) = question.receive_dake_2(&desk.account, &key, &dake_2, &mut system::rng())?;
-    match reply.receive(&server.exchange(&dake_3, Some(&token))?)? {
+    match reply.receive(&server.exchange(&dake_3, &token)?)? {
         ServerReply::Status(count) => {
             let missing = desk.account.refill(count, system::now());
             desk.keep()?;
@@ -154,7 +154,7 @@ pub(super) fn fetch(
 ) -> Result<Vec<PrekeyEnsemble>, EverydayError> {
     let (server, key) = know(desk, choice)?;
     let tag = desk.account.tag();
-    let answer = server.exchange(&ensemble_query(tag, contact, Versions::V4), None)?;
+    let answer = server.query(&ensemble_query(tag, contact, Versions::V4))?;
     let ensembles = read_ensembles(&answer, tag, contact)?;
     if ensembles.is_empty() {
         return Err(EverydayError::NoPrekeys { contact: contact.to_owned(), server: key.name().to_owned() });

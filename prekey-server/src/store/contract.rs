@@ -1,14 +1,17 @@
 //! What every store must do, as tests that each implementation runs with [`contract_tests!`].
 
 use super::{
-    AccountSummary, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, MAX_PREKEYS, MAX_TOKENS, PAGE,
-    PENDING_LIFETIME, Published, Registered, Store, StoredEnsemble, StoredPrekey, StoredProfile,
+    ANSWER_LIFETIME, AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, MAX_PREKEYS,
+    MAX_TOKENS, PAGE, PENDING_LIFETIME, Published, Registered, Store, StoredEnsemble, StoredPrekey,
+    StoredProfile,
 };
 use crate::account::{Identity, TokenHash};
+use crate::limits::{Bucket, Limit, Reserve, Spent, Subject};
 use otrv4::Timestamp;
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A fresh, empty store and what must live as long as it.
 pub(super) struct Fixture<S> {
@@ -55,6 +58,14 @@ macro_rules! contract_tests {
             more_prekeys_than_allowed_are_refused
             expired_devices_make_room
             concurrent_takers_never_share_a_prekey
+            a_repeated_query_gets_the_same_answer_and_takes_nothing
+            queries_with_one_key_at_the_same_time_take_once
+            kept_answers_go_with_their_account_and_with_what_is_burnt
+            the_reserve_of_a_device_is_handed_out_slowly
+            a_bucket_gives_its_burst_and_then_one_each_so_often
+            subjects_do_not_touch_each_other
+            a_clock_that_was_set_back_neither_frees_nor_locks_for_ever
+            concurrent_spenders_get_the_burst_and_no_more
         );
     };
     (@each $fixture:path: $($name:ident)*) => {
@@ -115,9 +126,14 @@ async fn count(store: &impl Store, tag: u32, seed: u8) -> u32 {
     store.count(&bob(), &Device { tag, identity_key: key(seed) }).await.expect("a store")
 }
 
+/// Without a reserve, and without a key.
+fn asked(now: Timestamp) -> Asked {
+    Asked { now, reserve: Reserve::NONE, key: None }
+}
+
 /// The prekey messages of one take.
 async fn take(store: &impl Store) -> Vec<String> {
-    let ensembles = store.take(&bob(), NOW).await.expect("a store");
+    let ensembles = store.take(&bob(), asked(NOW)).await.expect("a store");
     ensembles.into_iter().map(|ensemble| String::from_utf8(ensemble.prekey).expect("text")).collect()
 }
 
@@ -250,7 +266,7 @@ pub(super) async fn what_was_burnt_is_neither_handed_out_nor_accepted_again(stor
     assert_eq!(store.burn().await.expect("a store"), 5);
     assert_eq!(store.burn().await.expect("a store"), 0);
     assert_eq!((take(&**store).await.len(), count(&**store, 0x100, 1).await), (0, 0));
-    assert!(store.take(&eve, NOW).await.expect("a store").is_empty());
+    assert!(store.take(&eve, asked(NOW)).await.expect("a store").is_empty());
     assert_eq!(publish(&**store, &deposit(0x100, 1..=6)).await, Published::Stored);
     assert_eq!(take(&**store).await, ["prekey 6"]);
     assert!(take(&**store).await.is_empty());
@@ -278,7 +294,7 @@ pub(super) async fn every_device_gives_one_prekey(store: &Arc<impl Store>) {
         prekey_profile: format!("prekey {tag:x}").into_bytes(),
         prekey: b"prekey 1".to_vec(),
     };
-    let taken = store.take(&bob(), NOW).await.expect("a store");
+    let taken = store.take(&bob(), asked(NOW)).await.expect("a store");
     assert_eq!(taken, [ensemble(0x100), ensemble(0xffff_ffff)]);
     assert_eq!(take(&**store).await, ["prekey 2"]);
 }
@@ -293,7 +309,7 @@ pub(super) async fn identities_do_not_touch_each_other(store: &Arc<impl Store>) 
     other.prekeys = vec![StoredPrekey { id: 1, bytes: b"eve's".to_vec() }];
     assert_eq!(store.publish(&eve, &other, NOW).await.expect("a store"), Published::Stored);
     assert_eq!(take(&**store).await, ["prekey 1"]);
-    assert_eq!(store.take(&eve, NOW).await.expect("a store").len(), 1);
+    assert_eq!(store.take(&eve, asked(NOW)).await.expect("a store").len(), 1);
 }
 
 pub(super) async fn nothing_is_published_without_an_account(store: &Arc<impl Store>) {
@@ -331,7 +347,7 @@ pub(super) async fn a_known_id_with_other_bytes_stores_nothing(store: &Arc<impl 
         clash.prekeys.push(StoredPrekey { id: known, bytes: b"other".to_vec() });
         assert_eq!(publish(&**store, &clash).await, Published::Refused);
     }
-    let rest = store.take(&bob(), NOW).await.expect("a store");
+    let rest = store.take(&bob(), asked(NOW)).await.expect("a store");
     assert_eq!(rest.iter().map(|e| e.client_profile.as_slice()).collect::<Vec<_>>(), [b"client 100"]);
     assert!(take(&**store).await.is_empty());
 }
@@ -347,7 +363,7 @@ pub(super) async fn a_changed_long_term_key_drops_what_was_there(store: &Arc<imp
     assert_eq!((count(&**store, 0x100, 1).await, count(&**store, 0x100, 2).await), (0, 1));
     assert_eq!(count(&**store, 0x200, 1).await, 1);
     // Without the prekey profile, which the old key had signed, the device hands out nothing.
-    let taken = store.take(&bob(), NOW).await.expect("a store");
+    let taken = store.take(&bob(), asked(NOW)).await.expect("a store");
     assert_eq!(taken.iter().map(|e| e.client_profile.as_slice()).collect::<Vec<_>>(), [b"client 200"]);
     renewed.prekey_profile = profile("renewed prekey", LATER);
     publish(&**store, &renewed).await;
@@ -378,10 +394,10 @@ pub(super) async fn nothing_is_handed_out_without_valid_profiles(store: &Arc<imp
     prekey_only.prekey_profile = profile("prekey", NOW.plus(10));
     publish(&**store, &prekey_only).await;
     for late in [10, 20] {
-        assert!(store.take(&bob(), NOW.plus(late)).await.expect("a store").is_empty());
+        assert!(store.take(&bob(), asked(NOW.plus(late))).await.expect("a store").is_empty());
     }
     assert_eq!(count(&**store, 0x100, 1).await, 1);
-    assert_eq!(store.take(&bob(), NOW.plus(9)).await.expect("a store").len(), 1);
+    assert_eq!(store.take(&bob(), asked(NOW.plus(9))).await.expect("a store").len(), 1);
 }
 
 pub(super) async fn a_new_profile_replaces_the_old_one(store: &Arc<impl Store>) {
@@ -390,7 +406,7 @@ pub(super) async fn a_new_profile_replaces_the_old_one(store: &Arc<impl Store>) 
     let mut renewed = refill(0x100, []);
     renewed.client_profile = profile("renewed", LATER.plus(1));
     publish(&**store, &renewed).await;
-    let taken = store.take(&bob(), NOW).await.expect("a store");
+    let taken = store.take(&bob(), asked(NOW)).await.expect("a store");
     let profiles: Vec<_> =
         taken.iter().map(|e| (e.client_profile.as_slice(), e.prekey_profile.as_slice())).collect();
     assert_eq!(profiles, [(b"renewed".as_slice(), b"prekey 100".as_slice())]);
@@ -451,4 +467,160 @@ pub(super) async fn concurrent_takers_never_share_a_prekey(store: &Arc<impl Stor
         all.extend(taker.await.expect("a taker"));
     }
     assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (200, 200));
+}
+
+fn keyed(seed: &str, now: Timestamp) -> Asked {
+    Asked { key: Some(AnswerKey::new(seed, b"a query")), ..asked(now) }
+}
+
+pub(super) async fn a_repeated_query_gets_the_same_answer_and_takes_nothing(store: &Arc<impl Store>) {
+    register(&**store, &bob()).await;
+    let query = async |seed, now| store.take(&bob(), keyed(seed, now)).await.expect("a store");
+    let answered = async |seed, now| {
+        store.answered(&bob(), AnswerKey::new(seed, b"a query"), now).await.expect("a store")
+    };
+    assert!(query("key 1", NOW).await.is_empty());
+    assert_eq!(answered("key 1", NOW).await, None, "nothing that would have to be the same");
+    publish(&**store, &deposit(0x100, [1, 2, 3])).await;
+    publish(&**store, &deposit(0x200, [1])).await;
+    let first = query("key 1", NOW).await;
+    assert_eq!(first.len(), 2);
+    let last = NOW.plus(ANSWER_LIFETIME - 1);
+    assert_eq!(query("key 1", last).await, first);
+    assert_eq!(answered("key 1", last).await.as_ref(), Some(&first));
+    assert_eq!(answered("key 2", NOW).await, None);
+    assert_eq!(count(&**store, 0x100, 1).await, 2);
+    let other = query("key 2", last).await;
+    assert_eq!(other.len(), 1);
+    assert_ne!(other, first);
+    // Its time is over; or it lies in a future that only a clock which was set back knows.
+    let late = NOW.plus(ANSWER_LIFETIME);
+    assert_eq!(answered("key 1", late).await, None);
+    assert_eq!(answered("key 2", last.plus(-CLOCK_SKEW - 1)).await, None);
+    assert_eq!(query("key 1", late).await.len(), 1);
+    assert!(take(&**store).await.is_empty());
+}
+
+pub(super) async fn queries_with_one_key_at_the_same_time_take_once(store: &Arc<impl Store>) {
+    register(&**store, &bob()).await;
+    publish(&**store, &deposit(0x100, 0..20)).await;
+    let takers: Vec<_> = (0..16)
+        .map(|_| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { store.take(&bob(), keyed("key", NOW)).await.expect("a store") })
+        })
+        .collect();
+    for taker in takers {
+        assert_eq!(taker.await.expect("a taker").first().map(|e| e.prekey.clone()), Some(b"prekey 0".into()));
+    }
+    assert_eq!(count(&**store, 0x100, 1).await, 19);
+}
+
+pub(super) async fn kept_answers_go_with_their_account_and_with_what_is_burnt(store: &Arc<impl Store>) {
+    register(&**store, &bob()).await;
+    let answered = async || {
+        let key = AnswerKey::new("key", b"a query");
+        store.answered(&bob(), key, NOW).await.expect("a store").map(|ensembles| ensembles.len())
+    };
+    publish(&**store, &deposit(0x100, [1])).await;
+    store.take(&bob(), keyed("key", NOW)).await.expect("a store");
+    assert_eq!(answered().await, Some(1));
+    store.burn().await.expect("a store");
+    assert_eq!(answered().await, None);
+    publish(&**store, &deposit(0x100, [2])).await;
+    store.take(&bob(), keyed("key", NOW)).await.expect("a store");
+    assert_eq!(answered().await, Some(1));
+    store.remove(&bob()).await.expect("a store");
+    register(&**store, &bob()).await;
+    assert_eq!(answered().await, None);
+}
+
+pub(super) async fn the_reserve_of_a_device_is_handed_out_slowly(store: &Arc<impl Store>) {
+    register(&**store, &bob()).await;
+    publish(&**store, &deposit(0x100, 1..=5)).await;
+    publish(&**store, &deposit(0x200, 11..=30)).await;
+    let release = Bucket { burst: 2, per: Duration::from_secs(60) };
+    let take = async |later| {
+        let asked = Asked { reserve: Reserve { left: 3, release }, ..asked(NOW.plus(later)) };
+        let taken = store.take(&bob(), asked).await.expect("a store");
+        taken.into_iter().map(|e| String::from_utf8(e.prekey).expect("text")).collect::<Vec<_>>()
+    };
+    assert_eq!(take(0).await, ["prekey 1", "prekey 11"]);
+    assert_eq!(take(0).await, ["prekey 2", "prekey 12"]);
+    assert_eq!(take(0).await, ["prekey 3", "prekey 13"], "the first of the reserve");
+    assert_eq!(take(0).await, ["prekey 4", "prekey 14"]);
+    assert_eq!(take(0).await, ["prekey 15"], "one device is held back, the other is not");
+    assert_eq!(take(59).await, ["prekey 16"]);
+    assert_eq!(take(60).await, ["prekey 5", "prekey 17"]);
+    assert_eq!(take(600).await, ["prekey 18"]);
+    // What comes in again is handed out at once.
+    publish(&**store, &refill(0x100, 6..=9)).await;
+    assert_eq!(take(600).await, ["prekey 6", "prekey 19"]);
+}
+
+const TWO: Bucket = Bucket { burst: 2, per: Duration::from_secs(10) };
+const MS: i64 = 1_700_000_000_000;
+
+async fn spend(store: &impl Store, limit: Limit, seed: u8, now: i64) -> Spent {
+    store.spend(Subject { limit, who: [seed; 16] }, TWO, now).await.expect("a store")
+}
+
+pub(super) async fn a_bucket_gives_its_burst_and_then_one_each_so_often(store: &Arc<impl Store>) {
+    let spend = async |later| spend(&**store, Limit::Target, 1, MS + later).await;
+    let wait = |ms| Spent::Wait(Duration::from_millis(ms));
+    assert_eq!([spend(0).await, spend(1).await], [Spent::One; 2]);
+    assert_eq!(spend(1).await, wait(9_999));
+    assert_eq!(spend(1).await, wait(9_999), "who is refused pays nothing");
+    assert_eq!(spend(9_999).await, wait(1));
+    assert_eq!(spend(10_000).await, Spent::One);
+    assert_eq!(spend(10_000).await, wait(10_000));
+    // However long nobody asks, it holds its burst.
+    assert_eq!([spend(999_000).await, spend(999_000).await], [Spent::One; 2]);
+    assert_eq!(spend(999_000).await, wait(10_000));
+}
+
+pub(super) async fn subjects_do_not_touch_each_other(store: &Arc<impl Store>) {
+    for (limit, seed) in [(Limit::Target, 1), (Limit::Target, 2), (Limit::Pair, 1), (Limit::Messages, 1)] {
+        for _ in 0..2 {
+            assert_eq!(spend(&**store, limit, seed, MS).await, Spent::One, "{limit:?} {seed}");
+        }
+        assert!(matches!(spend(&**store, limit, seed, MS).await, Spent::Wait(_)), "{limit:?} {seed}");
+    }
+    // Whatever is swept in between.
+    for n in 0..200 {
+        spend(&**store, Limit::Queries, n, MS).await;
+    }
+    assert!(matches!(spend(&**store, Limit::Target, 1, MS).await, Spent::Wait(_)));
+}
+
+pub(super) async fn a_clock_that_was_set_back_neither_frees_nor_locks_for_ever(store: &Arc<impl Store>) {
+    let spend = async |later| spend(&**store, Limit::Target, 1, MS + later).await;
+    let wait = |ms| Spent::Wait(Duration::from_millis(ms));
+    assert_eq!([spend(0).await, spend(0).await], [Spent::One; 2]);
+    // As far as clocks of two processes differ: it stays as it is.
+    assert_eq!(spend(-CLOCK_SKEW * 1000).await, wait(10_000 + 30_000));
+    let hour = -3_600_000;
+    assert_eq!(spend(hour).await, Spent::One, "one, after which it is empty");
+    assert_eq!(spend(hour).await, wait(10_000));
+    assert_eq!(spend(hour + 10_000).await, Spent::One);
+    assert_eq!(spend(hour + 10_000).await, wait(10_000));
+}
+
+pub(super) async fn concurrent_spenders_get_the_burst_and_no_more(store: &Arc<impl Store>) {
+    let bucket = Bucket { burst: 20, per: Duration::from_secs(10) };
+    let spenders: Vec<_> = (0..64)
+        .map(|_| {
+            let store = Arc::clone(store);
+            let subject = Subject { limit: Limit::Target, who: [1; 16] };
+            tokio::spawn(async move { store.spend(subject, bucket, MS).await.expect("a store") })
+        })
+        .collect();
+    let mut granted = 0;
+    for spender in spenders {
+        match spender.await.expect("a spender") {
+            Spent::One => granted += 1,
+            Spent::Wait(wait) => assert_eq!(wait, bucket.per),
+        }
+    }
+    assert_eq!(granted, 20);
 }

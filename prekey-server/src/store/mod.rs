@@ -6,16 +6,21 @@
 //! (publications are idempotent) or has lost one prekey (takes), never seen one twice.
 //! `contract.rs` tests the promises on every implementation.
 
+mod answers;
+mod buckets;
 #[cfg(test)]
 mod contract;
 mod postgres;
 mod sqlite;
 mod steps;
 
+pub use answers::AnswerKey;
+pub(crate) use buckets::Buckets;
 pub use postgres::PostgresStore;
 pub use sqlite::{BackupError, Restored, SqliteStore, backup, restore};
 
 use crate::account::{Identity, TokenHash};
+use crate::limits::{Bucket, Reserve, Spent, Subject};
 use otrv4::Timestamp;
 use std::future::Future;
 use std::path::PathBuf;
@@ -91,12 +96,29 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
     /// Takes the oldest prekey of every device whose two profiles are there and not expired, in the order of the
-    /// instance tags. What is returned will never be returned again, nor accepted.
+    /// instance tags; of a device that is down to its reserve only when that releases one. What is returned will never be
+    /// returned again, nor accepted, but to a repetition of the same query within [`ANSWER_LIFETIME`].
     fn take(
         &self,
         identity: &Identity,
-        now: Timestamp,
+        asked: Asked,
     ) -> impl Future<Output = Result<Vec<StoredEnsemble>, StoreError>> + Send;
+
+    /// What [`Store::take`] gave for this key, while it is kept; `None` if it gave nothing.
+    fn answered(
+        &self,
+        identity: &Identity,
+        key: AnswerKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Vec<StoredEnsemble>>, StoreError>> + Send;
+
+    /// Takes one out of the subject's bucket, if there is one. `now` is milliseconds since 1970.
+    fn spend(
+        &self,
+        subject: Subject,
+        bucket: Bucket,
+        now: i64,
+    ) -> impl Future<Output = Result<Spent, StoreError>> + Send;
 
     /// Keeps what an exchange needs when its DAKE-3 comes, sealed by the engine. It replaces the one of the same client;
     /// an identity has [`MAX_DEVICES`] of them, past which its oldest ends.
@@ -118,7 +140,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
     /// Marks every waiting prekey as handed out, and says how many there were: after a backup was restored, nobody knows
-    /// which of them have been.
+    /// which of them have been. Answers that are kept to be repeated go too.
     fn burn(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Whether the database can be read and written.
@@ -142,6 +164,20 @@ pub fn is_pending(begun: Timestamp, now: Timestamp) -> bool {
 
 /// Seconds by which the clocks of two server processes may differ.
 pub const CLOCK_SKEW: i64 = 30;
+
+/// How somebody asks for the ensembles of an identity.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// When.
+    pub now: Timestamp,
+    /// What is held back.
+    pub reserve: Reserve,
+    /// The name of the answer, should it be asked for again.
+    pub key: Option<AnswerKey>,
+}
+
+/// Seconds for which an answer can be had again.
+pub const ANSWER_LIFETIME: i64 = 60;
 
 /// What a list of accounts says of one.
 #[derive(Clone, Debug, PartialEq, Eq)]

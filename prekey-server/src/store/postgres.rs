@@ -4,16 +4,18 @@
 //! A transaction begins by locking the row of its account, so that whatever else happens to that identity comes before or
 //! after it. Transactions of different identities do not meet.
 
-use self::sql::{Steps, accounts, burn};
+use self::sql::{Steps, accounts, burn, sweep_answers};
 use super::{
-    AccountSummary, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, PENDING_LIFETIME, Published, Registered, Store,
-    StoreError, StoredEnsemble, is_pending,
+    AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, PENDING_LIFETIME, Published,
+    Registered, Store, StoreError, StoredEnsemble, is_pending,
 };
 use crate::account::{Identity, TokenHash};
+use crate::limits::{Bucket, SKEW_MS, Spent, Subject};
 use otrv4::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 mod sql {
@@ -24,6 +26,8 @@ mod sql {
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    /// What this process has spent so far: each so many, full buckets are swept.
+    spent: AtomicU32,
 }
 
 /// How long to wait for a connection before the request fails.
@@ -40,6 +44,10 @@ const SESSION: [(&str, &str); 5] = [
 
 /// Exchanges of others that each new one sweeps, when their time is over.
 const SWEPT: i64 = 16;
+
+/// Full buckets that each so many requests sweep: more than these make.
+const FULL_SWEPT: i64 = 64;
+const SPENT_A_SWEEP: u32 = 16;
 
 /// Connections of one server process: PostgreSQL allows 100 in all unless told otherwise.
 const CONNECTIONS: u32 = 16;
@@ -82,7 +90,11 @@ impl PostgresStore {
             sqlx::query_as("SELECT current_setting('synchronous_commit'), current_user::text")
                 .fetch_one(&pool)
                 .await?;
-        if durable == "off" { Err(StoreError::NotDurable(user)) } else { Ok(Self { pool }) }
+        if durable == "off" {
+            Err(StoreError::NotDurable(user))
+        } else {
+            Ok(Self { pool, spent: AtomicU32::new(0) })
+        }
     }
 
     /// A transaction that has this identity to itself; `None` without such an account. All other tables refer to it.
@@ -94,6 +106,21 @@ impl PostgresStore {
                 .fetch_optional(&mut *tx)
                 .await?;
         Ok(account.map(|_| tx))
+    }
+}
+
+impl PostgresStore {
+    /// A bucket that is full again says no more than one that is not there.
+    async fn sweep_full(&self, now: i64) -> Result<(), StoreError> {
+        sqlx::query(
+            "DELETE FROM limits WHERE subject IN (
+                 SELECT subject FROM limits WHERE full_at < $1 ORDER BY full_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+        )
+        .bind(now.saturating_sub(SKEW_MS))
+        .bind(FULL_SWEPT)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }
 
@@ -189,15 +216,56 @@ impl Store for PostgresStore {
         steps(&mut *self.pool.acquire().await?, identity).count(device).await
     }
 
-    async fn take(&self, identity: &Identity, now: Timestamp) -> Result<Vec<StoredEnsemble>, StoreError> {
+    async fn take(&self, identity: &Identity, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
+        if asked.key.is_some()
+            && let Err(error) = sweep_answers(&mut *self.pool.acquire().await?, asked.now).await
+        {
+            // Whoever comes next sweeps again.
+            tracing::debug!(%error, "old answers");
+        }
         let Some(mut tx) = self.begin(identity).await? else { return Ok(Vec::new()) };
-        let ensembles = steps(&mut tx, identity).take(now).await?;
+        let ensembles = steps(&mut tx, identity).take(asked).await?;
         // Who has nothing left is answered as fast as who has no account: without waiting for the disk.
         match ensembles.is_empty() {
             true => tx.rollback().await?,
             false => tx.commit().await?,
         }
         Ok(ensembles)
+    }
+
+    async fn answered(
+        &self,
+        identity: &Identity,
+        key: AnswerKey,
+        now: Timestamp,
+    ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
+        steps(&mut *self.pool.acquire().await?, identity).answered(key, now).await
+    }
+
+    async fn spend(&self, subject: Subject, bucket: Bucket, now: i64) -> Result<Spent, StoreError> {
+        if self.spent.fetch_add(1, Ordering::Relaxed).is_multiple_of(SPENT_A_SWEEP) {
+            self.sweep_full(now).await?;
+        }
+        // The arithmetic of `Bucket::spend`. What is refused changes nothing, and is read as it was before.
+        let (spent, full_at): (bool, Option<i64>) = sqlx::query_as(
+            "WITH spent AS (
+                 INSERT INTO limits AS l (subject, full_at) VALUES ($1, $2::BIGINT + $3::BIGINT)
+                 ON CONFLICT (subject) DO UPDATE SET full_at = least(greatest(l.full_at, $2) + $3, $2 + $4::BIGINT)
+                 WHERE greatest(l.full_at, $2) + $3 <= $2 + $4 OR l.full_at > $2 + $4 + $5::BIGINT
+                 RETURNING full_at)
+             SELECT EXISTS (SELECT FROM spent), (SELECT full_at FROM limits WHERE subject = $1)",
+        )
+        .bind(subject.to_bytes().as_slice())
+        .bind(now)
+        .bind(bucket.per_ms())
+        .bind(bucket.full_ms())
+        .bind(SKEW_MS)
+        .fetch_one(&self.pool)
+        .await?;
+        if spent {
+            return Ok(Spent::One);
+        }
+        Ok(Spent::Wait(bucket.spend(full_at.unwrap_or(now), now).err().unwrap_or(bucket.per)))
     }
 
     async fn keep_pending(
@@ -255,7 +323,10 @@ impl Store for PostgresStore {
     }
 
     async fn burn(&self) -> Result<u64, StoreError> {
-        burn(&mut *self.pool.acquire().await?).await
+        let mut tx = self.pool.begin().await?;
+        let burnt = burn(&mut tx).await?;
+        tx.commit().await?;
+        Ok(burnt)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -314,6 +385,52 @@ mod tests {
         let nobody = Identity::new("eve").expect("legal");
         let refused = store.keep_pending(&nobody, 0x100, vec![1], late).await;
         assert!(matches!(refused, Err(StoreError::NoAccount)));
+    }
+
+    #[tokio::test]
+    async fn full_buckets_and_old_answers_are_swept() {
+        let Some(fixture) = fixture().await else { return };
+        let (store, bob) = (&fixture.store, Identity::new("bob").expect("legal"));
+        let rows = async |table: &str| {
+            let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+            sqlx::query_scalar::<_, i64>(count).fetch_one(&store.pool).await.expect("a number")
+        };
+        let bucket = Bucket { burst: 2, per: Duration::from_secs(1) };
+        let spend = async |n: u32, now| {
+            let mut who = [0; 16];
+            who[..4].copy_from_slice(&n.to_be_bytes());
+            let subject = Subject { limit: crate::limits::Limit::Pair, who };
+            store.spend(subject, bucket, now).await.expect("a store")
+        };
+        let begun = 1_700_000_000_000;
+        for n in 0..100 {
+            spend(n, begun).await;
+        }
+        assert_eq!(rows("limits").await, 100);
+        for n in 100..100 + 2 * SPENT_A_SWEEP {
+            spend(n, begun + 1_000 + SKEW_MS + 1).await;
+        }
+        assert_eq!(rows("limits").await, i64::from(2 * SPENT_A_SWEEP));
+
+        let now = Timestamp::from_unix(1_700_000_000);
+        store.register(&bob, None, now).await.expect("a store");
+        let profile = || crate::store::StoredProfile { bytes: vec![1], expires: now.plus(1000) };
+        let deposit = Deposit {
+            device: Device { tag: 0x100, identity_key: [1; 57] },
+            client_profile: Some(profile()),
+            prekey_profile: Some(profile()),
+            prekeys: (0..3).map(|id| crate::store::StoredPrekey { id, bytes: vec![1] }).collect(),
+        };
+        store.publish(&bob, &deposit, now).await.expect("a store");
+        for (seed, later) in [("one", 0), ("two", 1), ("three", crate::store::ANSWER_LIFETIME + 1)] {
+            let asked = Asked {
+                now: now.plus(later),
+                reserve: crate::limits::Reserve::NONE,
+                key: Some(AnswerKey::new(seed, b"")),
+            };
+            assert_eq!(store.take(&bob, asked).await.expect("a store").len(), 1);
+        }
+        assert_eq!(rows("answers").await, 1);
     }
 
     #[tokio::test]

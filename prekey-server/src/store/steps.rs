@@ -8,8 +8,8 @@ macro_rules! steps {
     ($database:ty) => {
         use crate::account::{Identity, TokenHash};
         use crate::store::{
-            AccountSummary, Deposit, Device, MAX_DEVICES, MAX_PREKEYS, MAX_TOKENS, PAGE, Published, Registered, StoreError,
-            StoredEnsemble, StoredPrekey,
+            ANSWER_LIFETIME, AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, MAX_PREKEYS,
+            MAX_TOKENS, PAGE, Published, Registered, StoreError, StoredEnsemble, StoredPrekey, answers,
         };
         use otrv4::Timestamp;
         use sha2::{Digest, Sha256};
@@ -84,6 +84,7 @@ macro_rules! steps {
 
             pub(super) async fn remove(&mut self) -> Result<bool, StoreError> {
                 for table in [
+                    "DELETE FROM answers WHERE identity = $1",
                     "DELETE FROM prekeys WHERE identity = $1",
                     "DELETE FROM devices WHERE identity = $1",
                     "DELETE FROM tokens WHERE identity = $1",
@@ -131,9 +132,49 @@ macro_rules! steps {
                 u32::try_from(count).map_err(|_| StoreError::Corrupt("count"))
             }
 
-            pub(super) async fn take(&mut self, now: Timestamp) -> Result<Vec<StoredEnsemble>, StoreError> {
-                let oldest: Vec<Waiting> = query_as(
-                    "SELECT p.sequence, d.client_profile, d.prekey_profile, p.message
+            pub(super) async fn take(&mut self, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
+                if let Some(key) = asked.key
+                    && let Some(ensembles) = self.answered(key, asked.now).await?
+                {
+                    return Ok(ensembles);
+                }
+                let mut ensembles = Vec::new();
+                for waiting in self.oldest(asked).await? {
+                    let Waiting { sequence, tag, client_profile, prekey_profile, message, .. } = &waiting;
+                    // SQLite gives nothing for NULL, where PostgreSQL gives an error.
+                    if [client_profile, prekey_profile, message].iter().any(|bytes| bytes.is_empty()) {
+                        return Err(StoreError::Corrupt("ensemble"));
+                    }
+                    if waiting.beyond.is_none() && !self.release(*tag, waiting.reserve_full, asked).await? {
+                        continue;
+                    }
+                    // Whatever came in between, also where nothing was there to be locked: who clears it has it.
+                    let cleared = query(
+                        "UPDATE prekeys SET message = NULL
+                         WHERE identity = $1 AND sequence = $2 AND message IS NOT NULL",
+                    )
+                    .bind(self.identity)
+                    .bind(*sequence)
+                    .execute(&mut *self.connection)
+                    .await?;
+                    if cleared.rows_affected() == 1 {
+                        let Waiting { client_profile, prekey_profile, message: prekey, .. } = waiting;
+                        ensembles.push(StoredEnsemble { client_profile, prekey_profile, prekey });
+                    }
+                }
+                if let Some(key) = asked.key.filter(|_| !ensembles.is_empty()) {
+                    self.keep_answer(key, &ensembles, asked.now).await?;
+                }
+                Ok(ensembles)
+            }
+
+            /// What each device would give.
+            async fn oldest(&mut self, asked: Asked) -> Result<Vec<Waiting>, StoreError> {
+                let oldest = query_as(
+                    "SELECT p.sequence, d.tag, d.client_profile, d.prekey_profile, p.message, d.reserve_full,
+                            (SELECT sequence FROM prekeys
+                             WHERE identity = d.identity AND tag = d.tag AND message IS NOT NULL
+                             ORDER BY sequence LIMIT 1 OFFSET $3) AS beyond
                      FROM devices d JOIN prekeys p ON p.identity = d.identity AND p.sequence = (
                          SELECT sequence FROM prekeys
                          WHERE identity = d.identity AND tag = d.tag AND message IS NOT NULL
@@ -142,29 +183,66 @@ macro_rules! steps {
                      ORDER BY d.tag",
                 )
                 .bind(self.identity)
-                .bind(now.unix())
+                .bind(asked.now.unix())
+                .bind(i64::from(asked.reserve.left))
                 .fetch_all(&mut *self.connection)
                 .await?;
-                let mut ensembles = Vec::with_capacity(oldest.len());
-                for Waiting { sequence, client_profile, prekey_profile, message } in oldest {
-                    // SQLite gives nothing for NULL, where PostgreSQL gives an error.
-                    if [&client_profile, &prekey_profile, &message].iter().any(|bytes| bytes.is_empty()) {
-                        return Err(StoreError::Corrupt("ensemble"));
-                    }
-                    // Whatever came in between, also where nothing was there to be locked: who clears it has it.
-                    let cleared = query(
-                        "UPDATE prekeys SET message = NULL
-                         WHERE identity = $1 AND sequence = $2 AND message IS NOT NULL",
-                    )
+                Ok(oldest)
+            }
+
+            /// Takes one out of the bucket of a device's reserve; false if it has none.
+            async fn release(
+                &mut self,
+                tag: i64,
+                full: Option<i64>,
+                asked: Asked,
+            ) -> Result<bool, StoreError> {
+                let now = asked.now.unix().saturating_mul(1000);
+                let Ok(full) = asked.reserve.release.spend(full.unwrap_or(now), now) else { return Ok(false) };
+                query("UPDATE devices SET reserve_full = $3 WHERE identity = $1 AND tag = $2")
                     .bind(self.identity)
-                    .bind(sequence)
+                    .bind(tag)
+                    .bind(full)
                     .execute(&mut *self.connection)
                     .await?;
-                    if cleared.rows_affected() == 1 {
-                        ensembles.push(StoredEnsemble { client_profile, prekey_profile, prekey: message });
-                    }
-                }
-                Ok(ensembles)
+                Ok(true)
+            }
+
+            pub(super) async fn answered(
+                &mut self,
+                key: AnswerKey,
+                now: Timestamp,
+            ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
+                // What lies too far ahead comes from a clock that was set back: its age is unknown.
+                let answer: Option<Vec<u8>> = query_scalar(
+                    "SELECT answer FROM answers WHERE identity = $1 AND key_hash = $2 AND until > $3 AND until <= $4",
+                )
+                .bind(self.identity)
+                .bind(key.as_bytes().as_slice())
+                .bind(now.unix())
+                .bind(now.plus(ANSWER_LIFETIME + CLOCK_SKEW).unix())
+                .fetch_optional(&mut *self.connection)
+                .await?;
+                answer.map(|bytes| answers::read(&bytes)).transpose()
+            }
+
+            async fn keep_answer(
+                &mut self,
+                key: AnswerKey,
+                ensembles: &[StoredEnsemble],
+                now: Timestamp,
+            ) -> Result<(), StoreError> {
+                query(
+                    "INSERT INTO answers (identity, key_hash, until, answer) VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (identity, key_hash) DO UPDATE SET until = excluded.until, answer = excluded.answer",
+                )
+                .bind(self.identity)
+                .bind(key.as_bytes().as_slice())
+                .bind(now.plus(ANSWER_LIFETIME).unix())
+                .bind(answers::write(ensembles))
+                .execute(&mut *self.connection)
+                .await?;
+                Ok(())
             }
 
             async fn is_account(&mut self) -> Result<bool, StoreError> {
@@ -313,10 +391,27 @@ macro_rules! steps {
                 .collect()
         }
 
+        /// Answers of whomever that cannot be had again any more.
+        pub(super) async fn sweep_answers(
+            connection: &mut <$database as Database>::Connection,
+            now: Timestamp,
+        ) -> Result<(), StoreError> {
+            query(
+                "DELETE FROM answers WHERE (identity, key_hash) IN (
+                     SELECT identity, key_hash FROM answers WHERE until <= $1 ORDER BY until LIMIT $2)",
+            )
+            .bind(now.unix())
+            .bind(answers::SWEPT)
+            .execute(connection)
+            .await?;
+            Ok(())
+        }
+
         /// Marks every waiting prekey of everybody as handed out.
         pub(super) async fn burn(
             connection: &mut <$database as Database>::Connection,
         ) -> Result<u64, StoreError> {
+            query("DELETE FROM answers").execute(&mut *connection).await?;
             let burnt =
                 query("UPDATE prekeys SET message = NULL WHERE message IS NOT NULL").execute(connection).await?;
             Ok(burnt.rows_affected())
@@ -326,9 +421,14 @@ macro_rules! steps {
         #[derive(sqlx::FromRow)]
         struct Waiting {
             sequence: i64,
+            tag: i64,
             client_profile: Vec<u8>,
             prekey_profile: Vec<u8>,
             message: Vec<u8>,
+            /// Of its reserve's bucket, in milliseconds since 1970.
+            reserve_full: Option<i64>,
+            /// The first of those that are not its reserve.
+            beyond: Option<i64>,
         }
     };
 }

@@ -19,6 +19,7 @@ fn help_names_every_option_and_its_variable() {
         ("--database", "PREKEY_SERVER_DATABASE"),
         ("--identity", "PREKEY_SERVER_IDENTITY"),
         ("--key-file", "PREKEY_SERVER_KEY_FILE"),
+        ("--no-limits", "PREKEY_SERVER_NO_LIMITS"),
         ("--log", "PREKEY_SERVER_LOG"),
     ] {
         assert!(help.contains(option) && help.contains(variable), "{option}: {help}");

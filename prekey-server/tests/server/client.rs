@@ -26,10 +26,11 @@ pub(crate) fn rng() -> impl CryptoRng {
 }
 
 /// One server, wherever it listens at the moment, or two that share a database.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Http {
     agent: ureq::Agent,
     bases: Arc<Mutex<VecDeque<String>>>,
+    headers: Vec<(String, String)>,
 }
 
 /// One HTTP response.
@@ -68,7 +69,19 @@ impl Http {
             .timeout_global(Some(Duration::from_secs(60)))
             .build()
             .new_agent();
-        Self { agent, bases: Arc::new(Mutex::new([base.to_owned()].into())) }
+        Self { agent, bases: Arc::new(Mutex::new([base.to_owned()].into())), headers: Vec::new() }
+    }
+
+    /// The same server, asked with one more header each time.
+    pub(crate) fn with_header(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.headers.push((name.to_owned(), value.to_owned()));
+        with
+    }
+
+    /// The same server, asked from another address, as a proxy says.
+    pub(crate) fn from_address(&self, address: &str) -> Self {
+        self.with_header("X-Forwarded-For", address)
     }
 
     /// Two servers, one request to each in turn.
@@ -90,11 +103,13 @@ impl Http {
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Answer, NoAnswer> {
-        read(self.agent.get(self.url(path)).call())
+        let request = self.agent.get(self.url(path));
+        read(self.headers.iter().fold(request, |request, (name, value)| request.header(name, value)).call())
     }
 
     pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, NoAnswer> {
         let request = self.agent.post(self.url(path));
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         read(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send(body))
     }
 

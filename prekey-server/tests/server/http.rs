@@ -1,72 +1,18 @@
 //! The server over HTTP, in this process, on a loopback port of its own.
 
 use crate::client::{Answer, Device, Http, prekeys, rng};
-use otrv4::prekey_server::{PublishRequest, ServerIdentity, ServerReply, encode_text, ensemble_query};
+use crate::running::{start, unlimited};
+use otrv4::prekey_server::{PublishRequest, ServerReply, encode_text, ensemble_query};
 use otrv4::wire::{InstanceTag, Versions};
-use prekey_server::store::SqliteStore;
-use prekey_server::{Registration, Server, Settings, serve};
+use prekey_server::{Registration, Settings};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::thread::JoinHandle;
-use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 const BOB: &str = "bob@example.org";
 
-/// A running server; it stops when this is dropped.
-struct Running {
-    http: Http,
-    address: String,
-    server: Server,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-    _folder: TempDir,
-}
-
-fn start() -> Running {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let database = folder.path().join("prekeys.db");
-    let (stop, stopped) = oneshot::channel();
-    let (started, starts) = std::sync::mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(async {
-            let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
-            let server = Server::new(
-                SqliteStore::open(&database).await.expect("a database"),
-                identity,
-                Settings::default(),
-            );
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let address = listener.local_addr().expect("an address").to_string();
-            started.send((address, server.clone())).expect("a test that waits");
-            serve(listener, server, async { stopped.await.unwrap_or_default() }).await;
-        });
-    });
-    let (address, server) = starts.recv().expect("a server");
-    let http = Http::new(&format!("http://{address}"));
-    Running { http, address, server, stop: Some(stop), thread: Some(thread), _folder: folder }
-}
-
-impl Running {
-    fn stop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("a server that stops");
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
 /// The status of a problem, after checking its form.
-fn problem(answer: &Answer) -> u16 {
+pub(crate) fn problem(answer: &Answer) -> u16 {
     assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:?}");
     let body = answer.json();
     assert_eq!((&body["type"], &body["status"]), (&json!("about:blank"), &json!(answer.status)));
@@ -78,7 +24,7 @@ fn problem(answer: &Answer) -> u16 {
     answer.status
 }
 
-fn post_account(http: &Http, body: &str) -> Answer {
+pub(crate) fn post_account(http: &Http, body: &str) -> Answer {
     http.post("/v1/accounts", &[("Content-Type", "application/json")], body.as_bytes()).expect("an answer")
 }
 
@@ -88,14 +34,14 @@ fn post_text(http: &Http, token: &str, text: &[u8]) -> Answer {
     http.post("/v1/messages", &headers, text).expect("an answer")
 }
 
-fn ids(ensembles: &[otrv4::prekey::PrekeyEnsemble]) -> Vec<u32> {
+pub(crate) fn ids(ensembles: &[otrv4::prekey::PrekeyEnsemble]) -> Vec<u32> {
     let now = otrv4::Timestamp::from_unix(1_800_000_000);
     otrv4::prekey::choose(ensembles.to_vec(), now, Versions::V4).iter().map(|e| e.message().id()).collect()
 }
 
 #[test]
 fn the_server_says_who_it_is() {
-    let server = start();
+    let server = start(unlimited());
     let answer = server.http.get("/v1/server").expect("an answer");
     let body = answer.json();
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
@@ -106,24 +52,24 @@ fn the_server_says_who_it_is() {
 
 #[test]
 fn registration_can_be_closed_while_the_server_runs_and_opened_again() {
-    let server = start();
+    let server = start(unlimited());
     let body = json!({"identity": "bob@example.org"}).to_string();
-    server.server.reload(Settings { registration: Registration::Closed });
+    server.server.reload(Settings { registration: Registration::Closed, ..unlimited() });
     assert_eq!(problem(&post_account(&server.http, &body)), 403);
-    server.server.reload(Settings { registration: Registration::Open });
+    server.server.reload(Settings { registration: Registration::Open, ..unlimited() });
     assert_eq!(post_account(&server.http, &body).status, 201);
 }
 
 #[test]
 fn a_working_server_is_healthy() {
-    let server = start();
+    let server = start(unlimited());
     let answer = server.http.get("/health").expect("an answer");
     assert_eq!((answer.status, answer.json()), (200, json!({"status": "ok"})));
 }
 
 #[test]
 fn an_identity_belongs_to_the_first_who_asks() {
-    let server = start();
+    let server = start(unlimited());
     let body = json!({ "identity": BOB }).to_string();
     let first = post_account(&server.http, &body);
     assert_eq!((first.status, &first.json()["identity"]), (201, &json!(BOB)));
@@ -136,7 +82,7 @@ fn an_identity_belongs_to_the_first_who_asks() {
 
 #[test]
 fn illegal_identities_and_bodies_get_no_account() {
-    let server = start();
+    let server = start(unlimited());
     for identity in ["", "Bob@example.org", "bob\n", "b b", &"x".repeat(257)] {
         let body = json!({ "identity": identity }).to_string();
         assert_eq!(problem(&post_account(&server.http, &body)), 422, "{identity:?}");
@@ -151,7 +97,7 @@ fn illegal_identities_and_bodies_get_no_account() {
 
 #[test]
 fn what_is_published_can_be_fetched_once() {
-    let server = start();
+    let server = start(unlimited());
     let device = Device::new(&server.http, BOB, &server.http.register(BOB));
     assert_eq!(device.publish(&server.http, &prekeys([7, 3])).expect("an answer"), ServerReply::Success);
     assert_eq!(device.refill(&server.http, &prekeys([5])).expect("an answer"), ServerReply::Success);
@@ -164,7 +110,7 @@ fn what_is_published_can_be_fetched_once() {
 
 #[test]
 fn a_repeated_publication_succeeds_and_brings_nothing_back() {
-    let server = start();
+    let server = start(unlimited());
     let device = Device::new(&server.http, BOB, &server.http.register(BOB));
     let prekeys = prekeys([1, 2]);
     device.publish(&server.http, &prekeys).expect("an answer");
@@ -176,7 +122,7 @@ fn a_repeated_publication_succeeds_and_brings_nothing_back() {
 
 #[test]
 fn a_used_id_with_another_prekey_fails() {
-    let server = start();
+    let server = start(unlimited());
     let device = Device::new(&server.http, BOB, &server.http.register(BOB));
     device.publish(&server.http, &prekeys([1, 2])).expect("an answer");
     assert_eq!(device.publish(&server.http, &prekeys([3, 2])).expect("an answer"), ServerReply::Failure);
@@ -185,7 +131,7 @@ fn a_used_id_with_another_prekey_fails() {
 
 #[test]
 fn a_new_long_term_key_starts_over() {
-    let server = start();
+    let server = start(unlimited());
     let token = server.http.register(BOB);
     let old = Device::new(&server.http, BOB, &token);
     old.publish(&server.http, &prekeys([1, 2])).expect("an answer");
@@ -198,7 +144,7 @@ fn a_new_long_term_key_starts_over() {
 
 #[test]
 fn devices_of_one_identity_do_not_disturb_each_other() {
-    let server = start();
+    let server = start(unlimited());
     let token = server.http.register(BOB);
     let devices = [Device::new(&server.http, BOB, &token), Device::new(&server.http, BOB, &token)];
     let begun = devices.each_ref().map(|device| {
@@ -218,7 +164,7 @@ fn devices_of_one_identity_do_not_disturb_each_other() {
 
 #[test]
 fn unknown_drained_and_unfit_queries_get_the_same_answer() {
-    let server = start();
+    let server = start(unlimited());
     let device = Device::new(&server.http, BOB, &server.http.register(BOB));
     device.publish(&server.http, &prekeys([1])).expect("an answer");
     let tag = InstanceTag::random(&mut rng());
@@ -238,7 +184,7 @@ fn unknown_drained_and_unfit_queries_get_the_same_answer() {
 
 #[test]
 fn publishers_need_the_token_of_their_account() {
-    let server = start();
+    let server = start(unlimited());
     let token = server.http.register(BOB);
     let eve = server.http.register("eve@example.org");
     let device = Device::new(&server.http, BOB, &token);
@@ -258,14 +204,14 @@ fn publishers_need_the_token_of_their_account() {
 
 #[test]
 fn a_query_is_answered_whatever_token_comes_with_it() {
-    let server = start();
+    let server = start(unlimited());
     let query = ensemble_query(InstanceTag::random(&mut rng()), BOB, Versions::V4);
     assert_eq!(server.http.message(Some("nonsense"), &query).expect("an answer").status, 200);
 }
 
 #[test]
 fn refused_messages_are_all_refused_alike() {
-    let server = start();
+    let server = start(unlimited());
     let token = server.http.register(BOB);
     let device = Device::new(&server.http, BOB, &token);
     let (publisher, dake1) = device.start();
@@ -311,7 +257,7 @@ fn refused_messages_are_all_refused_alike() {
 
 #[test]
 fn an_authenticated_client_is_told_that_its_request_failed() {
-    let server = start();
+    let server = start(unlimited());
     let token = server.http.register(BOB);
     let device = Device::new(&server.http, BOB, &token);
     let (publisher, dake1) = device.start();
@@ -324,7 +270,7 @@ fn an_authenticated_client_is_told_that_its_request_failed() {
 
 #[test]
 fn requests_that_are_no_messages_get_problem_details() {
-    let server = start();
+    let server = start(unlimited());
     let http = &server.http;
     let json_message =
         http.post("/v1/messages", &[("Content-Type", "application/json")], b"AAQ.").expect("an answer");
@@ -340,7 +286,7 @@ fn requests_that_are_no_messages_get_problem_details() {
 
 #[test]
 fn text_may_end_with_a_line_break_and_name_its_charset() {
-    let server = start();
+    let server = start(unlimited());
     let query = encode_text(&ensemble_query(InstanceTag::random(&mut rng()), BOB, Versions::V4));
     let headers = [("Content-Type", "Text/Plain; charset=utf-8")];
     let answer =
@@ -351,7 +297,7 @@ fn text_may_end_with_a_line_break_and_name_its_charset() {
 
 #[test]
 fn a_server_told_to_stop_finishes_what_runs() {
-    let mut server = start();
+    let mut server = start(unlimited());
     let query = encode_text(&ensemble_query(InstanceTag::random(&mut rng()), BOB, Versions::V4));
     let mut stream = TcpStream::connect(&server.address).expect("a connection");
     // The server has read the headers when it asks for the body: from then on the request runs.
@@ -365,7 +311,7 @@ fn a_server_told_to_stop_finishes_what_runs() {
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).expect("a first answer");
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
-    server.stop.take();
+    server.tell_to_stop();
     while TcpStream::connect(&server.address).is_ok() {
         std::thread::yield_now();
     }

@@ -34,7 +34,8 @@ pub(crate) fn start_logging(folder: &Path, level: &str, log: Stdio) -> Process {
 pub(crate) fn start_on(folder: &Path, database: &OsStr, level: &str, log: Stdio) -> Process {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org", "--log", level]);
-    command.stderr(log);
+    // One client of the tests is a crowd.
+    command.arg("--no-limits").stderr(log);
     command.arg("--database").arg(database).arg("--key-file").arg(folder.join("key"));
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -11,8 +11,12 @@ pub use backup::{BackupError, Restored, backup, restore};
 
 use self::sql::{Steps, accounts, burn};
 use self::takes::Takes;
-use super::{AccountSummary, Deposit, Device, Published, Registered, Store, StoreError, StoredEnsemble};
+use super::{
+    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Published, Registered, Store, StoreError,
+    StoredEnsemble,
+};
 use crate::account::{Identity, TokenHash};
+use crate::limits::{Bucket, Spent, Subject};
 use crate::pending::Pending;
 use otrv4::Timestamp;
 use sqlx::migrate::Migrator;
@@ -37,6 +41,8 @@ pub struct SqliteStore {
     takes: Takes,
     /// In memory: an exchange takes seconds, and whoever is in the middle of one when the server restarts begins again.
     pending: Pending<Vec<u8>>,
+    /// In memory too: after a restart all buckets are full.
+    buckets: Buckets,
     /// A server's, while it runs.
     lock: Option<File>,
 }
@@ -85,7 +91,8 @@ impl SqliteStore {
             .await
             .map_err(failed)?;
         let readers = pool(READERS).connect_with(options(path)).await.map_err(failed)?;
-        Ok(Self { writer, readers, takes: Takes::default(), pending: Pending::new(), lock: None })
+        let (takes, pending, buckets) = (Takes::default(), Pending::new(), Buckets::default());
+        Ok(Self { writer, readers, takes, pending, buckets, lock: None })
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
@@ -254,8 +261,21 @@ impl Store for SqliteStore {
         steps(&mut *self.readers.acquire().await?, identity).count(device).await
     }
 
-    async fn take(&self, identity: &Identity, now: Timestamp) -> Result<Vec<StoredEnsemble>, StoreError> {
-        self.takes.take(&self.writer, identity, now).await
+    async fn take(&self, identity: &Identity, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
+        self.takes.take(&self.writer, identity, asked).await
+    }
+
+    async fn answered(
+        &self,
+        identity: &Identity,
+        key: AnswerKey,
+        now: Timestamp,
+    ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
+        steps(&mut *self.readers.acquire().await?, identity).answered(key, now).await
+    }
+
+    async fn spend(&self, subject: Subject, bucket: Bucket, now: i64) -> Result<Spent, StoreError> {
+        Ok(self.buckets.spend(subject, bucket, now))
     }
 
     async fn keep_pending(

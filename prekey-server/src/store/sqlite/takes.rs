@@ -3,10 +3,10 @@
 //! Whoever has the turn serves all that wait. If anything fails, each is tried in a transaction of its own, so that a
 //! broken row of one identity costs nobody else an answer.
 
+use super::sql::sweep_answers;
 use super::{begin, steps};
 use crate::account::Identity;
-use crate::store::{StoreError, StoredEnsemble};
-use otrv4::Timestamp;
+use crate::store::{Asked, StoreError, StoredEnsemble};
 use sqlx::SqlitePool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -24,16 +24,16 @@ pub(super) struct Takes {
 #[derive(Debug)]
 struct Waiting {
     identity: Identity,
-    now: Timestamp,
+    asked: Asked,
     answer: oneshot::Sender<Taken>,
 }
 
 type Taken = Result<Vec<StoredEnsemble>, StoreError>;
 
 impl Takes {
-    pub(super) async fn take(&self, writer: &SqlitePool, identity: &Identity, now: Timestamp) -> Taken {
+    pub(super) async fn take(&self, writer: &SqlitePool, identity: &Identity, asked: Asked) -> Taken {
         let (answer, mut answered) = oneshot::channel();
-        self.lock().push(Waiting { identity: identity.clone(), now, answer });
+        self.lock().push(Waiting { identity: identity.clone(), asked, answer });
         let _turn = tokio::select! {
             biased;
             taken = &mut answered => return taken.unwrap_or(Err(StoreError::Busy)),
@@ -87,9 +87,12 @@ async fn serve(writer: &SqlitePool, batch: Vec<Waiting>) {
 /// What each takes, in one transaction.
 async fn together(writer: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Vec<StoredEnsemble>>, StoreError> {
     let mut tx = begin(writer).await?;
+    if let Some(keyed) = batch.iter().find(|waiting| waiting.asked.key.is_some()) {
+        sweep_answers(&mut tx, keyed.asked.now).await?;
+    }
     let mut taken = Vec::with_capacity(batch.len());
     for waiting in batch {
-        taken.push(steps(&mut tx, &waiting.identity).take(waiting.now).await?);
+        taken.push(steps(&mut tx, &waiting.identity).take(waiting.asked).await?);
     }
     tx.commit().await?;
     Ok(taken)
@@ -98,10 +101,13 @@ async fn together(writer: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Vec<Stor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Reserve;
     use crate::store::{Deposit, Device, SqliteStore, Store, StoredPrekey, StoredProfile};
+    use otrv4::Timestamp;
     use std::sync::Arc;
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+    const ASKED: Asked = Asked { now: NOW, reserve: Reserve::NONE, key: None };
 
     fn name(n: u32) -> Identity {
         Identity::new(&format!("user{n}")).expect("legal")
@@ -131,7 +137,7 @@ mod tests {
         let takers: Vec<_> = (0..identities)
             .map(|n| {
                 let store = Arc::clone(store);
-                tokio::spawn(async move { store.take(&name(n), NOW).await })
+                tokio::spawn(async move { store.take(&name(n), ASKED).await })
             })
             .collect();
         while store.takes.lock().len() < takers.len() {
@@ -173,7 +179,7 @@ mod tests {
         let turn = store.takes.turn.lock().await;
         let gone = tokio::spawn({
             let store = Arc::clone(&store);
-            async move { store.take(&name(0), NOW).await }
+            async move { store.take(&name(0), ASKED).await }
         });
         while store.takes.lock().is_empty() {
             tokio::task::yield_now().await;
@@ -181,6 +187,6 @@ mod tests {
         gone.abort();
         let _ = gone.await;
         drop(turn);
-        assert_eq!(store.take(&name(0), NOW).await.expect("a store").len(), 1);
+        assert_eq!(store.take(&name(0), ASKED).await.expect("a store").len(), 1);
     }
 }
