@@ -4,9 +4,9 @@ use crate::account::Identity;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -31,16 +31,23 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
     Router::new()
         .route("/health", get(health::<S>))
+        .route("/livez", get(live))
+        .route("/readyz", get(ready::<S>))
         .route("/v1/server", get(server::<S>))
         .route("/v1/accounts", post(register::<S>).layer(DefaultBodyLimit::max(MAX_ACCOUNT_BODY)))
         .route("/v1/messages", post(message::<S>))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(finish))
+        .layer(from_fn_with_state(Arc::clone(&service), finish::<S>))
         .with_state(service)
 }
 
 /// What every response has in common: it comes in time, errors are problem details, and nobody keeps a copy.
-async fn finish(request: Request, next: Next) -> Response {
+async fn finish<S: Store>(
+    State(service): State<Arc<Service<S>>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| Problem::Timeout.into_response());
     if let Some(problem) = Problem::for_bare(&response) {
@@ -51,11 +58,12 @@ async fn finish(request: Request, next: Next) -> Response {
         }
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    service.metrics().response(path.as_ref().map(MatchedPath::as_str), response.status().as_u16());
     response
 }
 
 #[derive(Serialize)]
-struct Health {
+pub(crate) struct Health {
     status: &'static str,
 }
 
@@ -63,6 +71,19 @@ async fn health<S: Store>(State(service): State<Arc<Service<S>>>) -> Result<Json
     let checked = tokio::time::timeout(HEALTH_TIMEOUT, service.check()).await;
     checked.ok().and_then(Result::ok).ok_or(Problem::NoDatabase)?;
     Ok(Json(Health { status: "ok" }))
+}
+
+/// The process answers: whoever gets nothing should start it anew.
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Requests are welcome: whoever gets an error should send them elsewhere.
+pub(crate) async fn ready<S: Store>(service: State<Arc<Service<S>>>) -> Result<Json<Health>, Problem> {
+    if service.is_stopping() {
+        return Err(Problem::Stopping);
+    }
+    health(service).await
 }
 
 #[derive(Serialize)]

@@ -2,11 +2,13 @@
 
 use crate::account::{Identity, Token};
 use crate::engine::{self, Engine, Query, Refused, Step};
+use crate::metrics::{self, Metrics};
 use crate::settings::{Registration, Settings};
 use crate::store::{Published, Registered, Store, StoreError};
 use crate::system;
 use crate::workers::{Failed, Workers};
 use otrv4::prekey_server::{ServerIdentity, decode_text, encode_text};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use zeroize::Zeroizing;
 
@@ -16,6 +18,8 @@ pub(crate) struct Service<S> {
     engine: Arc<Engine>,
     workers: Workers,
     settings: RwLock<Arc<Settings>>,
+    metrics: Metrics,
+    stopping: AtomicBool,
 }
 
 /// Why a request was not served.
@@ -48,6 +52,8 @@ impl<S: Store> Service<S> {
             engine: Arc::new(Engine::new(identity)),
             workers: Workers::new(),
             settings: RwLock::new(Arc::new(settings)),
+            metrics: Metrics::new(),
+            stopping: AtomicBool::new(false),
         }
     }
 
@@ -55,7 +61,29 @@ impl<S: Store> Service<S> {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    fn settings(&self) -> Arc<Settings> {
+    pub(crate) const fn store(&self) -> &S {
+        &self.store
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// All metrics as they are now, as text.
+    pub(crate) fn metrics_text(&self) -> Result<String, std::fmt::Error> {
+        self.metrics.text(self.workers.load())
+    }
+
+    /// No more requests are welcome; those that come are served.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -69,7 +97,9 @@ impl<S: Store> Service<S> {
             return Err(Error::Closed);
         }
         let token = Token::generate(identity.clone(), &mut system::rng());
-        match self.store.register(identity, Some(&token.hash()), system::now()).await? {
+        let hash = token.hash();
+        let registered = self.store.register(identity, Some(&hash), system::now());
+        match self.metrics.database("register", registered).await? {
             Registered::Created => Ok(token.to_text()),
             Registered::Taken => Err(Error::Taken),
         }
@@ -77,14 +107,22 @@ impl<S: Store> Service<S> {
 
     /// Answers one message in its text form. `token` is what the sender showed, if anything.
     pub(crate) async fn answer(&self, token: Option<&str>, text: &str) -> Result<String, Error> {
-        let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())))?;
-        let reply = if engine::is_query(&message) {
-            self.hand_out(Query::read(&message).map_err(|reason| refused(&reason))?).await?
-        } else {
-            let sender = self.authenticate(token).await?;
-            self.exchange(sender, message).await?
+        let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())));
+        let kind = metrics::kind(message.as_deref().ok());
+        let reply = match message {
+            Ok(message) => self.reply(token, message).await,
+            Err(refused) => Err(refused),
         };
-        Ok(encode_text(&reply))
+        self.metrics.message(kind, &reply);
+        Ok(encode_text(&reply?))
+    }
+
+    async fn reply(&self, token: Option<&str>, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if engine::is_query(&message) {
+            return self.hand_out(Query::read(&message).map_err(|reason| refused(&reason))?).await;
+        }
+        let sender = self.authenticate(token).await?;
+        self.exchange(sender, message).await
     }
 
     /// Whether the database can be read and written.
@@ -100,7 +138,7 @@ impl<S: Store> Service<S> {
     async fn authenticate(&self, token: Option<&str>) -> Result<Identity, Error> {
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
         let (identity, shown) = (token.claimed_identity(), token.hash());
-        let known = self.store.tokens(identity).await?;
+        let known = self.metrics.database("tokens", self.store.tokens(identity)).await?;
         known.iter().any(|hash| hash.matches(&shown)).then(|| identity.clone()).ok_or(Error::Unauthenticated)
     }
 
@@ -109,23 +147,30 @@ impl<S: Store> Service<S> {
         let place = self.workers.admit()?;
         // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
         let pending = match engine::dake3_sender(&message) {
-            Some(tag) => self.store.take_pending(&sender, tag, system::now()).await?,
+            Some(tag) => {
+                let taken = self.store.take_pending(&sender, tag, system::now());
+                self.metrics.database("take_pending", taken).await?
+            }
             None => None,
         };
         let work = {
             let (engine, sender) = (Arc::clone(&self.engine), sender.clone());
             move || engine.exchange(&sender, &message, pending, system::now(), &mut system::rng())
         };
-        match place.run(work).await?.map_err(|reason| refused(&reason))? {
+        match self.metrics.arithmetic(place.run(work)).await?.map_err(|reason| refused(&reason))? {
             Step::Reply(reply) => Ok(reply),
             Step::Begin { tag, exchange, dake2 } => {
-                self.store.keep_pending(&sender, tag, exchange, system::now()).await?;
+                let kept = self.store.keep_pending(&sender, tag, exchange, system::now());
+                self.metrics.database("keep_pending", kept).await?;
                 Ok(dake2)
             }
             Step::Publish(deposit, reply) => {
                 let prekeys = deposit.prekeys.len();
                 // An error is no `failure`: that says nothing was stored, and nobody knows.
-                match self.store.publish(&sender, &deposit, system::now()).await? {
+                let published = self.store.publish(&sender, &deposit, system::now());
+                let published = self.metrics.database("publish", published).await?;
+                self.metrics.publication(published, prekeys);
+                match published {
                     Published::Stored => {
                         tracing::info!(prekeys, "publication stored");
                         Ok(reply.success())
@@ -136,15 +181,20 @@ impl<S: Store> Service<S> {
                     }
                 }
             }
-            Step::Count(device, reply) => Ok(reply.status(self.store.count(&sender, &device).await?)),
+            Step::Count(device, reply) => {
+                let count = self.metrics.database("count", self.store.count(&sender, &device)).await?;
+                Ok(reply.status(count))
+            }
         }
     }
 
     async fn hand_out(&self, query: Query) -> Result<Vec<u8>, Error> {
-        let ensembles = match query.target() {
-            Some(identity) => self.store.take(&identity, system::now()).await?,
+        let target = query.target();
+        let ensembles = match &target {
+            Some(identity) => self.metrics.database("take", self.store.take(identity, system::now())).await?,
             None => Vec::new(),
         };
+        self.metrics.query(target, ensembles.len());
         tracing::info!(ensembles = ensembles.len(), "query answered");
         Ok(query.answer(ensembles))
     }

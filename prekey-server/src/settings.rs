@@ -1,5 +1,6 @@
 //! What an operator chooses, and can change while the server runs.
 
+use crate::upkeep::RetentionDays;
 use serde::Deserialize;
 
 /// The rules by which requests are served.
@@ -8,6 +9,8 @@ use serde::Deserialize;
 pub struct Settings {
     /// Who may make an account over the network.
     pub registration: Registration,
+    /// How long a device is kept after its client profile has expired.
+    pub retention_days: RetentionDays,
 }
 
 /// Who may make an account over the network. In every case the operator can add accounts by command.

@@ -108,9 +108,9 @@ fn the_server_says_who_it_is() {
 fn registration_can_be_closed_while_the_server_runs_and_opened_again() {
     let server = start();
     let body = json!({"identity": "bob@example.org"}).to_string();
-    server.server.reload(Settings { registration: Registration::Closed });
+    server.server.reload(Settings { registration: Registration::Closed, ..Settings::default() });
     assert_eq!(problem(&post_account(&server.http, &body)), 403);
-    server.server.reload(Settings { registration: Registration::Open });
+    server.server.reload(Settings { registration: Registration::Open, ..Settings::default() });
     assert_eq!(post_account(&server.http, &body).status, 201);
 }
 
