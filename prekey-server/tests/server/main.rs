@@ -4,8 +4,12 @@
 
 mod cli;
 mod client;
+mod config;
 mod crash;
 mod http;
+mod metrics;
 mod operator;
 mod process;
+mod reload;
 mod scale_out;
+mod sweeping;
