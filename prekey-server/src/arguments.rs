@@ -1,9 +1,12 @@
-//! The commands and their options; each option can be an environment variable instead.
+//! The commands and their options; each option can be an environment variable, or a line of the config file, instead.
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use prekey_server::account::{Identity, IllegalIdentity};
+use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,10 +15,16 @@ use std::path::PathBuf;
 /// It keeps profiles and one-time prekeys, so that people can start a conversation with somebody who is away. It
 /// learns who publishes and who is asked for, and nothing of any conversation.
 ///
-/// Every option can be given as an environment variable instead.
+/// Every option can be given as an environment variable or in a config file instead. An option beats the variable, and
+/// both beat the file.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Cli {
+    /// A TOML file with options and rules; prekey-server.example.toml shows all it can hold. `serve` reads it again when
+    /// it gets SIGHUP.
+    #[arg(long, env = "PREKEY_SERVER_CONFIG", value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -25,8 +34,14 @@ pub(crate) enum Command {
     /// Run the server until SIGTERM or SIGINT.
     ///
     /// It speaks plain HTTP: put a proxy with TLS in front. At the first start it makes the database and the key
-    /// file. Told to stop, it takes no more connections, finishes what runs (at most 30 seconds) and exits with 0.
+    /// file. Told to stop, it takes no more connections, finishes what runs (at most 30 seconds) and exits with 0. At
+    /// SIGHUP it reads its config file again: rules and log filter change, and connections stay.
     Serve(Serve),
+    /// Read options, environment and config file as `serve` would, and print what holds; exit with 1 if `serve` would
+    /// refuse it.
+    ///
+    /// Nothing is made, opened or changed. A password in the database's URL is not printed.
+    CheckConfig(Serve),
     /// Add, list and remove accounts, and give them new tokens; also while a server runs.
     Account {
         #[command(flatten)]
@@ -53,6 +68,8 @@ pub(crate) enum Command {
     Fingerprint(KeyFile),
     /// Ask a running server whether it and its database work; exit with 0 if they do, with 1 if not.
     Healthcheck(Listen),
+    /// Print what the database holds: accounts, devices, prekeys; also while a server runs.
+    Stats(Stats),
 }
 
 #[derive(Debug, Args)]
@@ -68,7 +85,7 @@ pub(crate) struct Serve {
     /// It enters the handshake byte for byte: to clients that know the server under another name, this is another
     /// server.
     #[arg(long, env = "PREKEY_SERVER_IDENTITY", value_name = "NAME", value_parser = name)]
-    pub(crate) identity: String,
+    pub(crate) identity: Option<String>,
 
     #[command(flatten)]
     pub(crate) key: KeyFile,
@@ -78,23 +95,43 @@ pub(crate) struct Serve {
     pub(crate) no_limits: bool,
 
     /// What to log on standard error: error, warn, info, debug, trace, or filters such as
-    /// "info,prekey_server=debug". Identities, tokens and messages are never logged.
-    #[arg(long, env = "PREKEY_SERVER_LOG", value_name = "FILTER", default_value = "info")]
-    pub(crate) log: String,
+    /// "info,prekey_server=debug". Identities, tokens and messages are never logged. [default: info]
+    #[arg(long, env = "PREKEY_SERVER_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    /// How a line of the log looks: text for people, json for programs. [default: text]
+    #[arg(long, env = "PREKEY_SERVER_LOG_FORMAT", value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Address and port of the listener for the operator alone: /metrics, /livez, /readyz. None unless this is given; it
+    /// asks for no password, so it belongs on the loopback address, such as 127.0.0.1:7449.
+    #[arg(long, env = "PREKEY_SERVER_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
     /// Address and port of the server; port 0 takes any free port, and the first line of output names it.
-    #[arg(long, env = "PREKEY_SERVER_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7448")]
-    pub(crate) listen: SocketAddr,
+    /// [default: 127.0.0.1:7448]
+    #[arg(long, env = "PREKEY_SERVER_LISTEN", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DatabaseOption {
     /// The database: a SQLite file, made by `serve` at the first start and readable by its owner only, for one server
     /// process; or postgres://USER:PASSWORD@HOST/NAME, which several can share. A password is better given in the
-    /// environment variable: other users of the machine can see options.
+    /// environment variable, or in a config file that nobody else can read: other users of the machine can see options.
     #[arg(
         long = "database",
         env = "PREKEY_SERVER_DATABASE",
@@ -102,11 +139,12 @@ pub(crate) struct DatabaseOption {
         hide_env_values = true,
         value_parser = OsStringValueParser::new().try_map(Database::from_argument)
     )]
-    pub(crate) location: Database,
+    pub(crate) location: Option<Database>,
 }
 
 /// Where accounts and prekeys are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) enum Database {
     File(PathBuf),
     Postgres(String),
@@ -125,12 +163,42 @@ impl Database {
     }
 }
 
+impl TryFrom<String> for Database {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::from_argument(text.into())
+    }
+}
+
+/// As it may be shown: without the password.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => match url.parse::<PgConnectOptions>() {
+                Ok(url) => {
+                    let (user, host, port) = (url.get_username(), url.get_host(), url.get_port());
+                    write!(f, "postgres://{user}@{host}:{port}/{}", url.get_database().unwrap_or(user))
+                }
+                Err(_) => f.write_str("a postgres:// URL that cannot be read"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({self})")
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct KeyFile {
     /// The server's long-term key; `serve` makes it at the first start, with mode 0600. Whoever has it can pose as
     /// this server; without it, every client refuses the server. Keep a copy offline.
     #[arg(long = "key-file", env = "PREKEY_SERVER_KEY_FILE", value_name = "FILE")]
-    pub(crate) path: PathBuf,
+    pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,6 +247,15 @@ pub(crate) struct Restore {
     /// pg_restore has brought a PostgreSQL database back: burn its prekeys.
     #[arg(long, conflicts_with = "from")]
     pub(crate) burn: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    pub(crate) database: DatabaseOption,
+    /// As one JSON object, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn name(text: &str) -> Result<String, IllegalIdentity> {

@@ -6,9 +6,9 @@ use crate::connections::Connection;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -38,13 +38,20 @@ pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
         .route_layer(from_fn_with_state(Arc::clone(&service), admit::<S>))
         // Not counted: whoever restarts the server when it gives no answer must get one.
         .route("/health", get(health::<S>))
+        .route("/livez", get(live))
+        .route("/readyz", get(ready::<S>))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(finish))
+        .layer(from_fn_with_state(Arc::clone(&service), finish::<S>))
         .with_state(service)
 }
 
 /// What every response has in common: it comes in time, errors are problem details, and nobody keeps a copy.
-async fn finish(request: Request, next: Next) -> Response {
+async fn finish<S: Store>(
+    State(service): State<Arc<Service<S>>>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| Problem::Timeout.into_response());
     if let Some(problem) = Problem::for_bare(&response) {
@@ -55,6 +62,7 @@ async fn finish(request: Request, next: Next) -> Response {
         }
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    service.metrics().response(path.as_ref().map(MatchedPath::as_str), response.status().as_u16());
     response
 }
 
@@ -72,7 +80,7 @@ async fn admit<S: Store>(
 }
 
 #[derive(Serialize)]
-struct Health {
+pub(crate) struct Health {
     status: &'static str,
 }
 
@@ -80,6 +88,19 @@ async fn health<S: Store>(State(service): State<Arc<Service<S>>>) -> Result<Json
     let checked = tokio::time::timeout(HEALTH_TIMEOUT, service.check()).await;
     checked.ok().and_then(Result::ok).ok_or(Problem::NoDatabase)?;
     Ok(Json(Health { status: "ok" }))
+}
+
+/// The process answers: whoever gets nothing should start it anew.
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// Requests are welcome: whoever gets an error should send them elsewhere.
+pub(crate) async fn ready<S: Store>(service: State<Arc<Service<S>>>) -> Result<Json<Health>, Problem> {
+    if service.is_stopping() {
+        return Err(Problem::Stopping);
+    }
+    health(service).await
 }
 
 #[derive(Serialize)]

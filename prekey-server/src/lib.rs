@@ -7,7 +7,9 @@
 //! | `GET /v1/server` | identity, public key and fingerprint of the server |
 //! | `POST /v1/accounts` | `{"identity"}`: registers it, gives the token, once |
 //! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none; `Idempotency-Key: KEY` with a query makes it safe to repeat |
-//! | `GET /health` | whether server and database work |
+//! | `GET /health`, `GET /readyz` | whether server and database work; `readyz` says no once the server is told to stop |
+//! | `GET /livez` | whether the process answers |
+//! | `GET /metrics` | of the operator's own listener alone ([`serve_operator`]): counts and durations |
 //!
 //! From the outside in: [`serve`] accepts connections, `http` turns requests into calls of the `service`, its
 //! `engine` decides what a message means, the [`store`] keeps what was decided.
@@ -29,6 +31,8 @@ mod engine;
 mod http;
 pub mod key_file;
 pub mod limits;
+mod metrics;
+mod operator;
 mod pending;
 mod problem;
 mod sealing;
@@ -38,9 +42,11 @@ mod service;
 mod settings;
 pub mod store;
 mod system;
+mod upkeep;
 mod workers;
 
-pub use serve::serve;
+pub use serve::{serve, serve_operator};
 pub use server::Server;
 pub use settings::{IllegalSettings, Registration, Settings};
 pub use system::{now, rng};
+pub use upkeep::RetentionDays;

@@ -2,23 +2,30 @@
 
 mod accounts;
 mod arguments;
+mod config;
 mod healthcheck;
+mod log;
+mod reload;
+mod stats;
 
-use arguments::{Cli, Command, Database, KeyFile, Restore, Serve};
+use arguments::{Cli, Command, Database, Restore, Serve};
 use clap::Parser;
+use config::Config;
 use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
-use prekey_server::{Server, Settings, key_file};
+use prekey_server::{Server, key_file};
+use reload::Reload;
 use std::error::Error;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 type Done = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("prekey-server: {error}");
@@ -28,67 +35,112 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(command: Command) -> Done {
-    match command {
-        Command::Serve(options) => {
-            start_log(&options.log)?;
-            // Before anything is made on disk: a signal must find somebody to hear it.
-            let stop = stop_signal()?;
-            match options.database.location.clone() {
-                Database::File(path) => serve(SqliteStore::open(&path).await?, options, stop).await,
-                Database::Postgres(url) => serve(PostgresStore::open(&url).await?, options, stop).await,
-            }
-        }
-        Command::Account { database, command } => match database.location {
+async fn run(cli: Cli) -> Done {
+    let config = Config::read(cli.config.as_deref())?;
+    match cli.command {
+        Command::Serve(options) => start(cli.config, &config, options).await,
+        Command::CheckConfig(options) => config.check(&options, &mut std::io::stdout()),
+        Command::Account { database, command } => match config.database(&database)? {
             Database::File(path) => accounts::run(SqliteStore::existing(&path).await?, command).await,
             Database::Postgres(url) => accounts::run(PostgresStore::existing(&url).await?, command).await,
         },
-        Command::Migrate(database) => migrate(database.location).await,
-        Command::Backup(options) => match options.database.location {
+        Command::Migrate(database) => migrate(config.database(&database)?).await,
+        Command::Backup(options) => match config.database(&options.database)? {
             Database::File(path) => Ok(store::backup(&path, &options.to).await?),
             Database::Postgres(_) => {
                 Err("PostgreSQL has pg_dump for that; see docs/server.md, \"Backup and restore\"".into())
             }
         },
-        Command::Restore(options) => restore(options).await,
-        Command::Fingerprint(key) => fingerprint(&key),
-        Command::Healthcheck(listen) => Ok(healthcheck::ask(listen.listen)?),
+        Command::Restore(options) => restore(config.database(&options.database)?, options).await,
+        Command::Fingerprint(key) => fingerprint(&config.key_file(&key)?),
+        Command::Healthcheck(listen) => Ok(healthcheck::ask(config.listen(&listen))?),
+        Command::Stats(options) => match config.database(&options.database)? {
+            Database::File(path) => stats::print(SqliteStore::existing(&path).await?, options.json).await,
+            Database::Postgres(url) => stats::print(PostgresStore::existing(&url).await?, options.json).await,
+        },
     }
 }
 
-fn start_log(filter: &str) -> Done {
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .init();
-    Ok(())
+/// The signals that a running server hears.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hangup: Signal,
 }
 
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-    })
+async fn start(path: Option<PathBuf>, config: &Config, options: Serve) -> Done {
+    let chosen = config.serve(&options)?;
+    let log = log::start(&chosen.log, chosen.log_format)?;
+    // Before anything is made on disk: a signal must find somebody to hear it.
+    let signals = Signals {
+        term: signal(SignalKind::terminate())?,
+        int: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+    };
+    match chosen.database.clone() {
+        Database::File(file) => {
+            let server = make(SqliteStore::open(&file).await?, &chosen)?;
+            serve(Reload { path, options, chosen, log, server }, signals).await
+        }
+        Database::Postgres(url) => {
+            let server = make(PostgresStore::open(&url).await?, &chosen)?;
+            serve(Reload { path, options, chosen, log, server }, signals).await
+        }
+    }
 }
 
-async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()> + Send) -> Done {
-    let identity = key_file::load_or_create(&options.key.path, &options.identity)?;
-    let mut settings = Settings::default();
-    settings.limits.enabled = !options.no_limits;
-    let server = Server::new(store, identity, settings);
-    let address = options.listen.listen;
-    let listener =
-        TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?;
+fn make<S: Store>(store: S, chosen: &config::Chosen) -> Result<Server<S>, Box<dyn Error>> {
+    let identity = key_file::load_or_create(&chosen.key_file, &chosen.identity)?;
+    Ok(Server::new(store, identity, chosen.rules.clone()))
+}
+
+async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
+    let (server, chosen) = (reload.server.clone(), &reload.chosen);
+    let listener = listen(chosen.listen).await?;
+    let operator = match chosen.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
 
     // For people and scripts alike; whoever started us may have gone already, so a closed pipe is no failure.
     let mut out = std::io::stdout();
     let _ = writeln!(out, "listening on http://{}", listener.local_addr()?);
-    let _ = writeln!(out, "fingerprint {}", server.fingerprint()).and_then(|()| out.flush());
-    prekey_server::serve(listener, server, stop).await;
+    let _ = writeln!(out, "fingerprint {}", server.fingerprint());
+    if let Some(operator) = &operator {
+        let address = operator.local_addr()?;
+        let _ = writeln!(out, "metrics on http://{address}/metrics");
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "metrics on {address}: whoever can reach it can read them, so let only the operator reach it"
+            );
+        }
+    }
+    let _ = out.flush();
+
+    let Signals { mut term, mut int, hangup } = signals;
+    let stop = async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    };
+    let watched = {
+        let server = server.clone();
+        async move {
+            match operator {
+                Some(listener) => prekey_server::serve_operator(listener, server).await,
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        () = prekey_server::serve(listener, server, stop) => {}
+        () = watched => {}
+        () = reload.at(hangup) => {}
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
+    Ok(TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?)
 }
 
 async fn migrate(database: Database) -> Done {
@@ -102,8 +154,8 @@ async fn migrate(database: Database) -> Done {
     Ok(())
 }
 
-async fn restore(options: Restore) -> Done {
-    let burnt = match (options.database.location, options.from) {
+async fn restore(database: Database, options: Restore) -> Done {
+    let burnt = match (database, options.from) {
         (Database::File(_), _) if options.burn => {
             return Err("a SQLite database is restored with --from FILE, which burns its prekeys".into());
         }
@@ -129,9 +181,9 @@ async fn restore(options: Restore) -> Done {
     Ok(())
 }
 
-fn fingerprint(key: &KeyFile) -> Done {
+fn fingerprint(key: &Path) -> Done {
     // The fingerprint is that of the key alone; the name does not enter it.
-    let identity = key_file::load(&key.path, "")?;
+    let identity = key_file::load(key, "")?;
     writeln!(std::io::stdout(), "{}", identity.fingerprint())?;
     Ok(())
 }

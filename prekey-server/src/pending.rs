@@ -68,6 +68,14 @@ impl<T> Pending<T> {
         entry.is_alive(now).then_some(entry.exchange)
     }
 
+    /// Ends what has expired, and says how many there were.
+    pub(crate) fn sweep(&self, now: Timestamp) -> u64 {
+        let mut table = self.lock();
+        let before = table.total;
+        table.sweep(now);
+        (before - table.total) as u64
+    }
+
     /// A panic elsewhere left the table whole: nothing in here panics between two changes that belong together.
     fn lock(&self) -> MutexGuard<'_, Table<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -29,6 +29,7 @@ pub(crate) enum Problem {
     Internal,
     Busy,
     NoDatabase,
+    Stopping,
 }
 
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -67,7 +68,7 @@ impl Problem {
             Self::IllegalIdentity => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Busy | Self::NoDatabase => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NoDatabase | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -97,6 +98,7 @@ impl Problem {
             Self::Internal => "The server failed; what was asked may or may not have happened.",
             Self::Busy => "The server has too much to do; ask again later.",
             Self::NoDatabase => "The database does not answer.",
+            Self::Stopping => "The server is stopping.",
         }
     }
 }

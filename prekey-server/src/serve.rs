@@ -3,8 +3,11 @@
 use crate::caller::Peer;
 use crate::connections::Connections;
 use crate::http::{self, REQUEST_TIMEOUT};
+use crate::operator;
 use crate::server::Server;
 use crate::store::Store;
+use crate::upkeep;
+use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,6 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 /// Open connections, at most: half of the 1024 files that a process usually may open, and each can hold one body in
 /// memory. For a new one the one that has been quiet for the longest time gives way.
 const MAX_CONNECTIONS: usize = 512;
+
+/// Connections of the operator's monitoring.
+const MAX_OPERATOR_CONNECTIONS: usize = 16;
 
 /// Longest headers, in bytes; ours and those of a proxy take less than one.
 const MAX_HEADERS: usize = 16 << 10;
@@ -41,8 +47,37 @@ pub async fn serve<S: Store>(
     server: Server<S>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let app = http::router(Arc::clone(server.service()));
-    let connections = Connections::new(MAX_CONNECTIONS);
+    let service = server.service();
+    let upkeep = tokio::spawn({
+        let service = Arc::clone(service);
+        async move { upkeep::run(&service).await }
+    });
+    let running = accept_until(shutdown, listener, http::router(Arc::clone(service)), MAX_CONNECTIONS).await;
+    service.stop();
+    tracing::info!(connections = running.count(), "stopping");
+    if tokio::time::timeout(GRACE, running.shutdown()).await.is_err() {
+        tracing::warn!("stopped with connections that did not finish");
+    }
+    upkeep.abort();
+    service.close().await;
+}
+
+/// Serves metrics and health to the operator, for ever: while the server stops, too. Nobody else may reach this listener.
+pub async fn serve_operator<S: Store>(listener: TcpListener, server: Server<S>) {
+    let service = server.service();
+    service.metrics().watch();
+    let app = operator::router(Arc::clone(service));
+    accept_until(std::future::pending(), listener, app, MAX_OPERATOR_CONNECTIONS).await;
+}
+
+/// Serves each connection in a task of its own; gives those that still run.
+async fn accept_until(
+    shutdown: impl Future<Output = ()> + Send,
+    listener: TcpListener,
+    app: Router,
+    most: usize,
+) -> GracefulShutdown {
+    let connections = Connections::new(most);
     let running = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADERS);
@@ -76,12 +111,7 @@ pub async fn serve<S: Store>(
             }
         });
     }
-    drop(listener);
-    tracing::info!(connections = running.count(), "stopping");
-    if tokio::time::timeout(GRACE, running.shutdown()).await.is_err() {
-        tracing::warn!("stopped with connections that did not finish");
-    }
-    server.service().close().await;
+    running
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {

@@ -4,11 +4,13 @@ use crate::account::{Identity, Token};
 use crate::caller::{Caller, Source};
 use crate::engine::{self, Engine, Query, Refused, Step};
 use crate::limits::{Limit, Spent, Subjects};
+use crate::metrics::{self, Metrics};
 use crate::settings::{Registration, Settings};
 use crate::store::{AnswerKey, Asked, Buckets, Published, Registered, Store, StoreError};
 use crate::system;
 use crate::workers::{Failed, Workers};
 use otrv4::prekey_server::{ServerIdentity, decode_text, encode_text};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -22,6 +24,8 @@ pub(crate) struct Service<S> {
     subjects: Subjects,
     /// Who has sent how many requests to this process.
     requests: Buckets,
+    metrics: Metrics,
+    stopping: AtomicBool,
 }
 
 /// Why a request was not served.
@@ -65,11 +69,35 @@ impl<S: Store> Service<S> {
             engine: Arc::new(Engine::new(identity)),
             workers: Workers::new(),
             settings: RwLock::new(Arc::new(settings)),
+            metrics: Metrics::new(),
+            stopping: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn reload(&self, settings: Settings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    pub(crate) const fn store(&self) -> &S {
+        &self.store
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// All metrics as they are now, as text.
+    pub(crate) fn metrics_text(&self) -> Result<String, std::fmt::Error> {
+        self.metrics.text(self.workers.load())
+    }
+
+    /// No more requests are welcome; those that come are served.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
@@ -100,7 +128,9 @@ impl<S: Store> Service<S> {
         }
         self.spend(Limit::Registrations, &[&caller.source.to_bytes()]).await?;
         let token = Token::generate(identity.clone(), &mut system::rng());
-        match self.store.register(identity, Some(&token.hash()), system::now()).await? {
+        let hash = token.hash();
+        let registered = self.store.register(identity, Some(&hash), system::now());
+        match self.metrics.database("register", registered).await? {
             Registered::Created => Ok(token.to_text()),
             Registered::Taken => Err(Error::Taken),
         }
@@ -115,20 +145,34 @@ impl<S: Store> Service<S> {
         key: Option<&str>,
         text: &str,
     ) -> Result<String, Error> {
-        let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())))?;
-        let reply = if engine::is_query(&message) {
+        let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())));
+        let kind = metrics::kind(message.as_deref().ok());
+        let reply = match message {
+            Ok(message) => self.reply(caller, token, key, message).await,
+            Err(refused) => Err(refused),
+        };
+        self.metrics.message(kind, &reply);
+        Ok(encode_text(&reply?))
+    }
+
+    async fn reply(
+        &self,
+        caller: &Caller,
+        token: Option<&str>,
+        key: Option<&str>,
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, Error> {
+        if engine::is_query(&message) {
             let query = Query::read(&message).map_err(|reason| refused(&reason))?;
             let key = key.map(|key| AnswerKey::new(key, &message));
-            self.hand_out(caller, token, query, key).await?
-        } else {
-            let sender = self.authenticate(caller, token).await?;
-            self.spend(Limit::Messages, &[sender.as_str().as_bytes()]).await?;
-            if caller.vouched.is_some() {
-                self.store.register(&sender, None, system::now()).await?;
-            }
-            self.exchange(sender, message).await?
-        };
-        Ok(encode_text(&reply))
+            return self.hand_out(caller, token, query, key).await;
+        }
+        let sender = self.authenticate(caller, token).await?;
+        self.spend(Limit::Messages, &[sender.as_str().as_bytes()]).await?;
+        if caller.vouched.is_some() {
+            self.metrics.database("register", self.store.register(&sender, None, system::now())).await?;
+        }
+        self.exchange(sender, message).await
     }
 
     /// Whether the database can be read and written.
@@ -145,7 +189,7 @@ impl<S: Store> Service<S> {
     async fn spend(&self, limit: Limit, parts: &[&[u8]]) -> Result<(), Error> {
         let Some(bucket) = self.settings().limits.bucket(limit) else { return Ok(()) };
         let subject = self.subjects.subject(limit, parts);
-        within(limit, self.store.spend(subject, bucket, system::now_ms()).await?)
+        within(limit, self.metrics.database("limit", self.store.spend(subject, bucket, system::now_ms())).await?)
     }
 
     async fn authenticate(&self, caller: &Caller, token: Option<&str>) -> Result<Identity, Error> {
@@ -154,7 +198,7 @@ impl<S: Store> Service<S> {
         }
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
         let (identity, shown) = (token.claimed_identity(), token.hash());
-        let known = self.store.tokens(identity).await?;
+        let known = self.metrics.database("tokens", self.store.tokens(identity)).await?;
         known.iter().any(|hash| hash.matches(&shown)).then(|| identity.clone()).ok_or(Error::Unauthenticated)
     }
 
@@ -163,23 +207,30 @@ impl<S: Store> Service<S> {
         let place = self.workers.admit()?;
         // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
         let pending = match engine::dake3_sender(&message) {
-            Some(tag) => self.store.take_pending(&sender, tag, system::now()).await?,
+            Some(tag) => {
+                let taken = self.store.take_pending(&sender, tag, system::now());
+                self.metrics.database("take_pending", taken).await?
+            }
             None => None,
         };
         let work = {
             let (engine, sender) = (Arc::clone(&self.engine), sender.clone());
             move || engine.exchange(&sender, &message, pending, system::now(), &mut system::rng())
         };
-        match place.run(work).await?.map_err(|reason| refused(&reason))? {
+        match self.metrics.arithmetic(place.run(work)).await?.map_err(|reason| refused(&reason))? {
             Step::Reply(reply) => Ok(reply),
             Step::Begin { tag, exchange, dake2 } => {
-                self.store.keep_pending(&sender, tag, exchange, system::now()).await?;
+                let kept = self.store.keep_pending(&sender, tag, exchange, system::now());
+                self.metrics.database("keep_pending", kept).await?;
                 Ok(dake2)
             }
             Step::Publish(deposit, reply) => {
                 let prekeys = deposit.prekeys.len();
                 // An error is no `failure`: that says nothing was stored, and nobody knows.
-                match self.store.publish(&sender, &deposit, system::now()).await? {
+                let published = self.store.publish(&sender, &deposit, system::now());
+                let published = self.metrics.database("publish", published).await?;
+                self.metrics.publication(published, prekeys);
+                match published {
                     Published::Stored => {
                         tracing::info!(prekeys, "publication stored");
                         Ok(reply.success())
@@ -190,7 +241,10 @@ impl<S: Store> Service<S> {
                     }
                 }
             }
-            Step::Count(device, reply) => Ok(reply.status(self.store.count(&sender, &device).await?)),
+            Step::Count(device, reply) => {
+                let count = self.metrics.database("count", self.store.count(&sender, &device)).await?;
+                Ok(reply.status(count))
+            }
         }
     }
 
@@ -204,7 +258,8 @@ impl<S: Store> Service<S> {
     ) -> Result<Vec<u8>, Error> {
         let target = query.target();
         if let (Some(target), Some(key)) = (&target, key)
-            && let Some(ensembles) = self.store.answered(target, key, system::now()).await?
+            && let Some(ensembles) =
+                self.metrics.database("answered", self.store.answered(target, key, system::now())).await?
         {
             tracing::info!(ensembles = ensembles.len(), "query answered again");
             return Ok(query.answer(ensembles));
@@ -214,14 +269,18 @@ impl<S: Store> Service<S> {
             Source::Oblivious => self.spend(Limit::ObliviousQueries, &[]).await?,
             Source::Address(_) => self.spend(Limit::Queries, &[&requester]).await?,
         }
-        let Some(target) = target else { return Ok(query.answer(Vec::new())) };
+        let Some(target) = target else {
+            self.metrics.query(None, 0);
+            return Ok(query.answer(Vec::new()));
+        };
         // The target's own bucket comes last: a requester who asks too often for somebody takes nothing out of it, and
         // leaves it to others.
         let name = target.as_str().as_bytes();
         self.spend(Limit::Pair, &[&requester, name]).await?;
         self.spend(Limit::Target, &[name]).await?;
         let asked = Asked { now: system::now(), reserve: self.settings().limits.reserve(), key };
-        let ensembles = self.store.take(&target, asked).await?;
+        let ensembles = self.metrics.database("take", self.store.take(&target, asked)).await?;
+        self.metrics.query(Some(target), ensembles.len());
         tracing::info!(ensembles = ensembles.len(), "query answered");
         Ok(query.answer(ensembles))
     }

@@ -1,6 +1,7 @@
 //! What an operator chooses, and can change while the server runs.
 
 use crate::limits::Limits;
+use crate::upkeep::RetentionDays;
 use axum::http::HeaderName;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -22,6 +23,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How much is served to whom.
     pub limits: Limits,
+    /// How long a device is kept after its client profile has expired.
+    pub retention_days: RetentionDays,
 }
 
 /// Who may make an account over the network. In every case the operator can add accounts by command.
@@ -63,6 +66,7 @@ impl Default for Settings {
                 IpAddr::V6(Ipv6Addr::LOCALHOST).into(),
             ],
             limits: Limits::default(),
+            retention_days: RetentionDays::default(),
         }
     }
 }

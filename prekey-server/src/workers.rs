@@ -9,6 +9,8 @@ const MAX_WAITING: usize = 128;
 
 #[derive(Debug)]
 pub(crate) struct Workers {
+    threads: usize,
+    most: usize,
     admitted: Semaphore,
     running: Arc<Semaphore>,
 }
@@ -28,7 +30,14 @@ impl Workers {
     }
 
     fn with(threads: usize, waiting: usize) -> Self {
-        Self { admitted: Semaphore::new(threads + waiting), running: Arc::new(Semaphore::new(threads)) }
+        let most = threads + waiting;
+        Self { threads, most, admitted: Semaphore::new(most), running: Arc::new(Semaphore::new(threads)) }
+    }
+
+    /// How many pieces of work run, and how many wait.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        let busy = self.threads.saturating_sub(self.running.available_permits());
+        (busy, self.most.saturating_sub(self.admitted.available_permits()).saturating_sub(busy))
     }
 
     /// A place in the queue, or an error at once: who has none has lost nothing yet.
@@ -80,10 +89,12 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(workers.admit().err(), Some(Failed::Busy));
+        assert_eq!(workers.load(), (1, 1));
         go.send(()).expect("the first worker waits");
         assert_eq!(first.await.expect("a task"), Ok(true));
         assert_eq!(second.await.expect("a task"), Ok(true));
         assert_eq!(workers.admit().expect("a place").run(|| true).await, Ok(true));
+        assert_eq!(workers.load(), (0, 0));
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! What every store must do, as tests that each implementation runs with [`contract_tests!`].
 
+pub(super) mod sweeping;
+
 use super::{
     ANSWER_LIFETIME, AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, MAX_PREKEYS,
     MAX_TOKENS, PAGE, PENDING_LIFETIME, Published, Registered, Store, StoredEnsemble, StoredPrekey,
@@ -67,13 +69,27 @@ macro_rules! contract_tests {
             a_clock_that_was_set_back_neither_frees_nor_locks_for_ever
             concurrent_spenders_get_the_burst_and_no_more
         );
+        $crate::store::contract::contract_tests!(@each $fixture, sweeping:
+            a_device_goes_when_its_profile_has_ended_long_enough_and_the_others_stay
+            a_prekey_that_was_handed_out_is_not_accepted_from_a_device_that_comes_back
+            the_expired_are_found_in_bounded_portions_and_each_once
+            exchanges_that_nobody_finished_go_in_bounded_portions
+            why_there_was_nothing_to_take_can_be_told_afterwards
+            figures_are_those_of_the_whole_database
+        );
     };
-    (@each $fixture:path: $($name:ident)*) => {
-        $(#[tokio::test(flavor = "multi_thread")]
+    (@each $fixture:path $(, $module:ident)?: $($name:ident)*) => {
+        $crate::store::contract::contract_tests!(@each_in $fixture, [$($module)?]: $($name)*);
+    };
+    (@each_in $fixture:path, $module:tt: $($name:ident)*) => {
+        $($crate::store::contract::contract_tests!(@one $fixture, $module, $name);)*
+    };
+    (@one $fixture:path, [$($module:ident)?], $name:ident) => {
+        #[tokio::test(flavor = "multi_thread")]
         async fn $name() {
             let Some(fixture) = $fixture().await else { return };
-            $crate::store::contract::$name(&std::sync::Arc::new(fixture.store)).await;
-        })*
+            $crate::store::contract::$($module::)?$name(&std::sync::Arc::new(fixture.store)).await;
+        }
     };
 }
 pub(super) use contract_tests;

@@ -10,6 +10,7 @@ mod answers;
 mod buckets;
 #[cfg(test)]
 mod contract;
+mod overview;
 mod postgres;
 mod sqlite;
 mod steps;
@@ -143,6 +144,36 @@ pub trait Store: Send + Sync + 'static {
     /// which of them have been. Answers that are kept to be repeated go too.
     fn burn(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Up to `most` identities with a device whose client profile ended at `ended` or before.
+    fn expired(
+        &self,
+        ended: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = Result<Vec<Identity>, StoreError>> + Send;
+
+    /// Deletes the identity's devices whose client profile ended at `ended` or before, and the prekeys that wait for them.
+    /// What was handed out stays known for as long as the account is there: a device can come back after any time, with
+    /// the same tag and the prekeys it once published. A device without a client profile stays: nobody knows since when.
+    fn forget_expired(
+        &self,
+        identity: &Identity,
+        ended: Timestamp,
+    ) -> impl Future<Output = Result<Forgotten, StoreError>> + Send;
+
+    /// Deletes exchanges that nobody can finish any more, and says how many; at most about `most` at a time where they
+    /// are on disk.
+    fn sweep_pending(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Why there was nothing to take, as it is now: for the operator, never for who asked.
+    fn why_empty(&self, identity: &Identity) -> impl Future<Output = Result<Empty, StoreError>> + Send;
+
+    /// What is in the database. It looks at every row.
+    fn figures(&self) -> impl Future<Output = Result<Figures, StoreError>> + Send;
+
     /// Whether the database can be read and written.
     fn ping(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -192,6 +223,45 @@ pub struct AccountSummary {
     pub devices: u32,
     /// How many prekeys wait, all clients together.
     pub prekeys: u32,
+}
+
+/// What was deleted of one identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many devices.
+    pub devices: u64,
+    /// How many prekeys that waited for them.
+    pub prekeys: u64,
+}
+
+/// Why there was nothing to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// No prekey was ever published under that name.
+    Unknown,
+    /// All have been handed out.
+    Drained,
+    /// Prekeys wait, but no device has both profiles, valid.
+    NoProfiles,
+}
+
+/// What is in the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Accounts.
+    pub accounts: u64,
+    /// Clients that have published, of all accounts.
+    pub devices: u64,
+    /// Those of them for which no prekey waits.
+    pub drained: u64,
+    /// Prekeys that wait.
+    pub waiting: u64,
+    /// Prekeys of which it is known only that they were handed out, or burnt.
+    pub handed_out: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Exchanges between DAKE-1 and DAKE-3; `None` where a running server has them in its memory.
+    pub pending: Option<u64>,
 }
 
 /// Whether an account was created.

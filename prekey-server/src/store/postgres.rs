@@ -6,8 +6,8 @@
 
 use self::sql::{Steps, accounts, burn, sweep_answers};
 use super::{
-    AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, PENDING_LIFETIME, Published,
-    Registered, Store, StoreError, StoredEnsemble, is_pending,
+    AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, Empty, Figures, Forgotten, MAX_DEVICES,
+    PENDING_LIFETIME, Published, Registered, Store, StoreError, StoredEnsemble, is_pending,
 };
 use crate::account::{Identity, TokenHash};
 use crate::limits::{Bucket, SKEW_MS, Spent, Subject};
@@ -20,6 +20,9 @@ use std::time::Duration;
 
 mod sql {
     crate::store::steps::steps!(sqlx::Postgres);
+}
+mod overview {
+    crate::store::overview::overview!(sqlx::Postgres);
 }
 
 /// A PostgreSQL database.
@@ -43,7 +46,7 @@ const SESSION: [(&str, &str); 5] = [
 ];
 
 /// Exchanges of others that each new one sweeps, when their time is over.
-const SWEPT: i64 = 16;
+const SWEPT: u32 = 16;
 
 /// Full buckets that each so many requests sweep: more than these make.
 const FULL_SWEPT: i64 = 64;
@@ -275,14 +278,7 @@ impl Store for PostgresStore {
         exchange: Vec<u8>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "DELETE FROM pending WHERE (identity, tag) IN (
-                 SELECT identity, tag FROM pending WHERE begun < $1 ORDER BY begun LIMIT $2)",
-        )
-        .bind(now.unix().saturating_sub(PENDING_LIFETIME + CLOCK_SKEW))
-        .bind(SWEPT)
-        .execute(&self.pool)
-        .await?;
+        self.sweep_pending(now, SWEPT).await?;
         let mut tx = self.begin(identity).await?.ok_or(StoreError::NoAccount)?;
         sqlx::query(
             "INSERT INTO pending (identity, tag, begun, exchange) VALUES ($1, $2, $3, $4)
@@ -327,6 +323,46 @@ impl Store for PostgresStore {
         let burnt = burn(&mut tx).await?;
         tx.commit().await?;
         Ok(burnt)
+    }
+
+    async fn expired(&self, ended: Timestamp, most: u32) -> Result<Vec<Identity>, StoreError> {
+        overview::expired(&mut *self.pool.acquire().await?, ended, most).await
+    }
+
+    async fn forget_expired(&self, identity: &Identity, ended: Timestamp) -> Result<Forgotten, StoreError> {
+        let Some(mut tx) = self.begin(identity).await? else {
+            return Ok(Forgotten { devices: 0, prekeys: 0 });
+        };
+        let done = steps(&mut tx, identity).forget_expired(ended).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn sweep_pending(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+        let swept = sqlx::query(
+            "DELETE FROM pending WHERE (identity, tag) IN (
+                 SELECT identity, tag FROM pending WHERE begun < $1 ORDER BY begun LIMIT $2)",
+        )
+        .bind(now.unix().saturating_sub(PENDING_LIFETIME + CLOCK_SKEW))
+        .bind(i64::from(most))
+        .execute(&self.pool)
+        .await?;
+        Ok(swept.rows_affected())
+    }
+
+    async fn why_empty(&self, identity: &Identity) -> Result<Empty, StoreError> {
+        overview::why_empty(&mut *self.pool.acquire().await?, identity).await
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let figures = overview::figures(&mut connection).await?;
+        let (bytes, pending): (i64, i64) =
+            sqlx::query_as("SELECT pg_database_size(current_database()), (SELECT count(*) FROM pending)")
+                .fetch_one(&mut *connection)
+                .await?;
+        let (bytes, pending) = (overview::number(bytes)?, Some(overview::number(pending)?));
+        Ok(Figures { bytes, pending, ..figures })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -8,8 +8,8 @@ macro_rules! steps {
     ($database:ty) => {
         use crate::account::{Identity, TokenHash};
         use crate::store::{
-            ANSWER_LIFETIME, AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, MAX_PREKEYS,
-            MAX_TOKENS, PAGE, Published, Registered, StoreError, StoredEnsemble, StoredPrekey, answers,
+            ANSWER_LIFETIME, AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, Forgotten, MAX_DEVICES,
+            MAX_PREKEYS, MAX_TOKENS, PAGE, Published, Registered, StoreError, StoredEnsemble, StoredPrekey, answers,
         };
         use otrv4::Timestamp;
         use sha2::{Digest, Sha256};
@@ -245,6 +245,18 @@ macro_rules! steps {
                 Ok(())
             }
 
+            /// What was handed out stays known: the device may come back.
+            pub(super) async fn forget_expired(&mut self, ended: Timestamp) -> Result<Forgotten, StoreError> {
+                let devices = query("DELETE FROM devices WHERE identity = $1 AND client_expires <= $2")
+                    .bind(self.identity)
+                    .bind(ended.unix())
+                    .execute(&mut *self.connection)
+                    .await?
+                    .rows_affected();
+                let prekeys = if devices > 0 { self.drop_orphans().await? } else { 0 };
+                Ok(Forgotten { devices, prekeys })
+            }
+
             async fn is_account(&mut self) -> Result<bool, StoreError> {
                 let row: Option<i64> = query_scalar("SELECT created FROM accounts WHERE identity = $1")
                     .bind(self.identity)
@@ -284,13 +296,12 @@ macro_rules! steps {
             }
 
             /// Waiting prekeys without a device. Those that were handed out stay known.
-            async fn drop_orphans(&mut self) -> Result<(), StoreError> {
+            async fn drop_orphans(&mut self) -> Result<u64, StoreError> {
                 self.delete(
                     "DELETE FROM prekeys WHERE identity = $1 AND message IS NOT NULL AND NOT EXISTS (
                          SELECT 1 FROM devices d WHERE d.identity = prekeys.identity AND d.tag = prekeys.tag)",
                 )
-                .await?;
-                Ok(())
+                .await
             }
 
             async fn upsert_device(&mut self, tag: i64, deposit: &Deposit) -> Result<(), StoreError> {
@@ -357,7 +368,8 @@ macro_rules! steps {
                     .bind(now.unix())
                     .execute(&mut *self.connection)
                     .await?;
-                self.drop_orphans().await
+                self.drop_orphans().await?;
+                Ok(())
             }
         }
 

@@ -21,12 +21,20 @@ fn help_names_every_option_and_its_variable() {
         ("--key-file", "PREKEY_SERVER_KEY_FILE"),
         ("--no-limits", "PREKEY_SERVER_NO_LIMITS"),
         ("--log", "PREKEY_SERVER_LOG"),
+        ("--log-format", "PREKEY_SERVER_LOG_FORMAT"),
+        ("--metrics-listen", "PREKEY_SERVER_METRICS_LISTEN"),
+        ("--config", "PREKEY_SERVER_CONFIG"),
     ] {
         assert!(help.contains(option) && help.contains(variable), "{option}: {help}");
     }
     let (code, help, _) = run(program().arg("--help"));
     assert_eq!(code, Some(0));
-    assert!(["serve", "fingerprint", "healthcheck"].iter().all(|command| help.contains(command)), "{help}");
+    assert!(
+        ["serve", "fingerprint", "healthcheck", "check-config", "stats"]
+            .iter()
+            .all(|command| help.contains(command)),
+        "{help}"
+    );
 }
 
 #[test]

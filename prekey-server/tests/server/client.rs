@@ -185,6 +185,17 @@ impl Device {
 
     /// With an instance tag that another client had.
     pub(crate) fn with_tag(http: &Http, identity: &str, token: &str, tag: InstanceTag) -> Self {
+        Self::until(http, identity, token, tag, EXPIRES)
+    }
+
+    /// With profiles that end then.
+    pub(crate) fn until(
+        http: &Http,
+        identity: &str,
+        token: &str,
+        tag: InstanceTag,
+        expires: Timestamp,
+    ) -> Self {
         let key = LongTermKey::generate(&mut rng());
         let forging = ForgingKey::generate(ForgingSecret::Destroy, &mut rng());
         let shared = SharedPrekey::generate(&mut rng());
@@ -193,10 +204,20 @@ impl Device {
             identity: identity.to_owned(),
             token: token.to_owned(),
             server: http.server_key(),
-            client_profile: ClientProfile::sign(&key, forging.public(), tag, EXPIRES, None),
-            prekey_profile: PrekeyProfile::sign(&key, tag, shared.public(), EXPIRES),
+            client_profile: ClientProfile::sign(&key, forging.public(), tag, expires, None),
+            prekey_profile: PrekeyProfile::sign(&key, tag, shared.public(), expires),
             key,
             shared,
+        }
+    }
+
+    /// The same client with new profiles, which do not end.
+    pub(crate) fn renewed(self) -> Self {
+        let forging = ForgingKey::generate(ForgingSecret::Destroy, &mut rng());
+        Self {
+            client_profile: ClientProfile::sign(&self.key, forging.public(), self.tag, EXPIRES, None),
+            prekey_profile: PrekeyProfile::sign(&self.key, self.tag, self.shared.public(), EXPIRES),
+            ..self
         }
     }
 

@@ -4,12 +4,16 @@
 
 mod cli;
 mod client;
+mod config;
 mod crash;
 mod faults;
 mod http;
 mod limits;
+mod metrics;
 mod operator;
 mod process;
 mod proxy;
+mod reload;
 mod running;
 mod scale_out;
+mod sweeping;

@@ -1,9 +1,9 @@
 //! The server's program as a process, for the tests.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// A running server; killed when this is dropped.
 pub(crate) struct Process {
@@ -37,19 +37,33 @@ pub(crate) fn start_on(folder: &Path, database: &OsStr, level: &str, log: Stdio)
     // One client of the tests is a crowd.
     command.arg("--no-limits").stderr(log);
     command.arg("--database").arg(database).arg("--key-file").arg(folder.join("key"));
+    launch(command).0
+}
+
+/// A server by this command, and the rest of what it prints.
+pub(crate) fn launch(mut command: Command) -> (Process, Lines<BufReader<ChildStdout>>) {
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let mut line = |what| {
-        let line = lines.next().expect("a line").expect("text");
-        line.strip_prefix(what).unwrap_or_else(|| panic!("{what:?} expected: {line}")).to_owned()
-    };
-    let (base, fingerprint) = (line("listening on "), line("fingerprint "));
-    Process { child, base, fingerprint }
+    let base = line(&mut lines, "listening on ");
+    let fingerprint = line(&mut lines, "fingerprint ");
+    (Process { child, base, fingerprint }, lines)
+}
+
+/// What the next line says behind these words.
+pub(crate) fn line(lines: &mut Lines<BufReader<ChildStdout>>, what: &str) -> String {
+    let line = lines.next().expect("a line").expect("text");
+    line.strip_prefix(what).unwrap_or_else(|| panic!("{what:?} expected: {line}")).to_owned()
 }
 
 impl Process {
     pub(crate) fn id(&self) -> String {
         self.child.id().to_string()
+    }
+
+    /// Sends a signal, such as "-HUP".
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.id()]).status().expect("kill");
+        assert!(sent.success());
     }
 
     /// SIGKILL, as a crash: the process gets no chance to finish anything.

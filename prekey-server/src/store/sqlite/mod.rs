@@ -12,7 +12,8 @@ pub use backup::{BackupError, Restored, backup, restore};
 use self::sql::{Steps, accounts, burn};
 use self::takes::Takes;
 use super::{
-    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Published, Registered, Store, StoreError,
+    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Empty, Figures, Forgotten, Published, Registered, Store,
+    StoreError,
     StoredEnsemble,
 };
 use crate::account::{Identity, TokenHash};
@@ -30,6 +31,9 @@ use std::time::Duration;
 
 mod sql {
     crate::store::steps::steps!(sqlx::Sqlite);
+}
+mod overview {
+    crate::store::overview::overview!(sqlx::Sqlite);
 }
 
 /// A SQLite database file.
@@ -303,6 +307,35 @@ impl Store for SqliteStore {
         let burnt = burn(&mut tx).await?;
         tx.commit().await?;
         Ok(burnt)
+    }
+
+    async fn expired(&self, ended: Timestamp, most: u32) -> Result<Vec<Identity>, StoreError> {
+        overview::expired(&mut *self.readers.acquire().await?, ended, most).await
+    }
+
+    async fn forget_expired(&self, identity: &Identity, ended: Timestamp) -> Result<Forgotten, StoreError> {
+        let mut tx = self.begin().await?;
+        let done = steps(&mut tx, identity).forget_expired(ended).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+
+    async fn sweep_pending(&self, now: Timestamp, _most: u32) -> Result<u64, StoreError> {
+        Ok(self.pending.sweep(now))
+    }
+
+    async fn why_empty(&self, identity: &Identity) -> Result<Empty, StoreError> {
+        overview::why_empty(&mut *self.readers.acquire().await?, identity).await
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let figures = overview::figures(&mut connection).await?;
+        let bytes: i64 =
+            sqlx::query_scalar("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+                .fetch_one(&mut *connection)
+                .await?;
+        Ok(Figures { bytes: overview::number(bytes)?, ..figures })
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
