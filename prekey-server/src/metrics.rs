@@ -69,8 +69,18 @@ struct Rows {
 }
 
 /// All that the database is asked to do.
-const OPERATIONS: [&str; 8] =
-    ["count", "keep_pending", "publish", "register", "sweep", "take", "take_pending", "tokens"];
+const OPERATIONS: [&str; 10] = [
+    "answered",
+    "count",
+    "keep_pending",
+    "limit",
+    "publish",
+    "register",
+    "sweep",
+    "take",
+    "take_pending",
+    "tokens",
+];
 
 /// All that can come of a query.
 const TAKES: [&str; 5] = ["answered", "drained", "no_profiles", "unclassified", "unknown"];
@@ -186,8 +196,9 @@ impl Metrics {
         let outcome = match answer {
             Ok(_) => "answered",
             Err(Error::Refused) => "refused",
-            Err(Error::Unauthenticated) => "unauthenticated",
-            Err(Error::Closed) => "closed",
+            Err(Error::Unauthenticated | Error::NotVouched) => "unauthenticated",
+            Err(Error::Closed | Error::Needless) => "closed",
+            Err(Error::Limited(_)) => "limited",
             Err(Error::Taken) => "taken",
             Err(Error::Busy) => "busy",
             Err(Error::Internal) => "failed",

@@ -189,7 +189,10 @@ impl<S: Store> Service<S> {
     async fn spend(&self, limit: Limit, parts: &[&[u8]]) -> Result<(), Error> {
         let Some(bucket) = self.settings().limits.bucket(limit) else { return Ok(()) };
         let subject = self.subjects.subject(limit, parts);
-        within(limit, self.metrics.database("limit", self.store.spend(subject, bucket, system::now_ms())).await?)
+        within(
+            limit,
+            self.metrics.database("limit", self.store.spend(subject, bucket, system::now_ms())).await?,
+        )
     }
 
     async fn authenticate(&self, caller: &Caller, token: Option<&str>) -> Result<Identity, Error> {

@@ -12,9 +12,8 @@ pub use backup::{BackupError, Restored, backup, restore};
 use self::sql::{Steps, accounts, burn};
 use self::takes::Takes;
 use super::{
-    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Empty, Figures, Forgotten, Published, Registered, Store,
-    StoreError,
-    StoredEnsemble,
+    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Empty, Figures, Forgotten, Published,
+    Registered, Store, StoreError, StoredEnsemble,
 };
 use crate::account::{Identity, TokenHash};
 use crate::limits::{Bucket, Spent, Subject};
