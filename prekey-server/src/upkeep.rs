@@ -5,12 +5,20 @@ use crate::service::Service;
 use crate::store::{Store, StoreError};
 use crate::system;
 use serde::Deserialize;
+use std::fmt;
 use std::time::Duration;
 
 /// Days for which a device is kept after its client profile has expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct RetentionDays(pub u16);
+
+/// As a number: `check-config` shows it like this.
+impl fmt::Debug for RetentionDays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
 
 impl Default for RetentionDays {
     /// Whoever was away for a month is still found, and renews the profile.
