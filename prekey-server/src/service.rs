@@ -251,7 +251,8 @@ impl<S: Store> Service<S> {
         }
     }
 
-    /// What is refused here says nothing of the target: limits count names, whether they have an account or not.
+    /// What is refused here says nothing of the target: limits count names, whether they have an account or not
+    /// (spec-notes/SN-045).
     async fn hand_out(
         &self,
         caller: &Caller,
@@ -350,24 +351,27 @@ impl From<Failed> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{Bucket, Limits};
     use crate::store::SqliteStore;
     use otrv4::client_profile::ClientProfile;
     use otrv4::keys::{ForgingKey, ForgingSecret, LongTermKey};
-    use otrv4::prekey_server::{PublishRequest, Publisher, ServerKey, ServerReply};
-    use otrv4::wire::InstanceTag;
+    use otrv4::prekey_server::{PublishRequest, Publisher, ServerKey, ServerReply, ensemble_query};
+    use otrv4::wire::{InstanceTag, Versions};
+    use std::net::{IpAddr, Ipv4Addr};
     use system::rng;
+    use tempfile::TempDir;
 
     const BOB: &str = "bob@example.org";
 
-    #[tokio::test]
-    async fn an_exchange_is_still_there_for_whoever_was_told_to_come_back_later() {
+    async fn service(settings: Settings) -> (Service<SqliteStore>, TempDir) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
-        let service = Service::new(
-            store,
-            ServerIdentity::generate("prekey.example.org", &mut rng()),
-            Settings::default(),
-        );
+        (Service::new(store, ServerIdentity::generate("prekey.example.org", &mut rng()), settings), folder)
+    }
+
+    #[tokio::test]
+    async fn an_exchange_is_still_there_for_whoever_was_told_to_come_back_later() {
+        let (service, _folder) = service(Settings::default()).await;
         let caller = Caller { source: Source::Oblivious, vouched: None };
         let token = service.register(&caller, &Identity::new(BOB).expect("legal")).await.expect("an account");
         let ask = async |message: &[u8]| {
@@ -392,5 +396,33 @@ mod tests {
         let reply = ask(&dake3).await.expect("an answer");
         assert_eq!(awaits.receive(&reply), Ok(ServerReply::Status(0)));
         assert!(matches!(ask(&dake3).await, Err(Error::Refused)), "it serves once");
+    }
+
+    #[tokio::test]
+    async fn who_asks_through_a_gateway_is_one_of_many_and_leaves_something_to_others() {
+        let bucket = |burst| Bucket { burst, per: Duration::from_secs(3600) };
+        let limits = Limits {
+            queries_oblivious: bucket(3),
+            queries_per_pair: bucket(2),
+            queries_per_target: bucket(3),
+            ..Limits::default()
+        };
+        let (service, _folder) = service(Settings { limits, ..Settings::default() }).await;
+        let ask = async |source, identity| {
+            let query = ensemble_query(InstanceTag::random(&mut rng()), identity, Versions::V4);
+            let caller = Caller { source, vouched: None };
+            match service.answer(&caller, None, None, &encode_text(&query)).await {
+                Ok(_) => true,
+                Err(Error::Limited(_)) => false,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        let address = |n| Source::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
+        assert!(ask(Source::Oblivious, BOB).await && ask(Source::Oblivious, BOB).await);
+        assert!(!ask(Source::Oblivious, BOB).await, "the pair");
+        assert!(!ask(Source::Oblivious, "eve@example.org").await, "all that come through the gateway");
+        assert!(ask(address(1), BOB).await, "what the pair has left of the target");
+        assert!(!ask(address(2), BOB).await, "the target");
+        assert!(ask(address(2), "eve@example.org").await);
     }
 }

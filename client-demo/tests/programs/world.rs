@@ -40,7 +40,8 @@ impl World {
     /// A prekey server whose key and database have this name.
     pub(crate) fn server(&self, name: &str) -> Server {
         let (key, database) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.db")));
-        let mut command = server(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org"]);
+        let mut command =
+            server(["serve", "--no-limits", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org"]);
         command.arg("--key-file").arg(key).arg("--database").arg(database);
         let mut child = command
             .stdin(Stdio::null())

@@ -390,7 +390,7 @@ mod tests {
         let url = crate::store::contract::postgres()?;
         let name = format!("contract_{}", hex::encode(random()));
         let mut admin = PgConnection::connect(&url).await.expect("the PostgreSQL of the tests");
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0")))
             .execute(&mut admin)
             .await
             .expect("a new database");

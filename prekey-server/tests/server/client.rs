@@ -80,7 +80,7 @@ impl Http {
     }
 
     /// The same server, asked from another address, as a proxy says.
-    pub(crate) fn from_address(&self, address: &str) -> Self {
+    pub(crate) fn at_address(&self, address: &str) -> Self {
         self.with_header("X-Forwarded-For", address)
     }
 

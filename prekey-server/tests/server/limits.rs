@@ -60,14 +60,14 @@ fn a_source_of_too_many_requests_is_told_when_to_come_back_and_others_are_served
         assert!((28..=30).contains(&wait(&server.http.get(path).expect("an answer"))));
     }
     assert!((28..=30).contains(&wait(&query(&server.http, BOB))));
-    let other = server.http.from_address("198.51.100.9");
+    let other = server.http.at_address("198.51.100.9");
     assert_eq!(query(&other, BOB).status, 200);
     assert_eq!(server.http.get("/health").expect("an answer").status, 200);
     // A new network of IPv6 is another source, a new address in it is not.
     for (address, status) in
         [("2001:db8::1", 200), ("2001:db8::2", 200), ("2001:db8::3", 429), ("2001:db8:1::", 200)]
     {
-        assert_eq!(query(&server.http.from_address(address), BOB).status, status, "{address}");
+        assert_eq!(query(&server.http.at_address(address), BOB).status, status, "{address}");
     }
     server.server.reload(unlimited());
     assert_eq!(query(&server.http, BOB).status, 200);
@@ -80,7 +80,7 @@ fn nobody_registers_many_names_from_one_address() {
     assert_eq!(register(&server.http, "b1").status, 201);
     assert_eq!(register(&server.http, "b1").status, 409);
     assert!((3590..=3600).contains(&wait(&register(&server.http, "b2"))));
-    assert_eq!(register(&server.http.from_address("198.51.100.9"), "b2").status, 201);
+    assert_eq!(register(&server.http.at_address("198.51.100.9"), "b2").status, 201);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn an_account_begins_no_more_exchanges_than_it_may() {
     let server = limited(|limits| limits.messages_per_account = bucket(4, 3600));
     let (bob, eve) = (server.http.register(BOB), server.http.register("eve@example.org"));
     let device = Device::new(&server.http, BOB, &bob);
-    let from_elsewhere = server.http.from_address("198.51.100.9");
+    let from_elsewhere = server.http.at_address("198.51.100.9");
     assert_eq!(device.count(&server.http), Ok(ServerReply::Status(0)));
     assert_eq!(device.count(&from_elsewhere), Ok(ServerReply::Status(0)));
     assert_eq!(device.count(&from_elsewhere), Err(NoAnswer::Refused(429)));
@@ -102,7 +102,7 @@ fn one_who_asks_ten_thousand_times_gets_what_one_may_get_and_leaves_the_rest_to_
     let limits = Limits { requests_per_source: Bucket::OFF, ..Limits::default() };
     let server = start(Settings { limits: limits.clone(), ..Settings::default() });
     let device = with_prekeys(&server, 200);
-    let attacker = server.http.from_address("203.0.113.7");
+    let attacker = server.http.at_address("203.0.113.7");
     let mut given = 0;
     for _ in 0..10_000 {
         let answer = query(&attacker, BOB);
@@ -113,7 +113,7 @@ fn one_who_asks_ten_thousand_times_gets_what_one_may_get_and_leaves_the_rest_to_
     }
     assert_eq!(given, limits.queries_per_pair.burst);
     assert_eq!(device.count(&server.http), Ok(ServerReply::Status(200 - given)));
-    let honest = server.http.from_address("198.51.100.9");
+    let honest = server.http.at_address("198.51.100.9");
     assert_eq!(honest.fetch(BOB).expect("an answer").len(), 1);
 }
 
@@ -124,7 +124,7 @@ fn many_who_ask_together_do_not_get_the_last_prekeys_and_learn_nothing_about_who
     with_prekeys(&server, 20);
     let (mut given, mut none) = (0, 0);
     for n in 0..100 {
-        let http = server.http.from_address(&format!("203.0.113.{n}"));
+        let http = server.http.at_address(&format!("203.0.113.{n}"));
         let answers = [BOB, "nobody@example.org"].map(|identity| query(&http, identity));
         assert_eq!(answers[0].status, answers[1].status, "{n}");
         let is_served = n < limits.queries_per_target.burst;
@@ -180,7 +180,7 @@ fn a_query_that_is_repeated_with_its_key_gets_the_same_bytes_and_takes_nothing()
     let ensembles =
         read_ensembles(&decode_text(&first.body).expect("a message"), tag, BOB).expect("ensembles");
     assert_eq!(ids(&ensembles), [0]);
-    for http in [&server.http, &server.http, &server.http.from_address("198.51.100.9")] {
+    for http in [&server.http, &server.http, &server.http.at_address("198.51.100.9")] {
         let again = ask(http, key, tag);
         assert_eq!((again.status, &again.body), (200, &first.body));
     }

@@ -19,6 +19,7 @@ fn behind(proxies: &str, limits: Limits) -> Running {
         trusted_header: Some("X-Remote-User".into()),
         trusted_proxies: vec![proxies.parse().expect("a network")],
         limits,
+        ..Settings::default()
     };
     settings.check().expect("legal settings");
     start(settings)
@@ -78,7 +79,7 @@ fn a_header_from_an_address_that_is_no_proxy_is_nobodys_word() {
     );
     assert_eq!(problem(&dake1(&server, &server.http.with_header("x-remote-user", BOB))), 403);
     // Nor does it give another address.
-    let mut answers = (0..3).map(|n| server.http.from_address(&format!("198.51.100.{n}")).fetch(BOB));
+    let mut answers = (0..3).map(|n| server.http.at_address(&format!("198.51.100.{n}")).fetch(BOB));
     assert!(answers.next().expect("three").is_ok());
     assert!(answers.all(|answer| matches!(answer, Err(NoAnswer::Refused(429)))));
 }

@@ -31,7 +31,7 @@ fn database() -> Option<String> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let mut connection = PgConnection::connect(&url).await.expect("the PostgreSQL of the tests");
-        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"));
         sqlx::query(create).execute(&mut connection).await.expect("a new database");
     });
     Some(format!("{url}/{name}"))
