@@ -1,6 +1,7 @@
 //! The service over HTTP: requests in, service calls, responses out. No SQL and no protocol in here.
 
 use crate::account::Identity;
+use crate::oblivious::gateway;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::BytesMut;
+use otrv4::prekey_server::ServerIdentity;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,13 +36,14 @@ pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
         .route("/v1/server", get(server::<S>))
         .route("/v1/accounts", post(register::<S>).layer(DefaultBodyLimit::max(MAX_ACCOUNT_BODY)))
         .route("/v1/messages", post(message::<S>))
+        .with_state(Arc::clone(&service))
+        .merge(gateway::routes(service))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(finish))
-        .with_state(service)
 }
 
 /// What every response has in common: it comes in time, errors are problem details, and nobody keeps a copy.
-async fn finish(request: Request, next: Next) -> Response {
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| Problem::Timeout.into_response());
     if let Some(problem) = Problem::for_bare(&response) {
@@ -65,8 +68,9 @@ async fn health<S: Store>(State(service): State<Arc<Service<S>>>) -> Result<Json
     Ok(Json(Health { status: "ok" }))
 }
 
+/// What `/v1/server` says.
 #[derive(Serialize)]
-struct Server {
+pub(crate) struct Server {
     identity: String,
     /// ED448-PUBKEY, 59 bytes in hex.
     public_key: String,
@@ -75,7 +79,10 @@ struct Server {
 }
 
 async fn server<S: Store>(State(service): State<Arc<Service<S>>>) -> Json<Server> {
-    let identity = service.identity();
+    describe(service.identity())
+}
+
+pub(crate) fn describe(identity: &ServerIdentity) -> Json<Server> {
     Json(Server {
         identity: identity.name().to_owned(),
         public_key: hex::encode(identity.public_key_bytes()),
@@ -114,7 +121,7 @@ async fn message<S: Store>(
     // `Bytes` would keep what every chunk came in, and chunks can have one byte each.
     body: BytesMut,
 ) -> Result<String, Problem> {
-    if !is_plain_text(&headers) {
+    if !is_of_type(&headers, "text/plain") {
         return Err(Problem::MediaType);
     }
     let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
@@ -123,7 +130,7 @@ async fn message<S: Store>(
 }
 
 /// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(|error| match error {
@@ -136,11 +143,12 @@ async fn to_the_end<T: Send + 'static>(
     })
 }
 
-fn is_plain_text(headers: &HeaderMap) -> bool {
+/// Whether the content is of this media type, whatever its parameters.
+pub(crate) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("text/plain")
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
 /// The token of `Authorization: Bearer TOKEN`.

@@ -7,6 +7,7 @@
 //! | `GET /v1/server` | identity, public key and fingerprint of the server |
 //! | `POST /v1/accounts` | `{"identity"}`: registers it, gives the token, once |
 //! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none |
+//! | `GET /ohttp-keys`, `POST /ohttp` | queries through a relay, so that nobody knows both who asks and for whom: [`oblivious`] |
 //! | `GET /health` | whether server and database work |
 //!
 //! From the outside in: [`serve`] accepts connections, `http` turns requests into calls of the `service`, its
@@ -26,6 +27,7 @@ pub mod account;
 mod engine;
 mod http;
 pub mod key_file;
+pub mod oblivious;
 mod pending;
 mod problem;
 mod sealing;

@@ -4,10 +4,10 @@ mod accounts;
 mod arguments;
 mod healthcheck;
 
-use arguments::{Cli, Command, Database, KeyFile, Restore, Serve};
+use arguments::{Cli, Command, Database, KeyFile, Relay, Restore, Serve};
 use clap::Parser;
 use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
-use prekey_server::{Server, Settings, key_file};
+use prekey_server::{Server, Settings, key_file, oblivious};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -52,6 +52,10 @@ async fn run(command: Command) -> Done {
         },
         Command::Restore(options) => restore(options).await,
         Command::Fingerprint(key) => fingerprint(&key),
+        Command::Relay(options) => {
+            start_log(&options.log)?;
+            relay(options, stop_signal()?).await
+        }
         Command::Healthcheck(listen) => Ok(healthcheck::ask(listen.listen)?),
     }
 }
@@ -85,6 +89,19 @@ async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()
     let _ = writeln!(out, "listening on http://{}", listener.local_addr()?);
     let _ = writeln!(out, "fingerprint {}", server.fingerprint()).and_then(|()| out.flush());
     prekey_server::serve(listener, server, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn relay(options: Relay, stop: impl Future<Output = ()> + Send) -> Done {
+    let relay = oblivious::relay::Relay::new(&options.gateway)
+        .map_err(|error| format!("--gateway {}: {error}", options.gateway))?;
+    let address = options.listen;
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?;
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "listening on http://{}", listener.local_addr()?).and_then(|()| out.flush());
+    oblivious::relay::serve(listener, relay, stop).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::http::{self, REQUEST_TIMEOUT};
 use crate::server::Server;
 use crate::store::Store;
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -37,7 +38,16 @@ pub async fn serve<S: Store>(
     server: Server<S>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let app = http::router(Arc::clone(server.service()));
+    accept_all(listener, http::router(Arc::clone(server.service())), shutdown).await;
+    server.service().close().await;
+}
+
+/// The same for any paths: what it opens or closes besides connections is the caller's part.
+pub(crate) async fn accept_all(
+    listener: TcpListener,
+    app: Router,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let running = GracefulShutdown::new();
     let mut http = http1::Builder::new();
@@ -65,7 +75,6 @@ pub async fn serve<S: Store>(
     if tokio::time::timeout(GRACE, running.shutdown()).await.is_err() {
         tracing::warn!("stopped with connections that did not finish");
     }
-    server.service().close().await;
 }
 
 /// The next connection, once there is a place for it.
