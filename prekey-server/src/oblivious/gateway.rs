@@ -103,3 +103,99 @@ async fn encode(response: Response) -> Result<Vec<u8>, Problem> {
     let content_type = content_type.unwrap_or_default();
     Ok(write_response(parts.status.as_u16(), &content_type, system::now().unix(), &content))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::binary::{self, write_post};
+    use super::*;
+    use crate::settings::Settings;
+    use crate::store::SqliteStore;
+    use crate::system::rng;
+    use bhttp::{Message, Mode};
+    use otrv4::prekey_server::{ServerIdentity, encode_text, ensemble_query};
+    use otrv4::wire::{InstanceTag, Versions};
+
+    async fn gateway(folder: &tempfile::TempDir) -> Gateway<SqliteStore> {
+        let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
+        let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
+        let key = GatewayKey::of(&identity);
+        let (keys, signature) = key.publish(&identity);
+        let service = Arc::new(Service::new(store, identity, Settings::default()));
+        Gateway { service, key, keys, signature, seen: Seen::default() }
+    }
+
+    fn request(method: &str, path: &str, headers: &[(&str, &str)], content: &str) -> Vec<u8> {
+        let mut message = Message::request(method.into(), b"https".into(), Vec::new(), path.into());
+        headers.iter().for_each(|(name, value)| message.put_header(*name, *value));
+        message.write_content(content);
+        let mut bytes = Vec::new();
+        message.write_bhttp(Mode::KnownLength, &mut bytes).expect("written");
+        bytes
+    }
+
+    fn query() -> String {
+        encode_text(&ensemble_query(InstanceTag::random(&mut rng()), "bob@example.org", Versions::V4))
+    }
+
+    /// The status of the inner response, and its content.
+    async fn inner(gateway: &Gateway<SqliteStore>, request: &[u8], enc: u8) -> (u16, String) {
+        let answered = gateway.serve(request, &[enc; 32]).await;
+        let response = encode(answered.unwrap_or_else(IntoResponse::into_response)).await.expect("encoded");
+        let binary::Response { status, content } = binary::Response::read(&response).expect("a response");
+        (status, String::from_utf8(content).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn nothing_but_queries_and_who_the_server_is_can_be_asked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let gateway = gateway(&folder).await;
+        let date = httpdate::fmt_http_date(
+            std::time::UNIX_EPOCH + {
+                std::time::Duration::from_secs(system::now().unix().try_into().expect("after 1970"))
+            },
+        );
+        let text = ("content-type", "text/plain");
+        let token = ("authorization", "Bearer Ym9i.AAAA");
+        let good = request("POST", "/v1/messages", &[text, ("date", &date)], &query());
+        assert_eq!(inner(&gateway, &good, 0).await.0, 200);
+        let (status, server) = inner(&gateway, &request("GET", "/v1/server", &[], ""), 0).await;
+        assert!(status == 200 && server.contains("prekey.example.org"), "{status} {server}");
+
+        let publication = encode_text(&[0, 4, 0x35, 0, 0, 1, 0]);
+        for (n, (method, path, headers, content, expected)) in [
+            ("POST", "/v1/accounts", vec![], r#"{"identity":"bob"}"#, 403),
+            ("GET", "/health", vec![], "", 403),
+            ("GET", "/v1/messages", vec![text, ("date", &date)], "", 403),
+            ("POST", "/v1/messages?", vec![text, ("date", &date)], "", 403),
+            ("POST", "/v1/messages", vec![text, token, ("date", &date)], &publication, 403),
+            ("POST", "/v1/messages", vec![text, ("date", &date)], "?OTR", 400),
+            ("POST", "/v1/messages", vec![("date", date.as_str())], &query(), 415),
+            ("POST", "/v1/messages", vec![text, ("date", &date), ("expect", "100-continue")], &query(), 400),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let enc = u8::try_from(n + 1).expect("few");
+            let (status, said) = inner(&gateway, &request(method, path, &headers, content), enc).await;
+            assert_eq!(status, expected, "{method} {path} {said}");
+            assert!(said.contains("\"type\":\"about:blank\""), "{said}");
+        }
+        assert_eq!(inner(&gateway, b"no HTTP", 0).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn a_query_is_answered_once_and_only_in_its_time() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let gateway = gateway(&folder).await;
+        let now = system::now().unix();
+        let post = |date| write_post("/v1/messages", date, &query());
+        assert_eq!(inner(&gateway, &post(now), 1).await.0, 200);
+        let (status, said) = inner(&gateway, &post(now), 1).await;
+        assert!(status == 409 && said.contains("answered before"), "{said}");
+        let undated = request("POST", "/v1/messages", &[("content-type", "text/plain")], &query());
+        for request in [post(now - 1000), post(now + 1000), undated] {
+            let (status, said) = inner(&gateway, &request, 2).await;
+            assert!(status == 400 && said.contains("http-problem-types#date"), "{said}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod crash;
 mod http;
+mod oblivious;
 mod operator;
 mod process;
 mod scale_out;
