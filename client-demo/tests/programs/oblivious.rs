@@ -62,7 +62,7 @@ fn tap(url: &str) -> Tap {
 fn carry(mut from: TcpStream, mut to: TcpStream, copy: &Mutex<Vec<u8>>) {
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        let bytes = &buffer[..read];
+        let bytes = buffer.get(..read).expect("no more than fits");
         copy.lock().expect("no panic").extend_from_slice(bytes);
         if to.write_all(bytes).is_err() {
             break;
@@ -106,7 +106,7 @@ fn forms(what: &[u8]) -> Vec<Vec<u8>> {
     // In base64 it begins at any of three places.
     let base64 = (0..3).map(|shift| {
         let text = BASE64_STANDARD.encode([&vec![0; shift][..], what].concat());
-        text.into_bytes()[4..text_end(shift, what.len())].to_vec()
+        text.as_bytes().get(4..text_end(shift, what.len())).expect("whole groups").to_vec()
     });
     [what.to_vec(), hex.into_bytes()].into_iter().chain(base64).filter(|form| form.len() >= 4).collect()
 }
