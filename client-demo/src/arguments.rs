@@ -70,6 +70,10 @@ pub(crate) enum Command {
         place: PlaceArguments,
         #[command(flatten)]
         server: ServerArguments,
+        /// Ask for their keys through the relay at this address, so that the prekey server does not learn who asks, and
+        /// the relay not for whom; the server's key must be known or given with --fingerprint
+        #[arg(long, value_name = "RELAY_URL", env = "CLIENT_DEMO_OBLIVIOUS")]
+        oblivious: Option<String>,
         #[command(flatten)]
         network: NetworkArgument,
         /// The contact's name at the messenger
@@ -347,7 +351,7 @@ impl From<WhichArguments> for Which {
 
 impl From<ServerArguments> for Choice {
     fn from(ServerArguments { server: url, fingerprint }: ServerArguments) -> Self {
-        Self { url, fingerprint }
+        Self { url, fingerprint, relay: None }
     }
 }
 

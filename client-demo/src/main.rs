@@ -10,6 +10,7 @@ mod passphrase;
 mod perform;
 mod pipe;
 mod prekeys;
+mod relay;
 mod screen;
 mod system;
 
@@ -19,7 +20,7 @@ use arguments::{
     Arguments, Command, ExportArguments, ImportArguments, PolicyArguments, TrustArguments, VerifyArguments,
 };
 use clap::Parser;
-use everyday::{EverydayError, Export, Import, PolicyChange, SmpStep, TrustChange, Whom};
+use everyday::{Choice, EverydayError, Export, Import, PolicyChange, SmpStep, TrustChange, Whom};
 use network::Network;
 use otrv4::Timestamp;
 use otrv4::keys::ForgingSecret;
@@ -46,9 +47,10 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Status { place, network } => {
             everyday::status(&place.into(), network.as_deref().map(Network::new).as_ref())?;
         }
-        Command::Send { place, server, network, contact, client, text } => {
+        Command::Send { place, server, oblivious, network, contact, client, text } => {
             let whom = Whom { contact, client };
-            everyday::send(&place.into(), &network.open(), &server.into(), &whom, &text)?;
+            let choice = Choice { relay: oblivious, ..server.into() };
+            everyday::send(&place.into(), &network.open(), &choice, &whom, &text)?;
         }
         Command::Receive { place, network, shuffle } => {
             everyday::receive(&place.into(), &network.open(), shuffle)?;

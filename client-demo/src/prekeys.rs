@@ -139,18 +139,23 @@ impl PrekeyServer {
 
 /// A success, or the title of the problem report (RFC 9457).
 fn accepted(response: Response<Body>) -> Result<Response<Body>, PrekeyError> {
-    #[derive(Deserialize)]
-    struct Problem {
-        title: String,
-    }
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
-    let problem = read(response).ok().and_then(|text| serde_json::from_str::<Problem>(&text).ok());
-    let title = problem.map_or_else(|| "for no reason that it gives".to_owned(), |problem| problem.title);
-    let title = title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect();
+    let title = title(read(response).unwrap_or_default().as_bytes());
     Err(PrekeyError::Refused { status: status.as_u16(), title })
+}
+
+/// The title of a problem report, as it can be shown.
+pub(crate) fn title(report: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Problem {
+        title: String,
+    }
+    let problem = serde_json::from_slice::<Problem>(report);
+    let title = problem.map_or_else(|_| "for no reason that it gives".to_owned(), |problem| problem.title);
+    title.chars().filter(|c| !c.is_control()).take(MAX_TITLE).collect()
 }
 
 fn read(mut response: Response<Body>) -> Result<String, ureq::Error> {

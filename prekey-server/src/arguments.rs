@@ -66,6 +66,13 @@ pub(crate) enum Command {
     ///
     /// Publish it where your users can compare it, over another channel than the server itself.
     Fingerprint(KeyFile),
+    /// Carry oblivious requests to somebody else's prekey server, until SIGTERM or SIGINT.
+    ///
+    /// People who ask through a relay hide who they are from the server, and for whom they ask from the relay, as long as
+    /// the two do not work together: so a relay is of no use to a server that the same people run. It knows neither keys
+    /// nor accounts, has no database, and logs no addresses. It speaks plain HTTP: put a proxy with TLS in front, and let
+    /// that log no addresses either.
+    Relay(Relay),
     /// Ask a running server whether it and its database work; exit with 0 if they do, with 1 if not.
     Healthcheck(Listen),
     /// Print what the database holds: accounts, devices, prekeys; also while a server runs.
@@ -117,6 +124,21 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Relay {
+    /// Address of the prekey server, such as https://prekey.example.org.
+    #[arg(long, env = "PREKEY_RELAY_GATEWAY", value_name = "URL")]
+    pub(crate) gateway: String,
+
+    /// Address and port of the relay; port 0 takes any free port, and the first line of output names it.
+    #[arg(long, env = "PREKEY_RELAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7449")]
+    pub(crate) listen: SocketAddr,
+
+    /// What to log on standard error, as in `serve`. Neither addresses nor requests are ever logged.
+    #[arg(long, env = "PREKEY_RELAY_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,6 @@ pub(crate) enum Source {
     /// From this address.
     Address(IpAddr),
     /// Through a gateway that does not say from where. All such requests are one source.
-    #[allow(dead_code, reason = "a gateway makes it")]
     Oblivious,
 }
 

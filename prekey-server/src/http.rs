@@ -3,16 +3,18 @@
 use crate::account::Identity;
 use crate::caller::{Caller, Peer};
 use crate::connections::Connection;
+use crate::oblivious::gateway;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::BytesMut;
+use otrv4::prekey_server::ServerIdentity;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,18 +42,28 @@ pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
         .route("/health", get(health::<S>))
         .route("/livez", get(live))
         .route("/readyz", get(ready::<S>))
+        .with_state(Arc::clone(&service))
+        // Nor these: all who ask through a relay have its address.
+        .merge(gateway::routes(Arc::clone(&service)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(Arc::clone(&service), finish::<S>))
-        .with_state(service)
+        .layer(from_fn(finish))
+        .layer(from_fn_with_state(service, count::<S>))
 }
 
-/// What every response has in common: it comes in time, errors are problem details, and nobody keeps a copy.
-async fn finish<S: Store>(
+/// For the operator's metrics.
+async fn count<S: Store>(
     State(service): State<Arc<Service<S>>>,
     path: Option<MatchedPath>,
     request: Request,
     next: Next,
 ) -> Response {
+    let response = next.run(request).await;
+    service.metrics().response(path.as_ref().map(MatchedPath::as_str), response.status().as_u16());
+    response
+}
+
+/// What every response has in common: it comes in time, errors are problem details, and nobody keeps a copy.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| Problem::Timeout.into_response());
     if let Some(problem) = Problem::for_bare(&response) {
@@ -62,7 +74,6 @@ async fn finish<S: Store>(
         }
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    service.metrics().response(path.as_ref().map(MatchedPath::as_str), response.status().as_u16());
     response
 }
 
@@ -103,8 +114,9 @@ pub(crate) async fn ready<S: Store>(service: State<Arc<Service<S>>>) -> Result<J
     health(service).await
 }
 
+/// What `/v1/server` says.
 #[derive(Serialize)]
-struct Server {
+pub(crate) struct Server {
     identity: String,
     /// ED448-PUBKEY, 59 bytes in hex.
     public_key: String,
@@ -113,7 +125,10 @@ struct Server {
 }
 
 async fn server<S: Store>(State(service): State<Arc<Service<S>>>) -> Json<Server> {
-    let identity = service.identity();
+    describe(service.identity())
+}
+
+pub(crate) fn describe(identity: &ServerIdentity) -> Json<Server> {
     Json(Server {
         identity: identity.name().to_owned(),
         public_key: hex::encode(identity.public_key_bytes()),
@@ -158,7 +173,7 @@ async fn message<S: Store>(
     body: BytesMut,
 ) -> Result<String, Problem> {
     let _busy = connection.busy();
-    if !is_plain_text(&headers) {
+    if !is_of_type(&headers, "text/plain") {
         return Err(Problem::MediaType);
     }
     let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
@@ -171,7 +186,7 @@ async fn message<S: Store>(
 }
 
 /// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Problem> {
     tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(problem)
@@ -194,11 +209,12 @@ fn problem(error: Error) -> Problem {
     }
 }
 
-fn is_plain_text(headers: &HeaderMap) -> bool {
+/// Whether the content is of this media type, whatever its parameters.
+pub(crate) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("text/plain")
+    essence.trim().eq_ignore_ascii_case(media_type)
 }
 
 /// The token of `Authorization: Bearer TOKEN`.

@@ -7,6 +7,7 @@
 //! | `GET /v1/server` | identity, public key and fingerprint of the server |
 //! | `POST /v1/accounts` | `{"identity"}`: registers it, gives the token, once |
 //! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none; `Idempotency-Key: KEY` with a query makes it safe to repeat |
+//! | `GET /ohttp-keys`, `POST /ohttp` | queries through a relay, so that nobody knows both who asks and for whom: [`oblivious`] |
 //! | `GET /health`, `GET /readyz` | whether server and database work; `readyz` says no once the server is told to stop |
 //! | `GET /livez` | whether the process answers |
 //! | `GET /metrics` | of the operator's own listener alone ([`serve_operator`]): counts and durations |
@@ -32,6 +33,7 @@ mod http;
 pub mod key_file;
 pub mod limits;
 mod metrics;
+pub mod oblivious;
 mod operator;
 mod pending;
 mod problem;

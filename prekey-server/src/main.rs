@@ -8,11 +8,11 @@ mod log;
 mod reload;
 mod stats;
 
-use arguments::{Cli, Command, Database, Restore, Serve};
+use arguments::{Cli, Command, Database, LogFormat, Relay, Restore, Serve};
 use clap::Parser;
 use config::Config;
 use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
-use prekey_server::{Server, key_file};
+use prekey_server::{Server, key_file, oblivious};
 use reload::Reload;
 use std::error::Error;
 use std::io::Write;
@@ -58,6 +58,10 @@ async fn run(cli: Cli) -> Done {
             Database::File(path) => stats::print(SqliteStore::existing(&path).await?, options.json).await,
             Database::Postgres(url) => stats::print(PostgresStore::existing(&url).await?, options.json).await,
         },
+        Command::Relay(options) => {
+            log::start(&options.log, LogFormat::Text)?;
+            relay(options, Signals::hear()?).await
+        }
     }
 }
 
@@ -68,15 +72,25 @@ struct Signals {
     hangup: Signal,
 }
 
+impl Signals {
+    fn hear() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn told_to_stop(mut term: Signal, mut int: Signal) {
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+}
+
 async fn start(path: Option<PathBuf>, config: &Config, options: Serve) -> Done {
     let chosen = config.serve(&options)?;
     let log = log::start(&chosen.log, chosen.log_format)?;
     // Before anything is made on disk: a signal must find somebody to hear it.
-    let signals = Signals {
-        term: signal(SignalKind::terminate())?,
-        int: signal(SignalKind::interrupt())?,
-        hangup: signal(SignalKind::hangup())?,
-    };
+    let signals = Signals::hear()?;
     match chosen.database.clone() {
         Database::File(file) => {
             let server = make(SqliteStore::open(&file).await?, &chosen)?;
@@ -117,10 +131,8 @@ async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
     }
     let _ = out.flush();
 
-    let Signals { mut term, mut int, hangup } = signals;
-    let stop = async move {
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-    };
+    let Signals { term, int, hangup } = signals;
+    let stop = told_to_stop(term, int);
     let watched = {
         let server = server.clone();
         async move {
@@ -141,6 +153,18 @@ async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
     Ok(TcpListener::bind(address).await.map_err(|error| format!("listen on {address}: {error}"))?)
+}
+
+async fn relay(options: Relay, signals: Signals) -> Done {
+    let relay = oblivious::relay::Relay::new(&options.gateway)
+        .map_err(|error| format!("--gateway {}: {error}", options.gateway))?;
+    let listener = listen(options.listen).await?;
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "listening on http://{}", listener.local_addr()?).and_then(|()| out.flush());
+    let Signals { term, int, hangup: _ } = signals;
+    oblivious::relay::serve(listener, relay, told_to_stop(term, int)).await;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 async fn migrate(database: Database) -> Done {

@@ -30,6 +30,18 @@ pub(crate) enum Problem {
     Busy,
     NoDatabase,
     Stopping,
+    /// An oblivious request that was not made for our key.
+    ObliviousKey,
+    /// Something else than a query, asked obliviously.
+    NotOblivious,
+    /// An oblivious request with a date too far from ours.
+    Date,
+    /// An oblivious request that was answered before.
+    Replayed,
+    /// Of a relay: no server, or no answer of one.
+    NoServer,
+    /// Of a relay: the server took too long.
+    SlowServer,
 }
 
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -56,19 +68,23 @@ impl Problem {
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Refused | Self::BadRequest | Self::IllegalKey => StatusCode::BAD_REQUEST,
+            Self::Refused | Self::BadRequest | Self::IllegalKey | Self::Date => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::NotVouched | Self::RegistrationClosed | Self::RegistrationNeedless => StatusCode::FORBIDDEN,
+            Self::NotVouched | Self::RegistrationClosed | Self::RegistrationNeedless | Self::NotOblivious => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::IdentityTaken => StatusCode::CONFLICT,
+            Self::IdentityTaken | Self::Replayed => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::IllegalIdentity => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::IllegalIdentity | Self::ObliviousKey => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy | Self::NoDatabase | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer => StatusCode::BAD_GATEWAY,
+            Self::SlowServer => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -89,8 +105,12 @@ impl Problem {
             Self::MethodNotAllowed => "This path has another method.",
             Self::Timeout => "The request took too long.",
             Self::IdentityTaken => "This identity has an account already.",
-            Self::TooLarge => "The body is too long: messages have up to 1 MiB, accounts up to 4 KiB.",
-            Self::MediaType => "Messages are text/plain, accounts are application/json.",
+            Self::TooLarge => {
+                "The body is too long: messages have up to 1 MiB, accounts up to 4 KiB, oblivious requests up to 16 KiB."
+            }
+            Self::MediaType => {
+                "Messages are text/plain, accounts are application/json, oblivious requests are message/ohttp-req."
+            }
             Self::IllegalIdentity => {
                 "An identity is 1 to 256 bytes of lower-case text without blanks, control or invisible characters."
             }
@@ -99,13 +119,30 @@ impl Problem {
             Self::Busy => "The server has too much to do; ask again later.",
             Self::NoDatabase => "The database does not answer.",
             Self::Stopping => "The server is stopping.",
+            Self::ObliviousKey => {
+                "The request was not made for the key of this server: fetch /ohttp-keys again."
+            }
+            Self::NotOblivious => "Only ensemble queries and /v1/server can be asked obliviously.",
+            Self::Date => "The date of the request is missing, or more than five minutes off.",
+            Self::Replayed => "This request was answered before: make a new one.",
+            Self::NoServer => "This relay gets no answer from its server.",
+            Self::SlowServer => "This relay's server took too long.",
+        }
+    }
+
+    /// `about:blank`: the status code says what kind of problem it is (RFC 9457, section 4.2.1). The others are those that
+    /// RFC 9458 registers (sections 5.3 and 6.5.2).
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::ObliviousKey => "https://iana.org/assignments/http-problem-types#ohttp-key",
+            Self::Date => "https://iana.org/assignments/http-problem-types#date",
+            _ => "about:blank",
         }
     }
 }
 
 #[derive(Serialize)]
 struct Details {
-    /// `about:blank`: the status code says what kind of problem it is (RFC 9457, section 4.2.1).
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -116,7 +153,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
         let details = Details {
-            r#type: "about:blank",
+            r#type: self.kind(),
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             detail: self.detail(),

@@ -54,10 +54,7 @@ pub async fn serve<S: Store>(
     });
     let running = accept_until(shutdown, listener, http::router(Arc::clone(service)), MAX_CONNECTIONS).await;
     service.stop();
-    tracing::info!(connections = running.count(), "stopping");
-    if tokio::time::timeout(GRACE, running.shutdown()).await.is_err() {
-        tracing::warn!("stopped with connections that did not finish");
-    }
+    finish(running).await;
     upkeep.abort();
     service.close().await;
 }
@@ -68,6 +65,23 @@ pub async fn serve_operator<S: Store>(listener: TcpListener, server: Server<S>) 
     service.metrics().watch();
     let app = operator::router(Arc::clone(service));
     accept_until(std::future::pending(), listener, app, MAX_OPERATOR_CONNECTIONS).await;
+}
+
+/// The same for any paths: what it opens or closes besides connections is the caller's part.
+pub(crate) async fn accept_all(
+    listener: TcpListener,
+    app: Router,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    finish(accept_until(shutdown, listener, app, MAX_CONNECTIONS).await).await;
+}
+
+/// Waits for those that still run, for their time.
+async fn finish(running: GracefulShutdown) {
+    tracing::info!(connections = running.count(), "stopping");
+    if tokio::time::timeout(GRACE, running.shutdown()).await.is_err() {
+        tracing::warn!("stopped with connections that did not finish");
+    }
 }
 
 /// Serves each connection in a task of its own; gives those that still run.

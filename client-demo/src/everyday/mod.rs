@@ -31,6 +31,7 @@ use crate::keep::KeepError;
 use crate::network::NetworkError;
 use crate::passphrase::PassphraseError;
 use crate::prekeys::PrekeyError;
+use crate::relay::RelayError;
 
 /// The home folder, and what opens it.
 pub(crate) struct Place {
@@ -53,6 +54,8 @@ pub(crate) enum EverydayError {
     Network(#[from] NetworkError),
     #[error(transparent)]
     Prekeys(#[from] PrekeyError),
+    #[error(transparent)]
+    Relay(#[from] RelayError),
     #[error("cannot write to the screen: {0}")]
     Screen(#[from] io::Error),
     #[error("not sent: {0}{hint}", hint = which(.0))]
@@ -65,6 +68,12 @@ pub(crate) enum EverydayError {
     PublicationFailed,
     #[error("which prekey server? Give --server URL once; it is remembered")]
     NoServer,
+    #[error(
+        "through a relay the prekey server can be asked only once its key is known: else the relay could pose as the \
+         server. Nothing was asked.\nGive --fingerprint HEX, as the server's operator shows it; or first let this account \
+         get to know the server without a relay: `client-demo publish --server URL --fingerprint HEX`"
+    )]
+    Unpinned,
     #[error(transparent)]
     ServerKey(#[from] Box<server::WrongKey>),
     #[error(

@@ -5,7 +5,7 @@ use std::io;
 use otrv4::keys::Fingerprint;
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::prekey_server::{ServerKey, ServerReply, ensemble_query, read_ensembles};
-use otrv4::wire::Versions;
+use otrv4::wire::{InstanceTag, Versions};
 use zeroize::Zeroizing;
 
 use super::talk::allows_offline;
@@ -13,6 +13,7 @@ use super::{Desk, EverydayError, Place};
 use crate::harmless;
 use crate::keep::{Pinned, Settings};
 use crate::prekeys::PrekeyServer;
+use crate::relay::Relay;
 use crate::screen::say;
 use crate::system;
 
@@ -22,6 +23,8 @@ pub(crate) struct Choice {
     pub(crate) url: Option<String>,
     /// The fingerprint that its operator shows.
     pub(crate) fingerprint: Option<Fingerprint>,
+    /// The address of a relay to fetch ensembles through.
+    pub(crate) relay: Option<String>,
 }
 
 /// The server shows another key than it should.
@@ -131,7 +134,7 @@ fn publish_some(
 
 /// Asks how many of our prekeys the server still has; that, and how many fresh ones it should get.
 pub(super) fn look(desk: &mut Desk) -> Result<(u32, usize), EverydayError> {
-    let (server, key) = know(desk, &Choice { url: None, fingerprint: None })?;
+    let (server, key) = know(desk, &Choice { url: None, fingerprint: None, relay: None })?;
     let token = register(desk, &server)?;
     let (question, dake_1) = desk.account.ask_storage(&mut system::rng());
     let dake_2 = server.exchange(&dake_1, &token)?;
@@ -152,15 +155,48 @@ pub(super) fn fetch(
     choice: &Choice,
     contact: &str,
 ) -> Result<Vec<PrekeyEnsemble>, EverydayError> {
+    if let Some(url) = &choice.relay {
+        return fetch_obliviously(desk, choice, &Relay::at(url), contact);
+    }
     let (server, key) = know(desk, choice)?;
     let tag = desk.account.tag();
     let answer = server.query(&ensemble_query(tag, contact, Versions::V4))?;
-    let ensembles = read_ensembles(&answer, tag, contact)?;
+    take(&answer, tag, contact, key.name(), "")
+}
+
+/// The same through a relay. Nothing is sent to the server itself, and nothing in the query is ours: not even the tag of
+/// this client, by which the server would know it from its publications.
+fn fetch_obliviously(
+    desk: &Desk,
+    choice: &Choice,
+    relay: &Relay,
+    contact: &str,
+) -> Result<Vec<PrekeyEnsemble>, EverydayError> {
+    let known = desk.state.server.as_ref().and_then(Pinned::key);
+    let known_fingerprint = known.as_ref().map(ServerKey::fingerprint);
+    let fingerprint = choice.fingerprint.or(known_fingerprint).ok_or(EverydayError::Unpinned)?;
+    let name = known.as_ref().filter(|known| known.fingerprint() == fingerprint).map(ServerKey::name);
+    let tag = InstanceTag::random(&mut system::rng());
+    let answer = relay.ask(fingerprint, &ensemble_query(tag, contact, Versions::V4))?;
+    let way = format!(" through the relay at {}", relay.url());
+    // Its fingerprint alone does not tell its name.
+    take(&answer, tag, contact, name.unwrap_or("prekey-server"), &way)
+}
+
+/// The ensembles in an answer to the query with this tag.
+fn take(
+    answer: &[u8],
+    tag: InstanceTag,
+    contact: &str,
+    server: &str,
+    way: &str,
+) -> Result<Vec<PrekeyEnsemble>, EverydayError> {
+    let ensembles = read_ensembles(answer, tag, contact)?;
     if ensembles.is_empty() {
-        return Err(EverydayError::NoPrekeys { contact: contact.to_owned(), server: key.name().to_owned() });
+        return Err(EverydayError::NoPrekeys { contact: contact.to_owned(), server: server.to_owned() });
     }
-    let (contact, server) = (harmless::name(contact), harmless::name(key.name()));
-    say(format_args!("Fetched keys of {contact} from {server}: {} client(s).", ensembles.len()))?;
+    let (contact, server) = (harmless::name(contact), harmless::name(server));
+    say(format_args!("Fetched keys of {contact} from {server}{way}: {} client(s).", ensembles.len()))?;
     Ok(ensembles)
 }
 

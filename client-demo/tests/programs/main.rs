@@ -5,6 +5,7 @@ mod everyday;
 mod libotr;
 mod life;
 mod moving;
+mod oblivious;
 mod pipe;
 mod process;
 mod smp;

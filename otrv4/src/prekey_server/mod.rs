@@ -22,6 +22,7 @@ mod replay;
 #[cfg(feature = "inside")]
 pub(crate) mod rewriting;
 mod server;
+mod statement;
 #[cfg(test)]
 mod tests;
 
@@ -33,3 +34,4 @@ pub use messages::{
 pub use publication::{MAX_PREKEYS, ServerReply};
 pub use publisher::{AwaitReply, PublishRequest, Publisher, ServerKey};
 pub use server::{Authenticated, Checked, PendingDake, Publication, ReplyKey, ServerIdentity};
+pub use statement::verify_statement;

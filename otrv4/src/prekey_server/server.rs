@@ -59,6 +59,10 @@ impl ServerIdentity {
     pub fn fingerprint(&self) -> Fingerprint {
         fingerprint(self.key.public())
     }
+
+    pub(super) const fn signing_key(&self) -> &SigningKey {
+        &self.key
+    }
 }
 
 /// We have answered DAKE-1 and wait for DAKE-3 of the same client. It serves one DAKE-3, right or wrong.

@@ -10,6 +10,7 @@ mod faults;
 mod http;
 mod limits;
 mod metrics;
+mod oblivious;
 mod operator;
 mod process;
 mod proxy;
