@@ -8,8 +8,15 @@ use otrv4::prekey_server::ServerIdentity;
 use std::sync::Arc;
 
 /// A prekey server with its database open.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Server<S = SqliteStore>(Arc<Service<S>>);
+
+/// Another handle to the same server, whatever its database.
+impl<S> Clone for Server<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl<S: Store> Server<S> {
     /// On an open database. [`crate::key_file`] gives the identity.
