@@ -73,10 +73,34 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) key: KeyFile,
 
+    #[command(flatten)]
+    pub(crate) xmpp: Xmpp,
+
     /// What to log on standard error: error, warn, info, debug, trace, or filters such as
     /// "info,prekey_server=debug". Identities, tokens and messages are never logged.
     #[arg(long, env = "PREKEY_SERVER_LOG", value_name = "FILTER", default_value = "info")]
     pub(crate) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Xmpp {
+    /// Where an XMPP server takes components (XEP-0114): be one, beside HTTP. The component's domain is the --identity.
+    #[arg(
+        long = "xmpp-component",
+        env = "PREKEY_SERVER_XMPP_COMPONENT",
+        value_name = "HOST:PORT",
+        requires = "secret_file"
+    )]
+    pub(crate) component: Option<String>,
+
+    /// A file with the secret that the XMPP server has for this component.
+    #[arg(
+        long = "xmpp-secret-file",
+        env = "PREKEY_SERVER_XMPP_SECRET_FILE",
+        value_name = "FILE",
+        requires = "component"
+    )]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

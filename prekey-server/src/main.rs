@@ -4,16 +4,19 @@ mod accounts;
 mod arguments;
 mod healthcheck;
 
-use arguments::{Cli, Command, Database, KeyFile, Restore, Serve};
+use arguments::{Cli, Command, Database, KeyFile, Restore, Serve, Xmpp};
 use clap::Parser;
 use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
+use prekey_server::xmpp::{self, XmppServer};
 use prekey_server::{Server, Settings, key_file};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
+use zeroize::Zeroizing;
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -74,6 +77,7 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
 }
 
 async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()> + Send) -> Done {
+    let component = xmpp_server(options.xmpp)?;
     let identity = key_file::load_or_create(&options.key.path, &options.identity)?;
     let server = Server::new(store, identity, Settings::default());
     let address = options.listen.listen;
@@ -84,9 +88,35 @@ async fn serve<S: Store>(store: S, options: Serve, stop: impl Future<Output = ()
     let mut out = std::io::stdout();
     let _ = writeln!(out, "listening on http://{}", listener.local_addr()?);
     let _ = writeln!(out, "fingerprint {}", server.fingerprint()).and_then(|()| out.flush());
-    prekey_server::serve(listener, server, stop).await;
+    match component {
+        Some(component) => {
+            let (told, hears) = oneshot::channel();
+            let running = tokio::spawn(xmpp::serve(server.clone(), component, async {
+                hears.await.unwrap_or_default()
+            }));
+            // The last to stop is HTTP, which closes the database.
+            let stop = async {
+                stop.await;
+                let _: Result<(), ()> = told.send(());
+                let _ = running.await;
+            };
+            prekey_server::serve(listener, server, stop).await;
+        }
+        None => prekey_server::serve(listener, server, stop).await,
+    }
     tracing::info!("stopped");
     Ok(())
+}
+
+fn xmpp_server(options: Xmpp) -> Result<Option<XmppServer>, Box<dyn Error>> {
+    let (Some(address), Some(file)) = (options.component, options.secret_file) else { return Ok(None) };
+    let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text = Zeroizing::new(text);
+    let secret = Zeroizing::new(text.trim_end().to_owned());
+    if secret.is_empty() {
+        return Err(format!("{} holds no secret", file.display()).into());
+    }
+    Ok(Some(XmppServer { address, secret }))
 }
 
 async fn migrate(database: Database) -> Done {

@@ -1,4 +1,4 @@
-//! The server without a network: accounts, messages, the database. What carries requests to it (HTTP) is outside.
+//! The server without a network: accounts, messages, the database. What carries requests to it (HTTP, XMPP) is outside.
 
 use crate::account::{Identity, Token};
 use crate::engine::{self, Engine, Query, Refused, Step};
@@ -77,12 +77,24 @@ impl<S: Store> Service<S> {
 
     /// Answers one message in its text form. `token` is what the sender showed, if anything.
     pub(crate) async fn answer(&self, token: Option<&str>, text: &str) -> Result<String, Error> {
-        let message = decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())))?;
+        let message = read(text)?;
         let reply = if engine::is_query(&message) {
-            self.hand_out(Query::read(&message).map_err(|reason| refused(&reason))?).await?
+            self.hand_out(&message).await?
         } else {
             let sender = self.authenticate(token).await?;
-            self.exchange(sender, message).await?
+            self.exchange(sender, Account::Exists, message).await?
+        };
+        Ok(encode_text(&reply))
+    }
+
+    /// Answers one message of somebody for whom the network vouches. Nobody else can have that name there, so the account
+    /// is made when the first exchange begins, whatever the rules are for those who come without a network.
+    pub(crate) async fn answer_vouched(&self, sender: Identity, text: &str) -> Result<String, Error> {
+        let message = read(text)?;
+        let reply = if engine::is_query(&message) {
+            self.hand_out(&message).await?
+        } else {
+            self.exchange(sender, Account::IsMade, message).await?
         };
         Ok(encode_text(&reply))
     }
@@ -104,7 +116,7 @@ impl<S: Store> Service<S> {
         known.iter().any(|hash| hash.matches(&shown)).then(|| identity.clone()).ok_or(Error::Unauthenticated)
     }
 
-    async fn exchange(&self, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+    async fn exchange(&self, sender: Identity, account: Account, message: Vec<u8>) -> Result<Vec<u8>, Error> {
         // First of all: whoever is told to come back later must find his exchange then.
         let place = self.workers.admit()?;
         // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
@@ -119,6 +131,9 @@ impl<S: Store> Service<S> {
         match place.run(work).await?.map_err(|reason| refused(&reason))? {
             Step::Reply(reply) => Ok(reply),
             Step::Begin { tag, exchange, dake2 } => {
+                if account == Account::IsMade {
+                    self.store.register(&sender, None, system::now()).await?;
+                }
                 self.store.keep_pending(&sender, tag, exchange, system::now()).await?;
                 Ok(dake2)
             }
@@ -140,7 +155,8 @@ impl<S: Store> Service<S> {
         }
     }
 
-    async fn hand_out(&self, query: Query) -> Result<Vec<u8>, Error> {
+    async fn hand_out(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let query = Query::read(message).map_err(|reason| refused(&reason))?;
         let ensembles = match query.target() {
             Some(identity) => self.store.take(&identity, system::now()).await?,
             None => Vec::new(),
@@ -148,6 +164,19 @@ impl<S: Store> Service<S> {
         tracing::info!(ensembles = ensembles.len(), "query answered");
         Ok(query.answer(ensembles))
     }
+}
+
+/// Where a publisher's account comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    /// He has shown its token.
+    Exists,
+    /// From us, without a token, when an exchange begins.
+    IsMade,
+}
+
+fn read(text: &str) -> Result<Vec<u8>, Error> {
+    decode_text(text).map_err(|reason| refused(&Refused::Rejected(reason.into())))
 }
 
 fn refused(reason: &Refused) -> Error {

@@ -1,4 +1,4 @@
-//! The prekey server from outside: over HTTP, as a program, and killed in the middle of its work.
+//! The prekey server from outside: over HTTP and XMPP, as a program, and killed in the middle of its work.
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,3 +9,4 @@ mod http;
 mod operator;
 mod process;
 mod scale_out;
+mod xmpp;
