@@ -4,7 +4,7 @@
 
 use rxml::error::EndOrError;
 use rxml::parser::CommentMode;
-use rxml::{AttrMap, Event, Namespace, Options, Parse, Parser, QName, WithOptions};
+use rxml::{Options, Parse, RawEvent, RawParser, RawQName, WithOptions};
 
 /// Longest stanza, in bytes. XMPP servers let 256 or 512 KiB pass unless told otherwise, and the longest request has 200 KiB.
 /// A longer one ends the stream: to pass over it costs memory, too.
@@ -15,14 +15,34 @@ const MAX_CHILDREN: usize = 16;
 
 pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
 
+/// Attributes that are looked at.
+const ATTRIBUTES: [&str; 5] = ["from", "to", "id", "type", "node"];
+
+/// Namespaces that one element can declare; nobody needs more than a few.
+const MAX_DECLARED: usize = 16;
+
 /// Reads a stream. What it keeps in memory is bounded by a few times [`MAX_STANZA`].
+///
+/// Namespaces are looked up here, and only for the elements that are kept: the parser would look for each one through all
+/// that it is in, and a stanza of nothing but beginnings would take it minutes.
 pub(super) struct Incoming {
-    parser: Parser,
+    parser: RawParser,
     /// Elements that are open: 1 between stanzas.
     depth: usize,
     /// Bytes since the last stanza.
     bytes: usize,
+    /// The element whose beginning is being read.
+    head: Head,
+    /// The namespaces of stream, stanza and child: prefix and name.
+    declared: Vec<Vec<(Option<String>, String)>>,
     stanza: Stanza,
+}
+
+#[derive(Default)]
+struct Head {
+    prefix: Option<String>,
+    name: String,
+    attributes: Vec<(String, String)>,
 }
 
 /// What comes on a stream.
@@ -71,7 +91,17 @@ impl Incoming {
     pub(super) fn new() -> Self {
         // Attributes may be as long as the stanza: a stranger's must not end the stream.
         let options = Options { max_token_length: MAX_STANZA, context: None, comments: CommentMode::Discard };
-        Self { parser: Parser::with_options(options), depth: 0, bytes: 0, stanza: Stanza::default() }
+        let mut parser = RawParser::with_options(options);
+        // Blanks between stanzas are to be forgotten as they come.
+        parser.set_text_buffering(false);
+        Self {
+            parser,
+            depth: 0,
+            bytes: 0,
+            head: Head::default(),
+            declared: Vec::new(),
+            stanza: Stanza::default(),
+        }
     }
 
     /// Takes bytes off the front, up to the end of the next item; `None` when it needs more.
@@ -95,26 +125,24 @@ impl Incoming {
         }
     }
 
-    fn take(&mut self, event: Event) -> Result<Option<Item>, Unreadable> {
+    fn take(&mut self, event: RawEvent) -> Result<Option<Item>, Unreadable> {
         match event {
-            Event::XmlDeclaration(..) => {}
-            Event::StartElement(_, (namespace, name), attributes) => {
+            RawEvent::XmlDeclaration(..) => {}
+            RawEvent::ElementHeadOpen(_, name) => {
                 self.depth += 1;
-                match self.depth {
-                    1 if namespace == STREAMS && name == "stream" => {
-                        return Ok(Some(Item::Opened(attribute(&attributes, "id"))));
-                    }
-                    1 => return Err(Unreadable::NoStream),
-                    2 => self.stanza = Stanza::begin((namespace, name), &attributes),
-                    3 => self.stanza.add((namespace, name), &attributes),
-                    _ => {}
+                if self.depth <= KEPT {
+                    self.begin(name);
                 }
             }
-            Event::Text(_, text) if self.depth == 3 => self.stanza.add_text(&text),
+            RawEvent::Attribute(_, name, value) if self.depth <= KEPT => self.add_attribute(name, value),
+            RawEvent::Attribute(..) => {}
+            RawEvent::ElementHeadClose(_) if self.depth <= KEPT => return self.end_head(),
+            RawEvent::ElementHeadClose(_) => {}
+            RawEvent::Text(_, text) if self.depth == KEPT => self.stanza.add_text(&text),
             // Blanks between stanzas keep the connection alive.
-            Event::Text(..) if self.depth == 1 => self.bytes = 0,
-            Event::Text(..) => {}
-            Event::EndElement(_) => {
+            RawEvent::Text(..) if self.depth == 1 => self.bytes = 0,
+            RawEvent::Text(..) => {}
+            RawEvent::ElementFoot(_) => {
                 self.depth = self.depth.saturating_sub(1);
                 match self.depth {
                     0 => return Ok(Some(Item::Closed)),
@@ -125,30 +153,77 @@ impl Incoming {
         }
         Ok(None)
     }
+
+    fn begin(&mut self, (prefix, name): RawQName) {
+        self.declared.truncate(self.depth.saturating_sub(1));
+        self.declared.push(Vec::new());
+        let prefix = prefix.map(|prefix| prefix.to_string());
+        self.head = Head { prefix, name: name.to_string(), attributes: Vec::new() };
+    }
+
+    fn add_attribute(&mut self, (prefix, name): RawQName, value: String) {
+        let (prefix, name) = (prefix.map(|prefix| prefix.to_string()), name.to_string());
+        let declares = match (prefix.as_deref(), name.as_str()) {
+            (None, "xmlns") => Some(None),
+            (Some("xmlns"), _) => Some(Some(name.clone())),
+            _ => None,
+        };
+        if let Some(declared) = declares {
+            let here = self.declared.last_mut().filter(|here| here.len() < MAX_DECLARED);
+            here.into_iter().for_each(|here| here.push((declared.clone(), value.clone())));
+        } else if prefix.is_none() && ATTRIBUTES.contains(&name.as_str()) {
+            let attributes = &mut self.head.attributes;
+            if attributes.iter().all(|(known, _)| *known != name) {
+                attributes.push((name, value));
+            }
+        }
+    }
+
+    /// All attributes of the element are there.
+    fn end_head(&mut self) -> Result<Option<Item>, Unreadable> {
+        let head = std::mem::take(&mut self.head);
+        let mut declared = self.declared.iter().rev().flatten();
+        let namespace = declared.find(|(prefix, _)| *prefix == head.prefix);
+        let namespace = namespace.map_or_else(String::new, |(_, name)| name.clone());
+        match self.depth {
+            1 if namespace == STREAMS && head.name == "stream" => {
+                return Ok(Some(Item::Opened(head.attribute("id"))));
+            }
+            1 => return Err(Unreadable::NoStream),
+            2 => self.stanza = Stanza::begin(namespace, head),
+            _ => self.stanza.add(namespace, head),
+        }
+        Ok(None)
+    }
+}
+
+/// Elements are kept down to here: the stream, the stanza, and what is directly in it.
+const KEPT: usize = 3;
+
+impl Head {
+    fn attribute(&self, name: &str) -> Option<String> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
 }
 
 impl Stanza {
-    fn begin((namespace, name): QName, attributes: &AttrMap) -> Self {
+    fn begin(namespace: String, head: Head) -> Self {
         Self {
-            namespace: namespace.to_string(),
-            name: name.to_string(),
-            from: attribute(attributes, "from"),
-            to: attribute(attributes, "to"),
-            id: attribute(attributes, "id"),
-            kind: attribute(attributes, "type"),
+            namespace,
+            from: head.attribute("from"),
+            to: head.attribute("to"),
+            id: head.attribute("id"),
+            kind: head.attribute("type"),
+            name: head.name,
             children: Vec::new(),
         }
     }
 
     /// Past [`MAX_CHILDREN`], the last stands for all that follow, so that text which belongs to none of ours goes nowhere else.
-    fn add(&mut self, (namespace, name): QName, attributes: &AttrMap) {
+    fn add(&mut self, namespace: String, head: Head) {
         self.children.truncate(MAX_CHILDREN);
-        self.children.push(Child {
-            namespace: namespace.to_string(),
-            name: name.to_string(),
-            node: attribute(attributes, "node"),
-            text: String::new(),
-        });
+        let node = head.attribute("node");
+        self.children.push(Child { namespace, name: head.name, node, text: String::new() });
     }
 
     fn add_text(&mut self, text: &str) {
@@ -161,10 +236,6 @@ impl Stanza {
     pub(super) fn child(&self, namespace: &str, name: &str) -> Option<&Child> {
         self.children.iter().find(|child| child.namespace == namespace && child.name == name)
     }
-}
-
-fn attribute(attributes: &AttrMap, name: &str) -> Option<String> {
-    attributes.get(&Namespace::NONE, name).cloned()
 }
 
 #[cfg(test)]
@@ -215,7 +286,7 @@ mod tests {
     #[test]
     fn what_is_not_a_stream_of_ours_is_refused() {
         assert_eq!(read("<stream xmlns='other'>", 9), Err(Unreadable::NoStream));
-        for text in ["HTTP/1.1 400 Bad Request\r\n", "<!DOCTYPE x>", &format!("{HEADER}<a></b>")] {
+        for text in ["<!DOCTYPE x>", "<?x?>", &format!("{HEADER}<a></b>"), &format!("{HEADER}<a>&b;</a>")] {
             assert!(matches!(read(text, 9), Err(Unreadable::Xml(_))), "{text}");
         }
     }
@@ -240,6 +311,19 @@ mod tests {
         let [_, Item::Stanza(message)] = items.as_slice() else { panic!("{items:?}") };
         assert_eq!(message.children.len(), MAX_CHILDREN + 1);
         assert!(message.children.iter().take(MAX_CHILDREN).all(|child| child.text == "x"));
+    }
+
+    #[test]
+    fn namespaces_are_those_of_the_innermost_declaration() {
+        let text = format!(
+            "{HEADER}<message xmlns:p='urn:p'><p:a/><b xmlns='urn:b'/><p:c xmlns:p='urn:q'/><d/><q:e/></message>\
+             <stream:error><p:a/></stream:error>"
+        );
+        let items = read(&text, 7).expect("a stream");
+        let [_, Item::Stanza(message), Item::Stanza(error)] = items.as_slice() else { panic!("{items:?}") };
+        let namespaces: Vec<_> = message.children.iter().map(|child| child.namespace.as_str()).collect();
+        assert_eq!(namespaces, ["urn:p", "urn:b", "urn:q", "jabber:component:accept", ""]);
+        assert_eq!((error.namespace.as_str(), error.children[0].namespace.as_str()), (STREAMS, ""));
     }
 
     proptest! {

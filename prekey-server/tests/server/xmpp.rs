@@ -1,5 +1,7 @@
 //! The server as a component of a real XMPP server, and clients that log in there.
 
+#![allow(clippy::disallowed_methods, reason = "a test that waits for another program looks at the clock")]
+
 mod client;
 mod prosody;
 
