@@ -100,6 +100,8 @@ pub(crate) struct Serve {
     /// Serve whoever asks as much as he asks for: among friends, or where a proxy knows better limits.
     #[arg(long, env = "PREKEY_SERVER_NO_LIMITS")]
     pub(crate) no_limits: bool,
+    #[command(flatten)]
+    pub(crate) xmpp: Xmpp,
 
     /// What to log on standard error: error, warn, info, debug, trace, or filters such as
     /// "info,prekey_server=debug". Identities, tokens and messages are never logged. [default: info]
@@ -139,6 +141,17 @@ pub(crate) struct Relay {
     /// What to log on standard error, as in `serve`. Neither addresses nor requests are ever logged.
     #[arg(long, env = "PREKEY_RELAY_LOG", value_name = "FILTER", default_value = "info")]
     pub(crate) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Xmpp {
+    /// Where an XMPP server takes components (XEP-0114): be one, beside HTTP. The component's domain is the --identity.
+    #[arg(long = "xmpp-component", env = "PREKEY_SERVER_XMPP_COMPONENT", value_name = "HOST:PORT")]
+    pub(crate) component: Option<String>,
+
+    /// A file with the secret that the XMPP server has for this component.
+    #[arg(long = "xmpp-secret-file", env = "PREKEY_SERVER_XMPP_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

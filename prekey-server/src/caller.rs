@@ -17,6 +17,8 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) enum Source {
     /// From this address.
     Address(IpAddr),
+    /// From a network that says who it is, and not from where.
+    Network,
     /// Through a gateway that does not say from where. All such requests are one source.
     Oblivious,
 }
@@ -27,7 +29,7 @@ impl Source {
         match self {
             Self::Address(IpAddr::V4(address)) => address.octets().to_vec(),
             Self::Address(IpAddr::V6(address)) => address.octets().into_iter().take(8).collect(),
-            Self::Oblivious => Vec::new(),
+            Self::Network | Self::Oblivious => Vec::new(),
         }
     }
 }
@@ -36,7 +38,7 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) source: Source,
-    /// Whom a trusted proxy has authenticated, where the settings say that it does.
+    /// Whom a trusted proxy has authenticated, where the settings say that it does, or the XMPP server.
     pub(crate) vouched: Option<Identity>,
 }
 

@@ -1,7 +1,7 @@
 //! What the program runs by: an option on the command line beats its environment variable, both beat the config file, and
 //! that beats the default.
 
-use crate::arguments::{Database, DatabaseOption, KeyFile, Listen, LogFormat, Serve};
+use crate::arguments::{Database, DatabaseOption, KeyFile, Listen, LogFormat, Serve, Xmpp};
 use prekey_server::account::Identity;
 use prekey_server::{IllegalSettings, Settings, key_file};
 use serde::Deserialize;
@@ -30,6 +30,8 @@ struct File {
     identity: Option<Name>,
     key_file: Option<PathBuf>,
     metrics_listen: Option<SocketAddr>,
+    xmpp_component: Option<String>,
+    xmpp_secret_file: Option<PathBuf>,
     log: Option<String>,
     log_format: Option<LogFormat>,
     rules: Settings,
@@ -57,6 +59,8 @@ pub(crate) struct Chosen {
     pub(crate) identity: String,
     pub(crate) key_file: PathBuf,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Where an XMPP server takes components, and the file with their secret.
+    pub(crate) xmpp: Option<(String, PathBuf)>,
     pub(crate) log: String,
     pub(crate) log_format: LogFormat,
     pub(crate) rules: Settings,
@@ -71,6 +75,8 @@ pub(crate) enum ConfigError {
     Illegal { path: PathBuf, place: Place, message: String },
     #[error("rules.{0}")]
     Rules(#[from] IllegalSettings),
+    #[error("xmpp_component and xmpp_secret_file belong together: only one of them is given")]
+    HalfXmpp,
     #[error("no {key} is given: name it by --{option}, by {variable}, or as `{key}` in a config file")]
     Missing { key: &'static str, option: &'static str, variable: &'static str },
 }
@@ -118,6 +124,16 @@ impl Config {
         })
     }
 
+    fn xmpp(&self, options: &Xmpp) -> Result<Option<(String, PathBuf)>, ConfigError> {
+        let component = options.component.clone().or_else(|| self.file.xmpp_component.clone());
+        let secret_file = options.secret_file.clone().or_else(|| self.file.xmpp_secret_file.clone());
+        match (component, secret_file) {
+            (Some(component), Some(secret_file)) => Ok(Some((component, secret_file))),
+            (None, None) => Ok(None),
+            _ => Err(ConfigError::HalfXmpp),
+        }
+    }
+
     pub(crate) fn serve(&self, options: &Serve) -> Result<Chosen, ConfigError> {
         let log = options.log.clone().or_else(|| self.file.log.clone());
         let mut rules = self.file.rules.clone();
@@ -129,6 +145,7 @@ impl Config {
             identity: self.identity(options)?,
             key_file: self.key_file(&options.key)?,
             metrics_listen: options.metrics_listen.or(self.file.metrics_listen),
+            xmpp: self.xmpp(&options.xmpp)?,
             log: log.unwrap_or_else(|| "info".into()),
             log_format: options.log_format.or(self.file.log_format).unwrap_or(LogFormat::Text),
             rules,
@@ -161,6 +178,7 @@ impl Chosen {
             ("identity", self.identity != new.identity),
             ("key_file", self.key_file != new.key_file),
             ("metrics_listen", self.metrics_listen != new.metrics_listen),
+            ("xmpp_component or xmpp_secret_file", self.xmpp != new.xmpp),
             ("log_format", self.log_format != new.log_format),
         ];
         changed.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect()
@@ -176,6 +194,13 @@ impl fmt::Display for Chosen {
         match self.metrics_listen {
             Some(address) => writeln!(f, "metrics_listen: {address}")?,
             None => writeln!(f, "metrics_listen: none")?,
+        }
+        match &self.xmpp {
+            Some((component, secret_file)) => {
+                writeln!(f, "xmpp_component: {component}")?;
+                writeln!(f, "xmpp_secret_file: {}", secret_file.display())?;
+            }
+            None => writeln!(f, "xmpp_component: none")?,
         }
         writeln!(f, "log: {}", self.log)?;
         writeln!(f, "log_format: {}", if self.log_format == LogFormat::Json { "json" } else { "text" })?;

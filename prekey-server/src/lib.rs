@@ -1,4 +1,4 @@
-//! An untrusted prekey server for OTRv4 over HTTP: it keeps what people need to start a conversation with somebody
+//! An untrusted prekey server for OTRv4 over HTTP and XMPP: it keeps what people need to start a conversation with somebody
 //! who is away, and hands every prekey out once.
 //! Spec: otrv4-prekey-server.md (spec-notes/SN-024).
 //!
@@ -13,7 +13,8 @@
 //! | `GET /metrics` | of the operator's own listener alone ([`serve_operator`]): counts and durations |
 //!
 //! From the outside in: [`serve`] accepts connections, `http` turns requests into calls of the `service`, its
-//! `engine` decides what a message means, the [`store`] keeps what was decided.
+//! `engine` decides what a message means, the [`store`] keeps what was decided. [`xmpp::serve`] does the same for a network
+//! that knows who sends.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +47,7 @@ pub mod store;
 mod system;
 mod upkeep;
 mod workers;
+pub mod xmpp;
 
 pub use serve::{serve, serve_operator};
 pub use server::Server;

@@ -12,7 +12,8 @@ use arguments::{Cli, Command, Database, LogFormat, Relay, Restore, Serve};
 use clap::Parser;
 use config::Config;
 use prekey_server::store::{self, PostgresStore, SqliteStore, Store};
-use prekey_server::{Server, key_file, oblivious};
+use prekey_server::xmpp::{self, XmppServer};
+use prekey_server::{Registration, Server, key_file, oblivious};
 use reload::Reload;
 use std::error::Error;
 use std::io::Write;
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -110,6 +113,7 @@ fn make<S: Store>(store: S, chosen: &config::Chosen) -> Result<Server<S>, Box<dy
 
 async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
     let (server, chosen) = (reload.server.clone(), &reload.chosen);
+    let xmpp = xmpp_server(chosen)?;
     let listener = listen(chosen.listen).await?;
     let operator = match chosen.metrics_listen {
         Some(address) => Some(listen(address).await?),
@@ -143,12 +147,31 @@ async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
         }
     };
     tokio::select! {
-        () = prekey_server::serve(listener, server, stop) => {}
+        () = serve_both(listener, server, xmpp, stop) => {}
         () = watched => {}
         () = reload.at(hangup) => {}
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Over HTTP, and over XMPP if that is wanted. The last to stop is HTTP, which closes the database.
+async fn serve_both<S: Store>(
+    listener: TcpListener,
+    server: Server<S>,
+    xmpp: Option<XmppServer>,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let Some(component) = xmpp else { return prekey_server::serve(listener, server, stop).await };
+    let (told, hears) = oneshot::channel();
+    let component = xmpp::serve(server.clone(), component, async { hears.await.unwrap_or_default() });
+    let running = tokio::spawn(component);
+    let stop = async {
+        stop.await;
+        let _: Result<(), ()> = told.send(());
+        let _ = running.await;
+    };
+    prekey_server::serve(listener, server, stop).await;
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
@@ -165,6 +188,23 @@ async fn relay(options: Relay, signals: Signals) -> Done {
     oblivious::relay::serve(listener, relay, told_to_stop(term, int)).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn xmpp_server(chosen: &config::Chosen) -> Result<Option<XmppServer>, Box<dyn Error>> {
+    let Some((address, file)) = &chosen.xmpp else { return Ok(None) };
+    if chosen.rules.registration == Registration::Open {
+        tracing::warn!(
+            "registration over HTTP is open: a stranger can take the name of somebody who uses XMPP. Let the rules say \
+             registration = \"closed\", or let nobody reach /v1/accounts"
+        );
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text = Zeroizing::new(text);
+    let secret = Zeroizing::new(text.trim_end().to_owned());
+    if secret.is_empty() {
+        return Err(format!("{} holds no secret", file.display()).into());
+    }
+    Ok(Some(XmppServer { address: address.clone(), secret }))
 }
 
 async fn migrate(database: Database) -> Done {

@@ -1,4 +1,4 @@
-//! The server without a network: accounts, messages, the database. What carries requests to it (HTTP) is outside.
+//! The server without a network: accounts, messages, the database. What carries requests to it (HTTP, XMPP) is outside.
 
 use crate::account::{Identity, Token};
 use crate::caller::{Caller, Source};
@@ -169,10 +169,7 @@ impl<S: Store> Service<S> {
         }
         let sender = self.authenticate(caller, token).await?;
         self.spend(Limit::Messages, &[sender.as_str().as_bytes()]).await?;
-        if caller.vouched.is_some() {
-            self.metrics.database("register", self.store.register(&sender, None, system::now())).await?;
-        }
-        self.exchange(sender, message).await
+        self.exchange(caller, sender, message).await
     }
 
     /// Whether the database can be read and written.
@@ -196,8 +193,11 @@ impl<S: Store> Service<S> {
     }
 
     async fn authenticate(&self, caller: &Caller, token: Option<&str>) -> Result<Identity, Error> {
+        if let Some(identity) = &caller.vouched {
+            return Ok(identity.clone());
+        }
         if self.settings().registration == Registration::Header {
-            return caller.vouched.clone().ok_or(Error::NotVouched);
+            return Err(Error::NotVouched);
         }
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
         let (identity, shown) = (token.claimed_identity(), token.hash());
@@ -205,7 +205,8 @@ impl<S: Store> Service<S> {
         known.iter().any(|hash| hash.matches(&shown)).then(|| identity.clone()).ok_or(Error::Unauthenticated)
     }
 
-    async fn exchange(&self, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// Nobody else has the name of somebody who is vouched for: the account is made when the first exchange begins.
+    async fn exchange(&self, caller: &Caller, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
         // First of all: whoever is told to come back later must find his exchange then.
         let place = self.workers.admit()?;
         // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
@@ -223,6 +224,11 @@ impl<S: Store> Service<S> {
         match self.metrics.arithmetic(place.run(work)).await?.map_err(|reason| refused(&reason))? {
             Step::Reply(reply) => Ok(reply),
             Step::Begin { tag, exchange, dake2 } => {
+                if caller.vouched.is_some() {
+                    self.metrics
+                        .database("register", self.store.register(&sender, None, system::now()))
+                        .await?;
+                }
                 let kept = self.store.keep_pending(&sender, tag, exchange, system::now());
                 self.metrics.database("keep_pending", kept).await?;
                 Ok(dake2)
@@ -271,7 +277,7 @@ impl<S: Store> Service<S> {
         let requester = self.requester(caller, token).await;
         match caller.source {
             Source::Oblivious => self.spend(Limit::ObliviousQueries, &[]).await?,
-            Source::Address(_) => self.spend(Limit::Queries, &[&requester]).await?,
+            Source::Address(_) | Source::Network => self.spend(Limit::Queries, &[&requester]).await?,
         }
         let Some(target) = target else {
             self.metrics.query(None, 0);
@@ -293,9 +299,9 @@ impl<S: Store> Service<S> {
     /// wants it has made says nothing; its owner may have many.
     async fn requester(&self, caller: &Caller, token: Option<&str>) -> Vec<u8> {
         let identity = match self.settings().registration {
-            Registration::Open => None,
-            Registration::Closed if token.is_none() => None,
-            Registration::Closed | Registration::Header => self.authenticate(caller, token).await.ok(),
+            _ if caller.vouched.is_some() => caller.vouched.clone(),
+            Registration::Closed if token.is_some() => self.authenticate(caller, token).await.ok(),
+            Registration::Open | Registration::Closed | Registration::Header => None,
         };
         match identity {
             Some(identity) => [&b"identity "[..], identity.as_str().as_bytes()].concat(),

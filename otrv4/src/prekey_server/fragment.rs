@@ -59,6 +59,12 @@ impl FragmentAssembler {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.assembler.next_deadline()
     }
+
+    /// Bytes kept for incomplete texts, with their book-keeping: at most a mebibyte. For a server, which keeps many of
+    /// these and bounds their sum.
+    pub fn buffered(&self) -> usize {
+        self.assembler.buffered()
+    }
 }
 
 /// What a fragment begins with.
@@ -145,8 +151,9 @@ mod tests {
     fn incomplete_texts_are_forgotten_in_time() {
         let mut assembler = FragmentAssembler::new(None);
         assert_eq!(assembler.add("?OTRP|1|100|0,1,2,AAQ,", NOW), Ok(None));
+        assert!((3..1000).contains(&assembler.buffered()));
         let deadline = assembler.next_deadline().unwrap();
         assembler.expire(deadline);
-        assert_eq!(assembler.next_deadline(), None);
+        assert_eq!((assembler.next_deadline(), assembler.buffered()), (None, 0));
     }
 }

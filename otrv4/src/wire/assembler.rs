@@ -104,7 +104,8 @@ impl Assembler {
         }
     }
 
-    fn buffered(&self) -> usize {
+    /// Bytes kept for incomplete messages, with their book-keeping.
+    pub(crate) fn buffered(&self) -> usize {
         self.incomplete.iter().map(|message| message.bytes + message.pieces.len() * PIECE_OVERHEAD).sum()
     }
 }

@@ -13,11 +13,11 @@ use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
 use crate::system;
-use axum::{Extension, Router};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use bytes::BytesMut;
 use std::sync::Arc;
 

@@ -196,6 +196,17 @@ impl Device {
         tag: InstanceTag,
         expires: Timestamp,
     ) -> Self {
+        Self::trusting(http.server_key(), identity, token, tag, expires)
+    }
+
+    /// Of a server that has this key.
+    pub(crate) fn trusting(
+        server: ServerKey,
+        identity: &str,
+        token: &str,
+        tag: InstanceTag,
+        expires: Timestamp,
+    ) -> Self {
         let key = LongTermKey::generate(&mut rng());
         let forging = ForgingKey::generate(ForgingSecret::Destroy, &mut rng());
         let shared = SharedPrekey::generate(&mut rng());
@@ -203,7 +214,7 @@ impl Device {
             tag,
             identity: identity.to_owned(),
             token: token.to_owned(),
-            server: http.server_key(),
+            server,
             client_profile: ClientProfile::sign(&key, forging.public(), tag, expires, None),
             prekey_profile: PrekeyProfile::sign(&key, tag, shared.public(), expires),
             key,
@@ -223,14 +234,16 @@ impl Device {
 
     /// Publishes both profiles and these prekeys.
     pub(crate) fn publish(&self, http: &Http, prekeys: &[PrekeySecret]) -> Result<ServerReply, NoAnswer> {
-        self.ask(
-            http,
-            PublishRequest::Publish {
-                client_profile: Some(&self.client_profile),
-                prekey_profile: Some((&self.prekey_profile, &self.shared)),
-                prekeys: &prekeys.iter().collect::<Vec<_>>(),
-            },
-        )
+        self.ask(http, self.publication(&prekeys.iter().collect::<Vec<_>>()))
+    }
+
+    /// Both profiles and these prekeys.
+    pub(crate) fn publication<'a>(&'a self, prekeys: &'a [&'a PrekeySecret]) -> PublishRequest<'a> {
+        PublishRequest::Publish {
+            client_profile: Some(&self.client_profile),
+            prekey_profile: Some((&self.prekey_profile, &self.shared)),
+            prekeys,
+        }
     }
 
     /// Publishes prekeys alone.

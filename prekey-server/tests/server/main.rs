@@ -1,4 +1,4 @@
-//! The prekey server from outside: over HTTP, as a program, and killed in the middle of its work.
+//! The prekey server from outside: over HTTP and XMPP, as a program, and killed in the middle of its work.
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -18,3 +18,4 @@ mod reload;
 mod running;
 mod scale_out;
 mod sweeping;
+mod xmpp;

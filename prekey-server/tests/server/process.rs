@@ -32,11 +32,21 @@ pub(crate) fn start_logging(folder: &Path, level: &str, log: Stdio) -> Process {
 
 /// A server whose key lies in `folder`, on this database.
 pub(crate) fn start_on(folder: &Path, database: &OsStr, level: &str, log: Stdio) -> Process {
+    run(serve(folder, database, level, log))
+}
+
+/// The command of such a server.
+pub(crate) fn serve(folder: &Path, database: &OsStr, level: &str, log: Stdio) -> Command {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org", "--log", level]);
     // One client of the tests is a crowd.
     command.arg("--no-limits").stderr(log);
     command.arg("--database").arg(database).arg("--key-file").arg(folder.join("key"));
+    command
+}
+
+/// Starts it.
+pub(crate) fn run(command: Command) -> Process {
     launch(command).0
 }
 

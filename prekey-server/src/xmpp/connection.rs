@@ -1,0 +1,385 @@
+//! One stream to the XMPP server: the handshake of XEP-0114, stanzas in and out, and its end.
+
+use super::XmppServer;
+use super::component::{Ask, Component, Reaction};
+use super::stanzas::{self, Condition};
+use super::stream::{Incoming, Item, STREAMS, Stanza, Unreadable};
+use crate::service::{Error, Service};
+use crate::store::Store;
+use crate::system;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+
+/// Messages that are being answered; whoever comes then is told to come back.
+const MAX_RUNNING: usize = 128;
+
+/// How long the XMPP server may take to accept us.
+const OPENING: Duration = Duration::from_secs(15);
+
+/// How long it may take to take what we write.
+const WRITING: Duration = Duration::from_secs(30);
+
+/// After this silence we ask for a sign of life; after three times this one has gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long what runs may take to finish once we are told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A stream on which stanzas can flow.
+pub(super) struct Stream<T> {
+    io: T,
+    incoming: Incoming,
+    buffer: Box<[u8]>,
+    /// What of the buffer has been read, and not yet looked at.
+    unread: std::ops::Range<usize>,
+}
+
+/// Why there is no stream, or none any more.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Lost {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The server's word for it (RFC 6120 "Defined Conditions"): "not-authorized" is a wrong secret.
+    #[error("the server says {0:?}")]
+    Condition(String),
+    #[error("no handshake")]
+    NoHandshake,
+    #[error("the server closed the stream")]
+    Closed,
+    #[error("no sign of life")]
+    Silent,
+}
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// We were told to stop.
+    Told,
+    Lost(Lost),
+}
+
+impl From<Lost> for End {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+/// Connects and shows the secret.
+pub(super) async fn open(xmpp: &XmppServer, domain: &str) -> Result<Stream<TcpStream>, Lost> {
+    let opening = async {
+        let io = TcpStream::connect(&xmpp.address).await?;
+        io.set_nodelay(true)?;
+        Stream::open(io, domain, &xmpp.secret).await
+    };
+    timeout(OPENING, opening).await.unwrap_or(Err(Lost::Silent))
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream<T> {
+    async fn open(io: T, domain: &str, secret: &str) -> Result<Self, Lost> {
+        let buffer = vec![0; 16 << 10].into_boxed_slice();
+        let mut stream = Self { io, incoming: Incoming::new(), buffer, unread: 0..0 };
+        stream.write(&stanzas::open(domain)).await?;
+        let Item::Opened(Some(id)) = stream.next().await? else { return Err(Lost::NoHandshake) };
+        stream.write(&stanzas::handshake(&id, secret)).await?;
+        match stream.next().await? {
+            Item::Stanza(stanza) if stanza.name == "handshake" => Ok(stream),
+            Item::Stanza(stanza) => Err(condition(&stanza).unwrap_or(Lost::NoHandshake)),
+            Item::Closed => Err(Lost::Closed),
+            Item::Opened(_) => Err(Lost::NoHandshake),
+        }
+    }
+
+    /// The next item. Nothing is lost if this is dropped before it is ready.
+    async fn next(&mut self) -> Result<Item, Lost> {
+        loop {
+            let mut unread = self.buffer.get(self.unread.clone()).unwrap_or_default();
+            let item = self.incoming.next(&mut unread);
+            self.unread.start = self.unread.end - unread.len();
+            if let Some(item) = item? {
+                return Ok(item);
+            }
+            let read = self.io.read(&mut self.buffer).await?;
+            if read == 0 {
+                return Err(Lost::Closed);
+            }
+            self.unread = 0..read;
+        }
+    }
+
+    async fn write(&mut self, text: &str) -> Result<(), Lost> {
+        let writing = async {
+            self.io.write_all(text.as_bytes()).await?;
+            self.io.flush().await
+        };
+        Ok(timeout(WRITING, writing).await.map_err(|_| Lost::Silent)??)
+    }
+}
+
+/// What a stream error says; `None` for other stanzas.
+fn condition(stanza: &Stanza) -> Option<Lost> {
+    let is_error = stanza.name == "error" && stanza.namespace == STREAMS;
+    let condition = stanza.children.first().map_or("nothing", |child| &child.name);
+    is_error.then(|| Lost::Condition(condition.to_owned()))
+}
+
+/// A stream and the answers that are to leave on it.
+pub(super) struct Connection<T, S> {
+    stream: Stream<T>,
+    service: Arc<Service<S>>,
+    running: JoinSet<Vec<String>>,
+    clock: Interval,
+    /// How often the clock has ticked since something came.
+    silent: u32,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
+    pub(super) fn new(stream: Stream<T>, service: &Arc<Service<S>>) -> Self {
+        let mut clock = interval(SILENCE);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { stream, service: Arc::clone(service), running: JoinSet::new(), clock, silent: 0 }
+    }
+
+    /// Answers until the stream is lost or `shutdown` is done.
+    pub(super) async fn run(
+        mut self,
+        component: &mut Component,
+        mut shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> End {
+        let end = loop {
+            if let Err(end) = self.step(component, shutdown.as_mut()).await {
+                break end;
+            }
+        };
+        if let End::Told = end {
+            // Whoever is still there gets the answers; an error means that nobody is.
+            let _ = timeout(GRACE, self.finish()).await;
+        }
+        // A sender who has gone does not stop what runs between a commit and its consequences.
+        self.running.detach_all();
+        end
+    }
+
+    /// Waits for one thing to happen, then does what follows from it to the end: half a stanza must not leave.
+    async fn step(
+        &mut self,
+        component: &mut Component,
+        shutdown: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> Result<(), End> {
+        tokio::select! {
+            () = shutdown => return Err(End::Told),
+            item = self.stream.next() => {
+                self.silent = 0;
+                self.take(item?, component).await?;
+            }
+            Some(done) = self.running.join_next() => self.send(done.unwrap_or_default()).await?,
+            _ = self.clock.tick() => self.listen(component.domain()).await?,
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, item: Item, component: &mut Component) -> Result<(), Lost> {
+        match item {
+            Item::Stanza(stanza) => match condition(&stanza) {
+                Some(error) => Err(error),
+                None => self.react(component.receive(stanza, system::now())).await,
+            },
+            Item::Closed => {
+                self.stream.write(stanzas::CLOSE).await?;
+                Err(Lost::Closed)
+            }
+            Item::Opened(_) => Ok(()),
+        }
+    }
+
+    /// Once every [`SILENCE`].
+    async fn listen(&mut self, domain: &str) -> Result<(), Lost> {
+        self.silent += 1;
+        match self.silent {
+            1 => Ok(()),
+            2 | 3 => self.stream.write(&stanzas::ping(domain)).await,
+            _ => Err(Lost::Silent),
+        }
+    }
+
+    async fn react(&mut self, reaction: Reaction) -> Result<(), Lost> {
+        match reaction {
+            Reaction::Nothing => Ok(()),
+            Reaction::Send(stanza) => self.stream.write(&stanza).await,
+            Reaction::Ask(ask) if self.running.len() >= MAX_RUNNING => {
+                self.stream.write(&stanzas::error(&ask.request, Condition::ResourceConstraint)).await
+            }
+            Reaction::Ask(ask) => {
+                self.running.spawn(answer(Arc::clone(&self.service), *ask));
+                Ok(())
+            }
+        }
+    }
+
+    async fn send(&mut self, stanzas: Vec<String>) -> Result<(), Lost> {
+        for stanza in stanzas {
+            self.stream.write(&stanza).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the answers that are being made, and closes the stream.
+    async fn finish(&mut self) -> Result<(), Lost> {
+        while let Some(done) = self.running.join_next().await {
+            self.send(done.unwrap_or_default()).await?;
+        }
+        self.stream.write(stanzas::CLOSE).await?;
+        self.stream.io.shutdown().await?;
+        // To let go with something unread may undo what was sent.
+        while self.stream.io.read(&mut self.stream.buffer).await? > 0 {}
+        Ok(())
+    }
+}
+
+/// The stanzas that answer a message.
+async fn answer<S: Store>(service: Arc<Service<S>>, ask: Ask) -> Vec<String> {
+    let Ask { sender, text, request } = ask;
+    let condition = match service.answer_vouched(sender, &text).await {
+        Ok(answer) => {
+            let (domain, to) = (service.identity().name(), request.from.as_deref().unwrap_or_default());
+            match stanzas::messages(domain, to, &answer, &mut system::rng()) {
+                Ok(messages) => return messages,
+                Err(error) => {
+                    tracing::error!(%error, "an answer that cannot be sent");
+                    Condition::InternalServerError
+                }
+            }
+        }
+        Err(Error::Refused) => Condition::BadRequest,
+        Err(Error::Busy) => Condition::ResourceConstraint,
+        Err(Error::Unauthenticated | Error::Closed | Error::Taken) => Condition::NotAllowed,
+        Err(Error::Internal) => Condition::InternalServerError,
+    };
+    vec![stanzas::error(&request, condition)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::store::SqliteStore;
+    use otrv4::prekey_server::ServerIdentity;
+    use std::pin::pin;
+    use tokio::io::{DuplexStream, duplex};
+
+    const SERVER: &str = "prekey.example.org";
+    const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \
+                          xmlns:stream='http://etherx.jabber.org/streams' id='3BF96D32'>";
+
+    /// Reads until it has seen this.
+    async fn hear(io: &mut DuplexStream, what: &str) -> String {
+        let mut heard = String::new();
+        while !heard.ends_with(what) {
+            heard.push(char::from(io.read_u8().await.expect("more")));
+        }
+        heard
+    }
+
+    /// An XMPP server that answers the handshake with this, then says that.
+    async fn server(mut io: DuplexStream, answer: &str, then: &str) -> (DuplexStream, String) {
+        hear(&mut io, "'prekey.example.org'>").await;
+        io.write_all(HEADER.as_bytes()).await.expect("a listener");
+        let handshake = hear(&mut io, "</handshake>").await;
+        io.write_all(format!("{answer}{then}").as_bytes()).await.expect("a listener");
+        (io, handshake)
+    }
+
+    async fn service(folder: &tempfile::TempDir) -> Arc<Service<SqliteStore>> {
+        let store = SqliteStore::open(&folder.path().join("prekeys.db")).await.expect("a database");
+        let identity = ServerIdentity::generate(SERVER, &mut system::rng());
+        Arc::new(Service::new(store, identity, Settings::default()))
+    }
+
+    #[tokio::test]
+    async fn the_secret_opens_a_stream_and_a_wrong_one_is_told_apart() {
+        let (ours, theirs) = duplex(4096);
+        let (stream, (_, handshake)) =
+            tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", ""));
+        assert!(stream.is_ok());
+        assert_eq!(handshake, stanzas::handshake("3BF96D32", "secret"));
+
+        let error =
+            "<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+        for (answer, reason) in [(error, "the server says \"not-authorized\""), ("<iq/>", "no handshake")] {
+            let (ours, theirs) = duplex(4096);
+            let (stream, _) = tokio::join!(Stream::open(ours, SERVER, "wrong"), server(theirs, answer, ""));
+            assert_eq!(stream.err().map(|lost| lost.to_string()).as_deref(), Some(reason));
+        }
+    }
+
+    #[tokio::test]
+    async fn told_to_stop_it_sends_what_runs_and_closes_the_stream() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let service = service(&folder).await;
+        let mut component = Component::new(service.identity());
+        let (ours, theirs) = duplex(1 << 16);
+        let message =
+            "<message from='bob@example.org/x' to='prekey.example.org' id='1'><body>hello</body></message>";
+        let (stream, (mut theirs, _)) =
+            tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", message));
+        let mut connection = Connection::new(stream.expect("a stream"), &service);
+        // The message is taken in before the answer can leave.
+        while connection.running.is_empty() {
+            let step = connection.step(&mut component, pin!(std::future::pending())).await;
+            assert!(step.is_ok());
+        }
+        let peer = async {
+            let heard = hear(&mut theirs, stanzas::CLOSE).await;
+            drop(theirs);
+            heard
+        };
+        let told = pin!(async {});
+        let (end, heard) = tokio::join!(connection.run(&mut component, told), peer);
+        assert!(matches!(end, End::Told));
+        assert!(heard.contains("bad-request") && heard.contains("to='bob@example.org/x'"), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_or_complains_is_lost() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let service = service(&folder).await;
+        let error = "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+        for (then, reason) in
+            [(stanzas::CLOSE, "the server closed the stream"), (error, "the server says \"conflict\"")]
+        {
+            let (ours, theirs) = duplex(4096);
+            let (stream, (_theirs, _)) =
+                tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", then));
+            let connection = Connection::new(stream.expect("a stream"), &service);
+            let mut component = Component::new(service.identity());
+            match connection.run(&mut component, pin!(std::future::pending())).await {
+                End::Lost(lost) => assert_eq!(lost.to_string(), reason),
+                End::Told => panic!("nobody told it"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_asked_twice_and_then_given_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let service = service(&folder).await;
+        let (ours, theirs) = duplex(4096);
+        let (stream, (mut theirs, _)) =
+            tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", ""));
+        let mut connection = Connection::new(stream.expect("a stream"), &service);
+        for _ in 0..3 {
+            assert!(connection.listen(SERVER).await.is_ok());
+        }
+        assert!(matches!(connection.listen(SERVER).await, Err(Lost::Silent)));
+        for _ in 0..2 {
+            hear(&mut theirs, "<ping xmlns='urn:xmpp:ping'/></iq>").await;
+        }
+    }
+}
