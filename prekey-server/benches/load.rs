@@ -310,9 +310,11 @@ impl Place {
             Self::Postgres(url) => {
                 fill(PostgresStore::open(url).await.expect("a new database"), identities, each).await;
                 let mut connection = PgConnection::connect(url).await.expect("the database");
-                let size = sqlx::query_scalar("SELECT pg_database_size(current_database())");
-                u64::try_from::<i64>(size.fetch_one(&mut connection).await.expect("its size"))
-                    .expect("no debt")
+                let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+                    .fetch_one(&mut connection)
+                    .await
+                    .expect("its size");
+                u64::try_from(size).expect("no debt")
             }
         }
     }

@@ -139,7 +139,7 @@ mod tests {
         let headers: Vec<_> = forwarded.iter().map(|value| ("x-forwarded-for", value.as_bytes())).collect();
         match caller(peer, &headers).source {
             Source::Address(address) => address.to_string(),
-            Source::Oblivious => "oblivious".into(),
+            other => format!("{other:?}"),
         }
     }
 

@@ -4,6 +4,7 @@ use super::XmppServer;
 use super::component::{Ask, Component, Reaction};
 use super::stanzas::{self, Condition};
 use super::stream::{Incoming, Item, STREAMS, Stanza, Unreadable};
+use crate::caller::{Caller, Source};
 use crate::service::{Error, Service};
 use crate::store::Store;
 use crate::system;
@@ -246,7 +247,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
 /// The stanzas that answer a message.
 async fn answer<S: Store>(service: Arc<Service<S>>, ask: Ask) -> Vec<String> {
     let Ask { sender, text, request } = ask;
-    let condition = match service.answer_vouched(sender, &text).await {
+    let caller = Caller { source: Source::Network, vouched: Some(sender) };
+    let condition = match service.answer(&caller, None, None, &text).await {
         Ok(answer) => {
             let (domain, to) = (service.identity().name(), request.from.as_deref().unwrap_or_default());
             match stanzas::messages(domain, to, &answer, &mut system::rng()) {
@@ -258,8 +260,10 @@ async fn answer<S: Store>(service: Arc<Service<S>>, ask: Ask) -> Vec<String> {
             }
         }
         Err(Error::Refused) => Condition::BadRequest,
-        Err(Error::Busy) => Condition::ResourceConstraint,
-        Err(Error::Unauthenticated | Error::Closed | Error::Taken) => Condition::NotAllowed,
+        Err(Error::Busy | Error::Limited(_)) => Condition::ResourceConstraint,
+        Err(Error::Unauthenticated | Error::NotVouched | Error::Closed | Error::Needless | Error::Taken) => {
+            Condition::NotAllowed
+        }
         Err(Error::Internal) => Condition::InternalServerError,
     };
     vec![stanzas::error(&request, condition)]
