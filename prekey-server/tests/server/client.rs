@@ -19,7 +19,7 @@ use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 
 /// The year 2100: the tests are not about expiry.
-const EXPIRES: Timestamp = Timestamp::from_unix(4_102_444_800);
+pub(crate) const EXPIRES: Timestamp = Timestamp::from_unix(4_102_444_800);
 
 pub(crate) fn rng() -> impl CryptoRng {
     UnwrapErr(getrandom::SysRng)

@@ -43,6 +43,7 @@ fn memory(server: &Process) -> u64 {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "it prints how long that took")]
 fn ten_thousand_connections_that_say_nothing_keep_nobody_away() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = start(folder.path());

@@ -5,7 +5,7 @@
 mod client;
 mod prosody;
 
-use crate::client::{Device, Http, prekeys, rng};
+use crate::client::{Device, EXPIRES, Http, prekeys, rng};
 use crate::process::{Process, run, serve};
 use client::{Client, SERVER};
 use otrv4::prekey::PrekeyEnsemble;
@@ -59,7 +59,7 @@ fn server_key(client: &mut Client) -> ServerKey {
 }
 
 fn device(client: &mut Client) -> Device {
-    Device::trusting(server_key(client), ALICE, "", InstanceTag::random(&mut rng()))
+    Device::trusting(server_key(client), ALICE, "", InstanceTag::random(&mut rng()), EXPIRES)
 }
 
 /// Goes through an exchange in lines of this length.
