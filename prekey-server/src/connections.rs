@@ -16,6 +16,8 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct Table {
     open: usize,
+    /// Of these, how many have been told to go and have not gone.
+    leaving: usize,
     /// Those for which nothing is being done, in the order in which that began.
     quiet: BTreeMap<u64, Arc<Notify>>,
     next: u64,
@@ -28,7 +30,7 @@ pub(crate) struct Connection(Arc<Place>);
 #[derive(Debug)]
 struct Place {
     connections: Arc<Connections>,
-    /// Its number among the quiet ones, unless it is busy.
+    /// Its number among the quiet ones, unless it is busy. Told to go, it keeps the number, and is not among them.
     quiet: Mutex<Option<u64>>,
     gives_way: Arc<Notify>,
 }
@@ -51,7 +53,10 @@ impl Connections {
     fn try_admit(self: &Arc<Self>) -> Option<Connection> {
         let mut table = self.table();
         if table.open >= self.most {
-            if let Some((_, gives_way)) = table.quiet.pop_first() {
+            if table.open - table.leaving >= self.most
+                && let Some((_, gives_way)) = table.quiet.pop_first()
+            {
+                table.leaving += 1;
                 gives_way.notify_one();
             }
             return None;
@@ -84,24 +89,30 @@ impl Connection {
 
     /// A request has come as a whole: as long as it is worked on, the connection stays.
     pub(crate) fn busy(&self) -> Busy {
-        self.0.leave_the_quiet();
+        let mut quiet = self.0.number();
+        if quiet.is_some_and(|number| self.0.connections.table().quiet.remove(&number).is_some()) {
+            *quiet = None;
+        }
+        drop(quiet);
         Busy(self.clone())
     }
 }
 
 impl Place {
-    fn leave_the_quiet(&self) {
-        let number = self.quiet.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(number) = number {
-            self.connections.table().quiet.remove(&number);
-        }
+    fn number(&self) -> MutexGuard<'_, Option<u64>> {
+        self.quiet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.leave_the_quiet();
-        self.connections.table().open -= 1;
+        let number = *self.number();
+        let mut table = self.connections.table();
+        table.open -= 1;
+        if number.is_some_and(|number| table.quiet.remove(&number).is_none()) {
+            table.leaving -= 1;
+        }
+        drop(table);
         self.connections.freed.notify_one();
     }
 }
@@ -111,9 +122,8 @@ pub(crate) struct Busy(Connection);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let Place { connections, quiet, gives_way } = &*self.0.0;
-        let number = connections.table().add(gives_way);
-        *quiet.lock().unwrap_or_else(PoisonError::into_inner) = Some(number);
+        let Place { connections, gives_way, .. } = &*self.0.0;
+        self.0.0.number().get_or_insert_with(|| connections.table().add(gives_way));
         // Whoever waits for a place can have this one now.
         connections.freed.notify_one();
     }
@@ -143,7 +153,8 @@ mod tests {
         let third = third.await.expect("a place");
         assert_eq!(connections.table().open, 2);
         drop((first, third));
-        assert_eq!((connections.table().open, connections.table().quiet.len()), (0, 0));
+        let Table { open, leaving, quiet, next: _ } = &*connections.table();
+        assert_eq!((*open, *leaving, quiet.len()), (0, 0, 0));
     }
 
     #[tokio::test]

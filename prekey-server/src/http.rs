@@ -37,6 +37,7 @@ pub(crate) fn router<S: Store>(service: Arc<Service<S>>) -> Router {
         .route("/v1/server", get(server::<S>))
         .route("/v1/accounts", post(register::<S>).layer(DefaultBodyLimit::max(MAX_ACCOUNT_BODY)))
         .route("/v1/messages", post(message::<S>))
+        .route("/v1/openapi.json", get(description))
         .route_layer(from_fn_with_state(Arc::clone(&service), admit::<S>))
         // Not counted: whoever restarts the server when it gives no answer must get one.
         .route("/health", get(health::<S>))
@@ -134,6 +135,11 @@ pub(crate) fn describe(identity: &ServerIdentity) -> Json<Server> {
         public_key: hex::encode(identity.public_key_bytes()),
         fingerprint: identity.fingerprint().to_string(),
     })
+}
+
+/// All of these paths, for machines. docs/api.md is for people.
+async fn description() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("../openapi.json"))
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@
 //! | `POST /v1/accounts` | `{"identity"}`: registers it, gives the token, once |
 //! | `POST /v1/messages` | one message of the protocol as text, one as the answer; `Authorization: Bearer TOKEN` says whose it is, an ensemble query needs none; `Idempotency-Key: KEY` with a query makes it safe to repeat |
 //! | `GET /ohttp-keys`, `POST /ohttp` | queries through a relay, so that nobody knows both who asks and for whom: [`oblivious`] |
+//! | `GET /v1/openapi.json` | all of this for machines; docs/api.md is for people |
 //! | `GET /health`, `GET /readyz` | whether server and database work; `readyz` says no once the server is told to stop |
 //! | `GET /livez` | whether the process answers |
 //! | `GET /metrics` | of the operator's own listener alone ([`serve_operator`]): counts and durations |

@@ -321,3 +321,26 @@ fn a_server_told_to_stop_finishes_what_runs() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     server.stop();
 }
+
+#[test]
+fn the_server_describes_the_paths_that_it_has() {
+    let server = start(unlimited());
+    let answer = server.http.get("/v1/openapi.json").expect("an answer");
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    let description = answer.json();
+    let paths = description["paths"].as_object().expect("paths");
+    for (path, methods) in paths {
+        let status = match methods.get("get") {
+            Some(_) => server.http.get(path).expect("an answer").status,
+            None => server.http.post(path, &[], b"").expect("an answer").status,
+        };
+        assert!(![404, 405].contains(&status), "{path}: {status}");
+        assert!(
+            methods[if methods.get("get").is_some() { "get" } else { "post" }]["responses"]
+                .get(status.to_string())
+                .is_some(),
+            "{path}: {status} is not described"
+        );
+    }
+    assert!(paths.len() >= 8, "{}", paths.len());
+}

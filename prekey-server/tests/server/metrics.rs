@@ -16,7 +16,7 @@ const BOB: &str = "bob@example.org";
 fn start(folder: &Path, arguments: &[&str]) -> (Process, Http) {
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org", "--log", "debug"]);
-    command.args(["--metrics-listen", "127.0.0.1:0"]).args(arguments);
+    command.args(["--no-limits", "--metrics-listen", "127.0.0.1:0"]).args(arguments);
     command.arg("--database").arg(folder.join("prekeys.db")).arg("--key-file").arg(folder.join("key"));
     command.stderr(File::create(folder.join("log")).expect("a file"));
     let (process, mut lines) = launch(command);

@@ -26,7 +26,7 @@ fn start() -> World {
     config(folder.path(), "key", OPEN);
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--identity", "prekey.example.org", "--config"]);
-    command.arg(folder.path().join("config"));
+    command.arg(folder.path().join("config")).arg("--no-limits");
     command.stderr(File::create(folder.path().join("log")).expect("a file"));
     let (server, _) = launch(command);
     let http = Http::new(&server.base);
