@@ -329,18 +329,15 @@ fn the_server_describes_the_paths_that_it_has() {
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
     let description = answer.json();
     let paths = description["paths"].as_object().expect("paths");
-    for (path, methods) in paths {
-        let status = match methods.get("get") {
-            Some(_) => server.http.get(path).expect("an answer").status,
-            None => server.http.post(path, &[], b"").expect("an answer").status,
+    assert!(paths.len() >= 9, "{}", paths.len());
+    // The keys of the gateway are no text, which this client wants.
+    for (path, methods) in paths.iter().filter(|(path, _)| *path != "/ohttp-keys") {
+        let (method, answer) = match methods.get("get") {
+            Some(method) => (method, server.http.get(path)),
+            None => (&methods["post"], server.http.post(path, &[], b"")),
         };
+        let status = answer.expect("an answer").status;
         assert!(![404, 405].contains(&status), "{path}: {status}");
-        assert!(
-            methods[if methods.get("get").is_some() { "get" } else { "post" }]["responses"]
-                .get(status.to_string())
-                .is_some(),
-            "{path}: {status} is not described"
-        );
+        assert!(method["responses"].get(status.to_string()).is_some(), "{path}: {status} is not described");
     }
-    assert!(paths.len() >= 8, "{}", paths.len());
 }
