@@ -406,6 +406,26 @@ mod tests {
 
     contract_tests!(fixture);
 
+    /// So a cluster may keep each identity wherever it likes (docs/scale.md).
+    #[tokio::test]
+    async fn every_key_begins_with_whom_it_is_about() {
+        let Some(fixture) = fixture().await else { return };
+        let keys: Vec<(String, String)> = sqlx::query_as(
+            "SELECT c.relname::text, a.attname::text
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+             WHERE i.indisunique AND c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations'",
+        )
+        .fetch_all(&fixture.store.pool)
+        .await
+        .expect("the layout");
+        assert!(keys.len() >= 7, "{keys:?}");
+        for (table, column) in &keys {
+            let of = if table == "limits" { "subject" } else { "identity" };
+            assert_eq!(column, of, "{table}");
+        }
+    }
+
     #[tokio::test]
     async fn exchanges_that_nobody_finished_are_swept() {
         let Some(fixture) = fixture().await else { return };
