@@ -2,12 +2,13 @@
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
 use prekey_server::account::{Identity, IllegalIdentity};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 use std::ffi::OsString;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// An untrusted prekey server for OTRv4.
@@ -100,6 +101,12 @@ pub(crate) struct Serve {
     /// Serve whoever asks as much as he asks for: among friends, or where a proxy knows better limits.
     #[arg(long, env = "PREKEY_SERVER_NO_LIMITS")]
     pub(crate) no_limits: bool,
+
+    /// Addresses and networks of proxies that are believed when they say who asks, instead of those in the config file;
+    /// for containers, which see their proxy at the address of a gateway.
+    #[arg(long, env = "PREKEY_SERVER_TRUSTED_PROXIES", value_name = "ADDRESS,...", value_delimiter = ',', value_parser = network)]
+    pub(crate) trusted_proxies: Option<Vec<IpNet>>,
+
     #[command(flatten)]
     pub(crate) xmpp: Xmpp,
 
@@ -295,4 +302,10 @@ pub(crate) struct Stats {
 
 fn name(text: &str) -> Result<String, IllegalIdentity> {
     Identity::new(text).map(|identity| identity.as_str().to_owned())
+}
+
+/// `192.0.2.7` and `192.0.2.0/24` alike.
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "an address, or a network such as 192.0.2.0/24, is expected")
 }

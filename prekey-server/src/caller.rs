@@ -13,23 +13,27 @@ use std::sync::Once;
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Where a request comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// From this address.
     Address(IpAddr),
-    /// From a network that says who it is, and not from where.
-    Network,
+    /// Over XMPP, from somebody whose server answers for how many people it has.
+    Member(Identity),
+    /// Over XMPP, from another domain: whoever runs it can have as many people there as he likes.
+    Domain(String),
     /// Through a gateway that does not say from where. All such requests are one source.
     Oblivious,
 }
 
 impl Source {
     /// What the limits count: an IPv4 address, or the network that a customer gets in IPv6 (a /64).
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         match self {
             Self::Address(IpAddr::V4(address)) => address.octets().to_vec(),
             Self::Address(IpAddr::V6(address)) => address.octets().into_iter().take(8).collect(),
-            Self::Network | Self::Oblivious => Vec::new(),
+            Self::Member(identity) => identity.as_str().as_bytes().to_vec(),
+            Self::Domain(domain) => [b"@", domain.as_bytes()].concat(),
+            Self::Oblivious => Vec::new(),
         }
     }
 }
@@ -43,6 +47,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Somebody whose XMPP server says who he is. `server` is our own name there.
+    pub(crate) fn over_xmpp(sender: Identity, server: &str, settings: &Settings) -> Self {
+        let domain = sender.as_str().rsplit_once('@').map_or(sender.as_str(), |(_, domain)| domain);
+        let source = match settings.is_own_domain(domain, server) {
+            true => Source::Member(sender.clone()),
+            false => Source::Domain(domain.to_owned()),
+        };
+        Self { source, vouched: Some(sender) }
+    }
+
     /// Headers are believed only if the peer is a trusted proxy.
     pub(crate) fn new(Peer(peer): Peer, headers: &HeaderMap, settings: &Settings) -> Self {
         let peer = peer.to_canonical();

@@ -138,6 +138,9 @@ impl Config {
         let log = options.log.clone().or_else(|| self.file.log.clone());
         let mut rules = self.file.rules.clone();
         rules.limits.enabled &= !options.no_limits;
+        if let Some(proxies) = &options.trusted_proxies {
+            rules.trusted_proxies.clone_from(proxies);
+        }
         rules.check()?;
         Ok(Chosen {
             listen: self.listen(&options.listen),
@@ -160,6 +163,7 @@ impl Config {
             Ok(_) | Err(key_file::KeyFileError::Missing(_)) => {}
             Err(error) => return Err(error.into()),
         }
+        crate::xmpp_server(&chosen)?;
         match &self.path {
             Some(path) => writeln!(out, "config file: {}", path.display())?,
             None => writeln!(out, "config file: none")?,

@@ -2,7 +2,7 @@
 
 use crate::account::Identity;
 use crate::caller::{Caller, Peer};
-use crate::connections::Connection;
+use crate::connections::{Busy, Connection};
 use crate::oblivious::gateway;
 use crate::problem::Problem;
 use crate::service::{Error, Service};
@@ -86,7 +86,7 @@ async fn admit<S: Store>(
     next: Next,
 ) -> Result<Response, Problem> {
     let caller = Caller::new(peer, request.headers(), &service.settings());
-    service.admit(caller.source).map_err(problem)?;
+    service.admit(&caller.source).map_err(problem)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
@@ -160,11 +160,11 @@ async fn register<S: Store>(
     Extension(caller): Extension<Caller>,
     Json(account): Json<NewAccount>,
 ) -> Result<Response, Problem> {
-    let _busy = connection.busy();
+    let busy = connection.busy();
     let identity = Identity::new(&account.identity).map_err(|_| Problem::IllegalIdentity)?;
     let token = {
         let identity = identity.clone();
-        to_the_end(async move { service.register(&caller, &identity).await }).await?
+        to_the_end(busy, async move { service.register(&caller, &identity).await }).await?
     };
     let account = Account { identity: identity.as_str(), token: &token };
     Ok((StatusCode::CREATED, Json(account)).into_response())
@@ -178,27 +178,33 @@ async fn message<S: Store>(
     // `Bytes` would keep what every chunk came in, and chunks can have one byte each.
     body: BytesMut,
 ) -> Result<String, Problem> {
-    let _busy = connection.busy();
+    let busy = connection.busy();
     if !is_of_type(&headers, "text/plain") {
         return Err(Problem::MediaType);
     }
     let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
     let token = bearer(&headers).map(ToOwned::to_owned);
     let key = idempotency_key(&headers)?.map(ToOwned::to_owned);
-    to_the_end(
-        async move { service.answer(&caller, token.as_deref(), key.as_deref(), text.trim_ascii()).await },
-    )
+    to_the_end(busy, async move {
+        service.answer(&caller, token.as_deref(), key.as_deref(), text.trim_ascii()).await
+    })
     .await
 }
 
-/// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences.
+/// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences. It keeps the
+/// place of its connection, so that as many messages are in memory as there are places.
 pub(crate) async fn to_the_end<T: Send + 'static>(
+    busy: Busy,
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Problem> {
+    let work = async move {
+        let _busy = busy;
+        work.await
+    };
     tokio::spawn(work).await.unwrap_or(Err(Error::Internal)).map_err(problem)
 }
 
-fn problem(error: Error) -> Problem {
+pub(crate) fn problem(error: Error) -> Problem {
     match error {
         Error::Refused => Problem::Refused,
         Error::Unauthenticated => Problem::Unauthenticated,

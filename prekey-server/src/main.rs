@@ -113,6 +113,7 @@ fn make<S: Store>(store: S, chosen: &config::Chosen) -> Result<Server<S>, Box<dy
 
 async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
     let (server, chosen) = (reload.server.clone(), &reload.chosen);
+    warn(chosen);
     let xmpp = xmpp_server(chosen)?;
     let listener = listen(chosen.listen).await?;
     let operator = match chosen.metrics_listen {
@@ -190,14 +191,18 @@ async fn relay(options: Relay, signals: Signals) -> Done {
     Ok(())
 }
 
-fn xmpp_server(chosen: &config::Chosen) -> Result<Option<XmppServer>, Box<dyn Error>> {
-    let Some((address, file)) = &chosen.xmpp else { return Ok(None) };
-    if chosen.rules.registration == Registration::Open {
+/// To be told at the start and at each reload.
+fn warn(chosen: &config::Chosen) {
+    if chosen.xmpp.is_some() && chosen.rules.registration == Registration::Open {
         tracing::warn!(
             "registration over HTTP is open: a stranger can take the name of somebody who uses XMPP. Let the rules say \
              registration = \"closed\", or let nobody reach /v1/accounts"
         );
     }
+}
+
+fn xmpp_server(chosen: &config::Chosen) -> Result<Option<XmppServer>, Box<dyn Error>> {
+    let Some((address, file)) = &chosen.xmpp else { return Ok(None) };
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let text = Zeroizing::new(text);
     let secret = Zeroizing::new(text.trim_end().to_owned());

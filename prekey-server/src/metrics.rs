@@ -83,7 +83,7 @@ const OPERATIONS: [&str; 10] = [
 ];
 
 /// All that can come of a query.
-const TAKES: [&str; 5] = ["answered", "drained", "no_profiles", "unclassified", "unknown"];
+const TAKES: [&str; 6] = ["answered", "drained", "no_profiles", "reserved", "unclassified", "unknown"];
 
 /// Empty answers that wait to be told apart, at most; more are counted as unclassified.
 const EMPTY: usize = 1024;
@@ -267,6 +267,7 @@ impl Metrics {
             Ok(Empty::Unknown) => "unknown",
             Ok(Empty::Drained) => "drained",
             Ok(Empty::NoProfiles) => "no_profiles",
+            Ok(Empty::Reserved) => "reserved",
             Err(_) => "unclassified",
         });
     }

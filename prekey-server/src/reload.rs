@@ -41,6 +41,7 @@ impl<S: Store> Reload<S> {
         for option in self.chosen.needs_restart(&new) {
             tracing::warn!("{option} has changed in the config file: that needs a restart");
         }
+        crate::warn(&new);
         tracing::info!("config reloaded");
         Ok(())
     }

@@ -109,10 +109,14 @@ impl<S: Store> Service<S> {
     }
 
     /// Counts a request, before anything is read of it or asked of the database.
-    pub(crate) fn admit(&self, source: Source) -> Result<(), Error> {
-        let Some(bucket) = self.settings().limits.bucket(Limit::Requests) else { return Ok(()) };
-        let subject = self.subjects.subject(Limit::Requests, &[&source.to_bytes()]);
-        within(Limit::Requests, self.requests.spend(subject, bucket, system::now_ms()))
+    pub(crate) fn admit(&self, source: &Source) -> Result<(), Error> {
+        let limit = match source {
+            Source::Oblivious => Limit::ObliviousQueries,
+            Source::Address(_) | Source::Member(_) | Source::Domain(_) => Limit::Requests,
+        };
+        let Some(bucket) = self.settings().limits.bucket(limit) else { return Ok(()) };
+        let subject = self.subjects.subject(limit, &[&source.to_bytes()]);
+        within(limit, self.requests.spend(subject, bucket, system::now_ms()))
     }
 
     /// Creates an account. The token is shown here and never again.
@@ -192,11 +196,22 @@ impl<S: Store> Service<S> {
         )
     }
 
+    async fn give_back(&self, limit: Limit, parts: &[&[u8]]) -> Result<(), Error> {
+        let Some(bucket) = self.settings().limits.bucket(limit) else { return Ok(()) };
+        let subject = self.subjects.subject(limit, parts);
+        Ok(self.metrics.database("limit", self.store.give_back(subject, bucket)).await?)
+    }
+
     async fn authenticate(&self, caller: &Caller, token: Option<&str>) -> Result<Identity, Error> {
+        let registration = self.settings().registration;
         if let Some(identity) = &caller.vouched {
-            return Ok(identity.clone());
+            return match caller.source {
+                // Their accounts are made by whoever wants one, as those over HTTP.
+                Source::Domain(_) if registration != Registration::Open => Err(Error::Closed),
+                _ => Ok(identity.clone()),
+            };
         }
-        if self.settings().registration == Registration::Header {
+        if registration == Registration::Header {
             return Err(Error::NotVouched);
         }
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
@@ -225,9 +240,7 @@ impl<S: Store> Service<S> {
             Step::Reply(reply) => Ok(reply),
             Step::Begin { tag, exchange, dake2 } => {
                 if caller.vouched.is_some() {
-                    self.metrics
-                        .database("register", self.store.register(&sender, None, system::now()))
-                        .await?;
+                    self.make_account(caller, &sender).await?;
                 }
                 let kept = self.store.keep_pending(&sender, tag, exchange, system::now());
                 self.metrics.database("keep_pending", kept).await?;
@@ -257,6 +270,16 @@ impl<S: Store> Service<S> {
         }
     }
 
+    async fn make_account(&self, caller: &Caller, identity: &Identity) -> Result<(), Error> {
+        if let Source::Domain(_) = caller.source
+            && !self.store.is_account(identity).await?
+        {
+            self.spend(Limit::Registrations, &[&caller.source.to_bytes()]).await?;
+        }
+        self.metrics.database("register", self.store.register(identity, None, system::now())).await?;
+        Ok(())
+    }
+
     /// What is refused here says nothing of the target: limits count names, whether they have an account or not
     /// (spec-notes/SN-045).
     async fn hand_out(
@@ -275,9 +298,11 @@ impl<S: Store> Service<S> {
             return Ok(query.answer(ensembles));
         }
         let requester = self.requester(caller, token).await;
-        match caller.source {
-            Source::Oblivious => self.spend(Limit::ObliviousQueries, &[]).await?,
-            Source::Address(_) | Source::Network => self.spend(Limit::Queries, &[&requester]).await?,
+        // Who asks obliviously was counted by `admit`, with all others who do, and has no bucket for the pair: it would tell
+        // them, and the relay, for whom the others asked.
+        let is_known = caller.source != Source::Oblivious;
+        if is_known {
+            self.spend(Limit::Queries, &[&requester]).await?;
         }
         let Some(target) = target else {
             self.metrics.query(None, 0);
@@ -286,8 +311,15 @@ impl<S: Store> Service<S> {
         // The target's own bucket comes last: a requester who asks too often for somebody takes nothing out of it, and
         // leaves it to others.
         let name = target.as_str().as_bytes();
-        self.spend(Limit::Pair, &[&requester, name]).await?;
-        self.spend(Limit::Target, &[name]).await?;
+        if is_known {
+            self.spend(Limit::Pair, &[&requester, name]).await?;
+        }
+        let refused = self.spend(Limit::Target, &[name]).await;
+        if is_known && let Err(Error::Limited(_)) = refused {
+            // Others have emptied it: whoever waits for it and comes back has not had anything yet.
+            self.give_back(Limit::Pair, &[&requester, name]).await?;
+        }
+        refused?;
         let asked = Asked { now: system::now(), reserve: self.settings().limits.reserve(), key };
         let ensembles = self.metrics.database("take", self.store.take(&target, asked)).await?;
         self.metrics.query(Some(target), ensembles.len());
@@ -299,6 +331,7 @@ impl<S: Store> Service<S> {
     /// wants it has made says nothing; its owner may have many.
     async fn requester(&self, caller: &Caller, token: Option<&str>) -> Vec<u8> {
         let identity = match self.settings().registration {
+            _ if matches!(caller.source, Source::Domain(_)) => None,
             _ if caller.vouched.is_some() => caller.vouched.clone(),
             Registration::Closed if token.is_some() => self.authenticate(caller, token).await.ok(),
             Registration::Open | Registration::Closed | Registration::Header => None,
@@ -409,13 +442,16 @@ mod tests {
         let bucket = |burst| Bucket { burst, per: Duration::from_secs(3600) };
         let limits = Limits {
             queries_oblivious: bucket(3),
-            queries_per_pair: bucket(2),
-            queries_per_target: bucket(3),
+            queries_per_pair: bucket(1),
+            queries_per_target: bucket(4),
             ..Limits::default()
         };
         let (service, _folder) = service(Settings { limits, ..Settings::default() }).await;
-        let ask = async |source, identity| {
+        let ask = async |source: Source, identity| {
             let query = ensemble_query(InstanceTag::random(&mut rng()), identity, Versions::V4);
+            if service.admit(&source).is_err() {
+                return false;
+            }
             let caller = Caller { source, vouched: None };
             match service.answer(&caller, None, None, &encode_text(&query)).await {
                 Ok(_) => true,
@@ -424,11 +460,98 @@ mod tests {
             }
         };
         let address = |n| Source::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
-        assert!(ask(Source::Oblivious, BOB).await && ask(Source::Oblivious, BOB).await);
-        assert!(!ask(Source::Oblivious, BOB).await, "the pair");
+        for _ in 0..3 {
+            assert!(ask(Source::Oblivious, BOB).await, "no bucket for the pair");
+        }
         assert!(!ask(Source::Oblivious, "eve@example.org").await, "all that come through the gateway");
-        assert!(ask(address(1), BOB).await, "what the pair has left of the target");
+        assert!(ask(address(1), BOB).await, "what the others have left of the target");
         assert!(!ask(address(2), BOB).await, "the target");
         assert!(ask(address(2), "eve@example.org").await);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_refused_because_of_others_has_lost_nothing() {
+        let bucket = |burst, ms| Bucket { burst, per: Duration::from_millis(ms) };
+        let limits = Limits {
+            queries_per_pair: bucket(1, 3_600_000),
+            queries_per_target: bucket(1, 300),
+            ..Limits::default()
+        };
+        let (service, _folder) = service(Settings { limits, ..Settings::default() }).await;
+        let ask = async |n| {
+            let query = ensemble_query(InstanceTag::random(&mut rng()), BOB, Versions::V4);
+            let source = Source::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
+            service.answer(&Caller { source, vouched: None }, None, None, &encode_text(&query)).await
+        };
+        ask(1).await.expect("the target's only one");
+        for _ in 0..4 {
+            assert!(matches!(ask(2).await, Err(Error::Limited(wait)) if wait <= Duration::from_millis(300)));
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        ask(2).await.expect("what has come back");
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert!(
+            matches!(ask(2).await, Err(Error::Limited(wait)) if wait > Duration::from_secs(60)),
+            "the pair"
+        );
+    }
+
+    /// Begins an exchange over XMPP, by somebody with this address.
+    async fn begin(service: &Service<SqliteStore>, jid: &str) -> Result<(), Error> {
+        let sender = Identity::new(jid).expect("legal");
+        let caller = Caller::over_xmpp(sender, "prekey.example.org", &service.settings());
+        service.admit(&caller.source)?;
+        let key = LongTermKey::generate(&mut rng());
+        let forging = ForgingKey::generate(ForgingSecret::Destroy, &mut rng());
+        let tag = InstanceTag::random(&mut rng());
+        let profile = ClientProfile::sign(&key, forging.public(), tag, system::now().plus(1000), None);
+        let (_, dake1) = Publisher::start(&profile, jid, &mut rng());
+        service.answer(&caller, None, None, &encode_text(&dake1)).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn another_xmpp_domain_has_one_share_however_many_people_it_invents() {
+        let bucket = |burst| Bucket { burst, per: Duration::from_secs(3600) };
+        let limits = Limits {
+            registrations_per_source: bucket(2),
+            queries_per_pair: bucket(2),
+            queries_per_target: bucket(4),
+            ..Limits::default()
+        };
+        let (service, _folder) = service(Settings { limits, ..Settings::default() }).await;
+        for n in 0..3 {
+            begin(&service, &format!("user{n}@example.org")).await.expect("our own people");
+        }
+        begin(&service, "one@elsewhere.test").await.expect("the first");
+        begin(&service, "two@elsewhere.test").await.expect("the second");
+        assert!(matches!(begin(&service, "three@elsewhere.test").await, Err(Error::Limited(_))));
+        begin(&service, "one@elsewhere.test").await.expect("who has an account needs no other");
+        begin(&service, "one@third.test").await.expect("another domain");
+
+        let ask = async |jid: &str| {
+            let query = ensemble_query(InstanceTag::random(&mut rng()), BOB, Versions::V4);
+            let sender = Identity::new(jid).expect("legal");
+            let caller = Caller::over_xmpp(sender, "prekey.example.org", &service.settings());
+            service.answer(&caller, None, None, &encode_text(&query)).await
+        };
+        for n in 0..2 {
+            ask(&format!("user{n}@elsewhere.test")).await.expect("a query");
+        }
+        assert!(matches!(ask("user3@elsewhere.test").await, Err(Error::Limited(_))), "the domain's pair");
+        for n in 0..2 {
+            ask(&format!("user{n}@example.org")).await.expect("each of our own people has a share");
+        }
+
+        service.reload(Settings { registration: Registration::Closed, ..Settings::default() });
+        assert!(matches!(begin(&service, "one@elsewhere.test").await, Err(Error::Closed)));
+        begin(&service, "four@example.org").await.expect("our own people");
+        let own = vec!["elsewhere.test".into()];
+        service.reload(Settings {
+            registration: Registration::Closed,
+            xmpp_domains: own,
+            ..Settings::default()
+        });
+        begin(&service, "five@elsewhere.test").await.expect("now they are ours");
+        assert!(matches!(begin(&service, "four@example.org").await, Err(Error::Closed)), "and these are not");
     }
 }

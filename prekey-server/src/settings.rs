@@ -21,6 +21,9 @@ pub struct Settings {
     /// machine alone.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// XMPP domains whose people count one by one, and may publish whatever `registration` says. At first the domain that
+    /// our own name is below: `example.org` for `prekey.example.org`. Each other domain counts as one.
+    pub xmpp_domains: Vec<String>,
     /// How much is served to whom.
     pub limits: Limits,
     /// How long a device is kept after its client profile has expired.
@@ -65,6 +68,7 @@ impl Default for Settings {
                 IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
                 IpAddr::V6(Ipv6Addr::LOCALHOST).into(),
             ],
+            xmpp_domains: Vec::new(),
             limits: Limits::default(),
             retention_days: RetentionDays::default(),
         }
@@ -72,6 +76,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether the people of this XMPP domain are ours. `server` is our own name.
+    pub(crate) fn is_own_domain(&self, domain: &str, server: &str) -> bool {
+        match self.xmpp_domains.as_slice() {
+            [] => server.split_once('.').is_some_and(|(_, above)| above == domain),
+            own => own.iter().any(|own| own == domain),
+        }
+    }
+
     /// Whether a server can follow them.
     pub fn check(&self) -> Result<(), IllegalSettings> {
         let header = self.trusted_header.as_deref();

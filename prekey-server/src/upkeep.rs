@@ -1,6 +1,7 @@
 //! What a running server does by itself: it deletes what nobody can use any more, in small steps between the requests, and
 //! finds out for the metrics why queries came back empty.
 
+use crate::account::Identity;
 use crate::service::Service;
 use crate::store::{Store, StoreError};
 use crate::system;
@@ -48,8 +49,10 @@ pub(crate) async fn run<S: Store>(service: &Service<S>) {
 }
 
 async fn sweep<S: Store>(service: &Service<S>) {
+    // Behind which name the next step looks for expired devices.
+    let mut after = String::new();
     loop {
-        match step(service).await {
+        match step(service, &mut after).await {
             Ok(true) => tokio::time::sleep(PAUSE).await,
             Ok(false) => tokio::time::sleep(INTERVAL).await,
             Err(error) => {
@@ -61,16 +64,25 @@ async fn sweep<S: Store>(service: &Service<S>) {
 }
 
 /// One step; true if there may be more to do.
-async fn step<S: Store>(service: &Service<S>) -> Result<bool, StoreError> {
+async fn step<S: Store>(service: &Service<S>, after: &mut String) -> Result<bool, StoreError> {
     let (store, metrics, now) = (service.store(), service.metrics(), system::now());
     let exchanges = metrics.database("sweep", store.sweep_pending(now, STEP)).await?;
     metrics.swept("exchanges", exchanges);
 
+    let answers = metrics.database("sweep", store.sweep_answers(now, STEP)).await?;
+    metrics.swept("answers", answers);
+
     let ended = now.plus(-service.settings().retention_days.seconds());
-    let expired = metrics.database("sweep", store.expired(ended, STEP)).await?;
+    let expired = metrics.database("sweep", store.expired(ended, after, STEP)).await?;
+    let is_whole = expired.len() >= STEP as usize;
+    *after = expired.last().filter(|_| is_whole).cloned().unwrap_or_default();
     let (mut devices, mut prekeys) = (0, 0);
-    for identity in &expired {
-        match metrics.database("sweep", store.forget_expired(identity, ended)).await {
+    for name in &expired {
+        let Ok(identity) = Identity::new(name) else {
+            tracing::warn!("sweeping: the database holds an illegal identity");
+            continue;
+        };
+        match metrics.database("sweep", store.forget_expired(&identity, ended)).await {
             Ok(forgotten) => {
                 devices += forgotten.devices;
                 prekeys += forgotten.prekeys;
@@ -85,12 +97,12 @@ async fn step<S: Store>(service: &Service<S>) -> Result<bool, StoreError> {
     if devices > 0 {
         tracing::info!(devices, prekeys, "expired devices deleted");
     }
-    Ok((devices > 0 && expired.len() >= STEP as usize) || exchanges >= u64::from(STEP))
+    Ok(is_whole || exchanges.max(answers) >= u64::from(STEP))
 }
 
 async fn explain<S: Store>(service: &Service<S>) {
     loop {
         let identity = service.metrics().next_empty().await;
-        service.metrics().empty(service.store().why_empty(&identity).await);
+        service.metrics().empty(service.store().why_empty(&identity, system::now()).await);
     }
 }

@@ -7,8 +7,9 @@ use super::keys::{GatewayKey, SIGNATURE};
 use super::replay::{Seen, Unanswered};
 use super::{KEYS_PATH, KEYS_TYPE, MAX_REQUEST, REQUEST_PATH, REQUEST_TYPE, RESPONSE_TYPE};
 use crate::caller::{Caller, Source};
-use crate::connections::Connection;
-use crate::http::{describe, is_of_type, to_the_end};
+use crate::connections::{Busy, Connection};
+use crate::engine::is_query;
+use crate::http::{describe, is_of_type, problem, to_the_end};
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use bytes::BytesMut;
+use otrv4::prekey_server::decode_text;
 use std::sync::Arc;
 
 /// The paths of RFC 9458.
@@ -53,44 +55,46 @@ async fn answer<S: Store>(
     // As in `http`: `Bytes` would keep what every chunk came in.
     body: BytesMut,
 ) -> Result<Response, Problem> {
-    let _busy = connection.busy();
     if !is_of_type(&headers, REQUEST_TYPE) {
         return Err(Problem::MediaType);
     }
     let (request, key) = gateway.key.decapsulate(&body).map_err(|_| Problem::ObliviousKey)?;
-    let answered = gateway.serve(&request, key.enc()).await;
+    let answered = gateway.serve(&request, key.enc(), connection.busy()).await;
     let response = encode(answered.unwrap_or_else(IntoResponse::into_response)).await?;
     let sealed = key.seal(&response, &mut system::rng());
     Ok(([(header::CONTENT_TYPE, RESPONSE_TYPE)], sealed).into_response())
 }
 
 impl<S: Store> Gateway<S> {
-    async fn serve(&self, request: &[u8], enc: &Enc) -> Result<Response, Problem> {
+    async fn serve(&self, request: &[u8], enc: &Enc, busy: Busy) -> Result<Response, Problem> {
         let request = Request::read(request).filter(|request| !request.expects);
         let request = request.ok_or(Problem::BadRequest)?;
         match (request.method.as_slice(), request.path.as_slice()) {
             (b"GET", b"/v1/server") => Ok(describe(self.service.identity()).into_response()),
-            (b"POST", b"/v1/messages") => self.query(request, enc).await.map(IntoResponse::into_response),
+            (b"POST", b"/v1/messages") => {
+                self.query(request, enc, busy).await.map(IntoResponse::into_response)
+            }
             _ => Err(Problem::NotOblivious),
         }
     }
 
-    async fn query(&self, request: Request, enc: &Enc) -> Result<String, Problem> {
+    async fn query(&self, request: Request, enc: &Enc, busy: Busy) -> Result<String, Problem> {
         if request.content_type != b"text/plain" {
             return Err(Problem::MediaType);
         }
         let text = String::from_utf8(request.content).map_err(|_| Problem::Refused)?;
+        if !is_query(&decode_text(text.trim_ascii()).map_err(|_| Problem::Refused)?) {
+            return Err(Problem::NotOblivious);
+        }
+        // Before anything is remembered of it: whoever sends many fills no table.
+        self.service.admit(&Source::Oblivious).map_err(problem)?;
         self.seen.first_time(enc, request.date, system::now()).map_err(|unanswered| match unanswered {
             Unanswered::Date => Problem::Date,
             Unanswered::Replayed => Problem::Replayed,
             Unanswered::Full => Problem::Busy,
         })?;
         let service = Arc::clone(&self.service);
-        to_the_end(async move { ask(&service, &text).await }).await.map_err(|problem| match problem {
-            // It is no query, and here nobody has a token.
-            Problem::Unauthenticated => Problem::NotOblivious,
-            problem => problem,
-        })
+        to_the_end(busy, async move { ask(&service, &text).await }).await
     }
 }
 
@@ -113,6 +117,7 @@ async fn encode(response: Response) -> Result<Vec<u8>, Problem> {
 mod tests {
     use super::super::binary::{self, write_post};
     use super::*;
+    use crate::limits::{Bucket, Limits};
     use crate::settings::Settings;
     use crate::store::SqliteStore;
     use crate::system::rng;
@@ -144,7 +149,8 @@ mod tests {
 
     /// The status of the inner response, and its content.
     async fn inner(gateway: &Gateway<SqliteStore>, request: &[u8], enc: u8) -> (u16, String) {
-        let answered = gateway.serve(request, &[enc; 32]).await;
+        let connection = crate::connections::Connections::new(1).admit().await;
+        let answered = gateway.serve(request, &[enc; 32], connection.busy()).await;
         let response = encode(answered.unwrap_or_else(IntoResponse::into_response)).await.expect("encoded");
         let binary::Response { status, content } = binary::Response::read(&response).expect("a response");
         (status, String::from_utf8(content).expect("text"))
@@ -186,6 +192,22 @@ mod tests {
             assert!(said.contains("\"type\":\"about:blank\""), "{said}");
         }
         assert_eq!(inner(&gateway, b"no HTTP", 0).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn what_is_past_the_limit_is_not_remembered_and_can_be_sent_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let gateway = gateway(&folder).await;
+        let bucket = Bucket { burst: 1, per: std::time::Duration::from_millis(1500) };
+        let limits = Limits { queries_oblivious: bucket, ..Limits::default() };
+        gateway.service.reload(Settings { limits, ..Settings::default() });
+        let post = write_post("/v1/messages", system::now().unix(), &query());
+        assert_eq!(inner(&gateway, &post, 1).await.0, 200);
+        for _ in 0..3 {
+            assert_eq!(inner(&gateway, &post, 2).await.0, 429);
+        }
+        tokio::time::sleep(bucket.per).await;
+        assert_eq!(inner(&gateway, &post, 2).await.0, 200);
     }
 
     #[tokio::test]

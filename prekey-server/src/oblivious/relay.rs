@@ -39,6 +39,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Within this, all clients get the same keys: the server cannot give one of them a key of its own.
 const KEYS_LIFETIME: Duration = Duration::from_secs(3600);
 
+/// Within this, nobody asks a server again that has just failed: those who wait for its keys would do it one after the other.
+const FAILURE_LIFETIME: Duration = Duration::from_secs(2);
+
 /// Connections at a time that wait for the next request, to one server.
 const MAX_IDLE: usize = 32;
 
@@ -50,7 +53,7 @@ const MAX_KEYS: usize = 4 << 10;
 pub struct Relay {
     server: Uri,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    keys: Mutex<Option<Keys>>,
+    keys: Mutex<Option<Fetched>>,
 }
 
 /// What [`Relay::new`] takes no such thing for.
@@ -109,7 +112,7 @@ impl Relay {
         let Said { status, mut headers, body } = self.ask(request, MAX_KEYS).await?;
         match headers.remove(SIGNATURE) {
             Some(signature) if status == StatusCode::OK && is_of_type(&headers, KEYS_TYPE) => {
-                Ok(Keys { fetched: Instant::now(), list: body, signature })
+                Ok(Keys { list: body, signature })
             }
             _ => Err(Problem::NoServer),
         }
@@ -123,9 +126,15 @@ struct Said {
     body: Bytes,
 }
 
+/// What came of the last attempt, and when that was.
+#[derive(Debug)]
+struct Fetched {
+    keys: Result<Keys, Problem>,
+    at: Instant,
+}
+
 #[derive(Clone, Debug)]
 struct Keys {
-    fetched: Instant,
     list: Bytes,
     signature: HeaderValue,
 }
@@ -146,14 +155,18 @@ async fn keys(
     State(relay): State<Arc<Relay>>,
     Extension(connection): Extension<Connection>,
 ) -> Result<Response, Problem> {
-    let _busy = connection.busy();
     // Held while they are fetched: so they are fetched once.
     let mut known = relay.keys.lock().await;
-    let keys = match known.take().filter(|keys| keys.fetched.elapsed() < KEYS_LIFETIME) {
-        Some(keys) => keys,
-        None => relay.fetch_keys().await?,
+    let _busy = connection.busy();
+    let known_for = |fetched: &Fetched| match fetched.keys {
+        Ok(_) => KEYS_LIFETIME,
+        Err(_) => FAILURE_LIFETIME,
     };
-    *known = Some(keys.clone());
+    let fetched = match known.take().filter(|fetched| fetched.at.elapsed() < known_for(fetched)) {
+        Some(fetched) => fetched,
+        None => Fetched { keys: relay.fetch_keys().await, at: Instant::now() },
+    };
+    let keys = known.insert(fetched).keys.clone()?;
     let mut response = ([(header::CONTENT_TYPE, KEYS_TYPE)], keys.list).into_response();
     response.headers_mut().insert(SIGNATURE, keys.signature);
     Ok(response)

@@ -23,9 +23,6 @@ impl AnswerKey {
     }
 }
 
-/// Old answers that each new one sweeps.
-pub(super) const SWEPT: i64 = 16;
-
 /// INT number, and of each ensemble three DATA.
 pub(super) fn write(ensembles: &[StoredEnsemble]) -> Vec<u8> {
     let mut w = Writer::new();

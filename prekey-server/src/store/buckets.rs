@@ -29,6 +29,14 @@ impl Buckets {
             Err(wait) => Spent::Wait(wait),
         }
     }
+
+    /// One that was taken a moment ago.
+    pub(crate) fn give_back(&self, subject: Subject, bucket: Bucket) {
+        let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full_at) = tables.entry(subject.limit).or_default().get_mut(&subject.who) {
+            *full_at -= bucket.per_ms();
+        }
+    }
 }
 
 /// Forgets the full ones, and if that is too little the fullest: who fills the table with subjects that have spent little

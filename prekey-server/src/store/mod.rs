@@ -10,6 +10,7 @@ mod answers;
 mod buckets;
 #[cfg(test)]
 mod contract;
+mod error;
 mod overview;
 mod postgres;
 mod sqlite;
@@ -17,6 +18,7 @@ mod steps;
 
 pub use answers::AnswerKey;
 pub(crate) use buckets::Buckets;
+pub use error::StoreError;
 pub use postgres::PostgresStore;
 pub use sqlite::{BackupError, Restored, SqliteStore, backup, restore};
 
@@ -24,7 +26,6 @@ use crate::account::{Identity, TokenHash};
 use crate::limits::{Bucket, Reserve, Spent, Subject};
 use otrv4::Timestamp;
 use std::future::Future;
-use std::path::PathBuf;
 
 /// Most clients one identity can have: enough for a person's machines, and a bound on one answer's size.
 pub const MAX_DEVICES: u32 = 16;
@@ -45,6 +46,9 @@ pub trait Store: Send + Sync + 'static {
         token: Option<&TokenHash>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Registered, StoreError>> + Send;
+
+    /// Whether there is such an account.
+    fn is_account(&self, identity: &Identity) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The hashes of the account's tokens, oldest first; none without an account.
     fn tokens(&self, identity: &Identity) -> impl Future<Output = Result<Vec<TokenHash>, StoreError>> + Send;
@@ -121,6 +125,13 @@ pub trait Store: Send + Sync + 'static {
         now: i64,
     ) -> impl Future<Output = Result<Spent, StoreError>> + Send;
 
+    /// Puts one back that [`Store::spend`] took out of this bucket a moment ago.
+    fn give_back(
+        &self,
+        subject: Subject,
+        bucket: Bucket,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Keeps what an exchange needs when its DAKE-3 comes, sealed by the engine. It replaces the one of the same client;
     /// an identity has [`MAX_DEVICES`] of them, past which its oldest ends.
     fn keep_pending(
@@ -144,12 +155,14 @@ pub trait Store: Send + Sync + 'static {
     /// which of them have been. Answers that are kept to be repeated go too.
     fn burn(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Up to `most` identities with a device whose client profile ended at `ended` or before.
+    /// Up to `most` names with a device whose client profile ended at `ended` or before, those after `after` in the order
+    /// of names. Names as they stand there: a broken one must not hide those behind it.
     fn expired(
         &self,
         ended: Timestamp,
+        after: &str,
         most: u32,
-    ) -> impl Future<Output = Result<Vec<Identity>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
     /// Deletes the identity's devices whose client profile ended at `ended` or before, and the prekeys that wait for them.
     /// What was handed out stays known for as long as the account is there: a device can come back after any time, with
@@ -168,8 +181,20 @@ pub trait Store: Send + Sync + 'static {
         most: u32,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Deletes answers whose time to be repeated is over, and buckets that are full again; at most `most` of each. Says how
+    /// many answers.
+    fn sweep_answers(
+        &self,
+        now: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
     /// Why there was nothing to take, as it is now: for the operator, never for who asked.
-    fn why_empty(&self, identity: &Identity) -> impl Future<Output = Result<Empty, StoreError>> + Send;
+    fn why_empty(
+        &self,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Empty, StoreError>> + Send;
 
     /// What is in the database. It looks at every row.
     fn figures(&self) -> impl Future<Output = Result<Figures, StoreError>> + Send;
@@ -243,6 +268,8 @@ pub enum Empty {
     Drained,
     /// Prekeys wait, but no device has both profiles, valid.
     NoProfiles,
+    /// Prekeys wait that could be handed out: they are the reserve.
+    Reserved,
 }
 
 /// What is in the database.
@@ -331,106 +358,4 @@ pub struct StoredEnsemble {
     pub prekey_profile: Vec<u8>,
     /// The encoded prekey message.
     pub prekey: Vec<u8>,
-}
-
-/// The database could not do it; its own words are for the operator's log only.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The database failed.
-    #[error("database: {0}")]
-    Database(#[from] sqlx::Error),
-    /// The server cannot be reached, or refuses.
-    #[error("database: {0}; check the URL, and that PostgreSQL runs and lets this user in")]
-    Connect(#[source] sqlx::Error),
-    /// The database has another layout than this program knows, or cannot be brought to this program's.
-    #[error(
-        "database: {0}; if a newer prekey-server has used it, run that one, or restore a backup of before"
-    )]
-    Layout(#[source] sqlx::migrate::MigrateError),
-    /// The file cannot be created or written.
-    #[error(
-        "database {path}: {1}; its folder must exist, and the server's user must be allowed to write both",
-        path = .0.display()
-    )]
-    Create(PathBuf, #[source] std::io::Error),
-    /// Somebody has the file to himself.
-    #[error("database {path}: a server runs on it, or a restore; stop that one first", path = .0.display())]
-    Locked(PathBuf),
-    /// It cannot be known whether somebody has it.
-    #[error(
-        "database {path}: cannot lock the file beside it that ends in .lock: {1}; its folder must be writable, and its \
-         file system must know locks",
-        path = .0.display()
-    )]
-    Lock(PathBuf, #[source] std::io::Error),
-    /// The file cannot be used.
-    #[error("database {path}: {1}", path = .0.display())]
-    Open(PathBuf, #[source] sqlx::Error),
-    /// The database has another layout than this program knows, or cannot be brought to this program's.
-    #[error(
-        "database {path}: {1}; if a newer prekey-server has used it, run that one, or restore a backup of before",
-        path = .0.display()
-    )]
-    Migration(PathBuf, #[source] sqlx::migrate::MigrateError),
-    /// Others hold the database for too long, or whoever served several at once was stopped.
-    #[error("the database is busy")]
-    Busy,
-    /// The account has gone since its token was looked at.
-    #[error("no such account")]
-    NoAccount,
-    /// PostgreSQL has been told to acknowledge what it has not written.
-    #[error(
-        "database: synchronous_commit is off, so that a crash loses what was acknowledged; as the database's owner run: \
-         ALTER ROLE {0} SET synchronous_commit = on"
-    )]
-    NotDurable(String),
-    /// The layout is not that of this program, and a server may be running on it.
-    #[error(
-        "the database has another layout than this program's; stop the servers and run `prekey-server migrate`, or use \
-         the program that belongs to it"
-    )]
-    OtherLayout,
-    /// A row does not have the shape this program wrote.
-    #[error("the database holds an illegal {0}")]
-    Corrupt(&'static str),
-}
-
-impl StoreError {
-    /// Whether it took too long to get at the database, so that nothing was done.
-    pub(crate) fn is_busy(&self) -> bool {
-        match self {
-            Self::Busy | Self::Database(sqlx::Error::PoolTimedOut) => true,
-            Self::Database(error) => {
-                error.as_database_error().and_then(|error| error.code()).is_some_and(|code| is_busy(&code))
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Of SQLite SQLITE_BUSY, whatever its extended code; of PostgreSQL, whose codes have five characters,
-/// lock_not_available, deadlock_detected, serialization_failure, too_many_connections, cannot_connect_now,
-/// admin_shutdown.
-fn is_busy(code: &str) -> bool {
-    match code.len() {
-        5 => ["55P03", "40P01", "40001", "53300", "57P03", "57P01"].contains(&code),
-        _ => code.parse::<u32>().is_ok_and(|code| code & 0xff == 5),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_passes_by_itself_is_busy_and_nothing_else_is() {
-        for code in ["5", "261", "517", "40001", "57P01"] {
-            assert!(is_busy(code), "{code}");
-        }
-        // Constraint violations of both, a full disk, a read-only file, SQLITE_LOCKED.
-        for code in ["19", "2067", "13", "8", "6", "23503", "53100"] {
-            assert!(!is_busy(code), "{code}");
-        }
-    }
 }

@@ -42,18 +42,24 @@ macro_rules! overview {
         pub(super) async fn why_empty(
             connection: &mut Connection,
             identity: &Identity,
+            now: Timestamp,
         ) -> Result<Empty, StoreError> {
-            let (waiting, known): (bool, bool) = query_as(
-                "SELECT EXISTS (SELECT 1 FROM prekeys WHERE identity = $1 AND message IS NOT NULL),
+            let (takeable, waiting, known): (bool, bool, bool) = query_as(
+                "SELECT EXISTS (SELECT 1 FROM devices d JOIN prekeys p ON p.identity = d.identity AND p.tag = d.tag
+                                WHERE d.identity = $1 AND d.client_expires > $2 AND d.prekey_expires > $2
+                                  AND p.message IS NOT NULL),
+                        EXISTS (SELECT 1 FROM prekeys WHERE identity = $1 AND message IS NOT NULL),
                         EXISTS (SELECT 1 FROM prekeys WHERE identity = $1)",
             )
             .bind(identity.as_str())
+            .bind(now.unix())
             .fetch_one(connection)
             .await?;
-            Ok(match (waiting, known) {
-                (true, _) => Empty::NoProfiles,
-                (false, true) => Empty::Drained,
-                (false, false) => Empty::Unknown,
+            Ok(match (takeable, waiting, known) {
+                (true, ..) => Empty::Reserved,
+                (false, true, _) => Empty::NoProfiles,
+                (false, false, true) => Empty::Drained,
+                (false, false, false) => Empty::Unknown,
             })
         }
 
@@ -61,16 +67,19 @@ macro_rules! overview {
         pub(super) async fn expired(
             connection: &mut Connection,
             ended: Timestamp,
+            after: &str,
             most: u32,
-        ) -> Result<Vec<Identity>, StoreError> {
-            let names: Vec<String> =
-                query_scalar("SELECT DISTINCT identity FROM devices WHERE client_expires <= $1 LIMIT $2")
-                    .bind(ended.unix())
-                    .bind(i64::from(most))
-                    .fetch_all(connection)
-                    .await?;
-            let identity = |name: String| Identity::new(&name).map_err(|_| StoreError::Corrupt("identity"));
-            names.into_iter().map(identity).collect()
+        ) -> Result<Vec<String>, StoreError> {
+            let names = query_scalar(
+                "SELECT DISTINCT identity FROM devices WHERE client_expires <= $1 AND identity > $2
+                 ORDER BY identity LIMIT $3",
+            )
+            .bind(ended.unix())
+            .bind(after)
+            .bind(i64::from(most))
+            .fetch_all(connection)
+            .await?;
+            Ok(names)
         }
     };
 }

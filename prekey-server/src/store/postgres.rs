@@ -102,13 +102,22 @@ impl PostgresStore {
 
     /// A transaction that has this identity to itself; `None` without such an account. All other tables refer to it.
     async fn begin(&self, identity: &Identity) -> Result<Option<Transaction<'static, Postgres>>, StoreError> {
+        let (tx, is_account) = self.begin_for_anybody(identity).await?;
+        Ok(is_account.then_some(tx))
+    }
+
+    /// The same, and whether there is such an account.
+    async fn begin_for_anybody(
+        &self,
+        identity: &Identity,
+    ) -> Result<(Transaction<'static, Postgres>, bool), StoreError> {
         let mut tx = self.pool.begin().await?;
         let account: Option<i32> =
             sqlx::query_scalar("SELECT 1 FROM accounts WHERE identity = $1 FOR UPDATE")
                 .bind(identity.as_str())
                 .fetch_optional(&mut *tx)
                 .await?;
-        Ok(account.map(|_| tx))
+        Ok((tx, account.is_some()))
     }
 }
 
@@ -155,6 +164,10 @@ impl Store for PostgresStore {
         let done = steps(&mut tx, identity).register(token, now).await?;
         tx.commit().await?;
         Ok(done)
+    }
+
+    async fn is_account(&self, identity: &Identity) -> Result<bool, StoreError> {
+        steps(&mut *self.pool.acquire().await?, identity).is_account().await
     }
 
     async fn tokens(&self, identity: &Identity) -> Result<Vec<TokenHash>, StoreError> {
@@ -220,15 +233,10 @@ impl Store for PostgresStore {
     }
 
     async fn take(&self, identity: &Identity, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
-        if asked.key.is_some()
-            && let Err(error) = sweep_answers(&mut *self.pool.acquire().await?, asked.now).await
-        {
-            // Whoever comes next sweeps again.
-            tracing::debug!(%error, "old answers");
-        }
-        let Some(mut tx) = self.begin(identity).await? else { return Ok(Vec::new()) };
+        // Who has nothing left, and who has no account, are answered as fast: by the same questions, and without waiting for
+        // the disk.
+        let (mut tx, _) = self.begin_for_anybody(identity).await?;
         let ensembles = steps(&mut tx, identity).take(asked).await?;
-        // Who has nothing left is answered as fast as who has no account: without waiting for the disk.
         match ensembles.is_empty() {
             true => tx.rollback().await?,
             false => tx.commit().await?,
@@ -246,8 +254,11 @@ impl Store for PostgresStore {
     }
 
     async fn spend(&self, subject: Subject, bucket: Bucket, now: i64) -> Result<Spent, StoreError> {
-        if self.spent.fetch_add(1, Ordering::Relaxed).is_multiple_of(SPENT_A_SWEEP) {
-            self.sweep_full(now).await?;
+        // More often than the rounds of `upkeep`: a flood makes many.
+        if self.spent.fetch_add(1, Ordering::Relaxed).is_multiple_of(SPENT_A_SWEEP)
+            && let Err(error) = self.sweep_full(now).await
+        {
+            tracing::debug!(%error, "full buckets");
         }
         // The arithmetic of `Bucket::spend`. What is refused changes nothing, and is read as it was before.
         let (spent, full_at): (bool, Option<i64>) = sqlx::query_as(
@@ -271,6 +282,15 @@ impl Store for PostgresStore {
         Ok(Spent::Wait(bucket.spend(full_at.unwrap_or(now), now).err().unwrap_or(bucket.per)))
     }
 
+    async fn give_back(&self, subject: Subject, bucket: Bucket) -> Result<(), StoreError> {
+        sqlx::query("UPDATE limits SET full_at = full_at - $2 WHERE subject = $1")
+            .bind(subject.to_bytes().as_slice())
+            .bind(bucket.per_ms())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     async fn keep_pending(
         &self,
         identity: &Identity,
@@ -278,7 +298,10 @@ impl Store for PostgresStore {
         exchange: Vec<u8>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.sweep_pending(now, SWEPT).await?;
+        if let Err(error) = self.sweep_pending(now, SWEPT).await {
+            // Whoever comes next sweeps again.
+            tracing::debug!(%error, "old exchanges");
+        }
         let mut tx = self.begin(identity).await?.ok_or(StoreError::NoAccount)?;
         sqlx::query(
             "INSERT INTO pending (identity, tag, begun, exchange) VALUES ($1, $2, $3, $4)
@@ -325,8 +348,8 @@ impl Store for PostgresStore {
         Ok(burnt)
     }
 
-    async fn expired(&self, ended: Timestamp, most: u32) -> Result<Vec<Identity>, StoreError> {
-        overview::expired(&mut *self.pool.acquire().await?, ended, most).await
+    async fn expired(&self, ended: Timestamp, after: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        overview::expired(&mut *self.pool.acquire().await?, ended, after, most).await
     }
 
     async fn forget_expired(&self, identity: &Identity, ended: Timestamp) -> Result<Forgotten, StoreError> {
@@ -341,7 +364,7 @@ impl Store for PostgresStore {
     async fn sweep_pending(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
         let swept = sqlx::query(
             "DELETE FROM pending WHERE (identity, tag) IN (
-                 SELECT identity, tag FROM pending WHERE begun < $1 ORDER BY begun LIMIT $2)",
+                 SELECT identity, tag FROM pending WHERE begun < $1 ORDER BY begun LIMIT $2 FOR UPDATE SKIP LOCKED)",
         )
         .bind(now.unix().saturating_sub(PENDING_LIFETIME + CLOCK_SKEW))
         .bind(i64::from(most))
@@ -350,8 +373,13 @@ impl Store for PostgresStore {
         Ok(swept.rows_affected())
     }
 
-    async fn why_empty(&self, identity: &Identity) -> Result<Empty, StoreError> {
-        overview::why_empty(&mut *self.pool.acquire().await?, identity).await
+    async fn sweep_answers(&self, now: Timestamp, most: u32) -> Result<u64, StoreError> {
+        self.sweep_full(now.unix().saturating_mul(1000)).await?;
+        sweep_answers(&mut *self.pool.acquire().await?, now, most).await
+    }
+
+    async fn why_empty(&self, identity: &Identity, now: Timestamp) -> Result<Empty, StoreError> {
+        overview::why_empty(&mut *self.pool.acquire().await?, identity, now).await
     }
 
     async fn figures(&self) -> Result<Figures, StoreError> {
@@ -381,126 +409,4 @@ fn steps<'a>(connection: &'a mut PgConnection, identity: &'a Identity) -> Steps<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::contract::{Fixture, contract_tests};
-
-    /// An empty database of its own on the server that `PREKEY_SERVER_TEST_POSTGRES` names.
-    async fn fixture() -> Option<Fixture<PostgresStore>> {
-        let url = crate::store::contract::postgres()?;
-        let name = format!("contract_{}", hex::encode(random()));
-        let mut admin = PgConnection::connect(&url).await.expect("the PostgreSQL of the tests");
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0")))
-            .execute(&mut admin)
-            .await
-            .expect("a new database");
-        let store = PostgresStore::open(&format!("{url}/{name}")).await.expect("a new database");
-        Some(Fixture { store, _keep: Box::new(()) })
-    }
-
-    fn random() -> [u8; 8] {
-        let mut bytes = [0; 8];
-        rand_core::Rng::fill_bytes(&mut crate::system::rng(), &mut bytes);
-        bytes
-    }
-
-    contract_tests!(fixture);
-
-    /// So a cluster may keep each identity wherever it likes (docs/scale.md).
-    #[tokio::test]
-    async fn every_key_begins_with_whom_it_is_about() {
-        let Some(fixture) = fixture().await else { return };
-        let keys: Vec<(String, String)> = sqlx::query_as(
-            "SELECT c.relname::text, a.attname::text
-             FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-             WHERE i.indisunique AND c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations'",
-        )
-        .fetch_all(&fixture.store.pool)
-        .await
-        .expect("the layout");
-        assert!(keys.len() >= 7, "{keys:?}");
-        for (table, column) in &keys {
-            let of = if table == "limits" { "subject" } else { "identity" };
-            assert_eq!(column, of, "{table}");
-        }
-    }
-
-    #[tokio::test]
-    async fn exchanges_that_nobody_finished_are_swept() {
-        let Some(fixture) = fixture().await else { return };
-        let (store, bob) = (&fixture.store, Identity::new("bob").expect("legal"));
-        let begun = Timestamp::from_unix(1_700_000_000);
-        store.register(&bob, None, begun).await.expect("a store");
-        store.keep_pending(&bob, 0x100, vec![1], begun).await.expect("a store");
-        let late = begun.plus(PENDING_LIFETIME + CLOCK_SKEW + 1);
-        store.keep_pending(&bob, 0x200, vec![2], late).await.expect("a store");
-        let tags: Vec<i64> =
-            sqlx::query_scalar("SELECT tag FROM pending").fetch_all(&store.pool).await.expect("rows");
-        assert_eq!(tags, [0x200]);
-        let nobody = Identity::new("eve").expect("legal");
-        let refused = store.keep_pending(&nobody, 0x100, vec![1], late).await;
-        assert!(matches!(refused, Err(StoreError::NoAccount)));
-    }
-
-    #[tokio::test]
-    async fn full_buckets_and_old_answers_are_swept() {
-        let Some(fixture) = fixture().await else { return };
-        let (store, bob) = (&fixture.store, Identity::new("bob").expect("legal"));
-        let rows = async |table: &str| {
-            let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-            sqlx::query_scalar::<_, i64>(count).fetch_one(&store.pool).await.expect("a number")
-        };
-        let bucket = Bucket { burst: 2, per: Duration::from_secs(1) };
-        let spend = async |n: u32, now| {
-            let mut who = [0; 16];
-            who[..4].copy_from_slice(&n.to_be_bytes());
-            let subject = Subject { limit: crate::limits::Limit::Pair, who };
-            store.spend(subject, bucket, now).await.expect("a store")
-        };
-        let begun = 1_700_000_000_000;
-        for n in 0..100 {
-            spend(n, begun).await;
-        }
-        assert_eq!(rows("limits").await, 100);
-        for n in 100..100 + 2 * SPENT_A_SWEEP {
-            spend(n, begun + 1_000 + SKEW_MS + 1).await;
-        }
-        assert_eq!(rows("limits").await, i64::from(2 * SPENT_A_SWEEP));
-
-        let now = Timestamp::from_unix(1_700_000_000);
-        store.register(&bob, None, now).await.expect("a store");
-        let profile = || crate::store::StoredProfile { bytes: vec![1], expires: now.plus(1000) };
-        let deposit = Deposit {
-            device: Device { tag: 0x100, identity_key: [1; 57] },
-            client_profile: Some(profile()),
-            prekey_profile: Some(profile()),
-            prekeys: (0..3).map(|id| crate::store::StoredPrekey { id, bytes: vec![1] }).collect(),
-        };
-        store.publish(&bob, &deposit, now).await.expect("a store");
-        for (seed, later) in [("one", 0), ("two", 1), ("three", crate::store::ANSWER_LIFETIME + 1)] {
-            let asked = Asked {
-                now: now.plus(later),
-                reserve: crate::limits::Reserve::NONE,
-                key: Some(AnswerKey::new(seed, b"")),
-            };
-            assert_eq!(store.take(&bob, asked).await.expect("a store").len(), 1);
-        }
-        assert_eq!(rows("answers").await, 1);
-    }
-
-    #[tokio::test]
-    async fn a_database_that_acknowledges_what_it_has_not_written_is_refused() {
-        let Some(url) = crate::store::contract::postgres() else { return };
-        let careless = format!("{url}/postgres?options=-c%20synchronous_commit%3Doff");
-        let refused = PostgresStore::open(&careless).await.expect_err("a refusal").to_string();
-        assert!(refused.contains("ALTER ROLE postgres SET synchronous_commit = on"), "{refused}");
-    }
-
-    #[tokio::test]
-    async fn operators_commands_bring_no_tables_where_there_are_none() {
-        let Some(url) = crate::store::contract::postgres() else { return };
-        let refused = PostgresStore::existing(&format!("{url}/template1")).await.expect_err("a refusal");
-        assert!(matches!(refused, StoreError::OtherLayout), "{refused}");
-    }
-}
+mod tests;

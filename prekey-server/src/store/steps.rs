@@ -1,6 +1,6 @@
 //! What a transaction does, in SQL that both databases understand: written once, compiled for each.
 //!
-//! All of it is for one identity. What makes these steps a transaction that nobody else of that identity gets between is
+//! `Steps` are for one identity. What makes these steps a transaction that nobody else of that identity gets between is
 //! the business of each store: SQLite has one writer, in PostgreSQL a transaction begins by locking the account.
 
 /// `Steps` on a connection of `$database`, with the rows they read.
@@ -257,7 +257,7 @@ macro_rules! steps {
                 Ok(Forgotten { devices, prekeys })
             }
 
-            async fn is_account(&mut self) -> Result<bool, StoreError> {
+            pub(super) async fn is_account(&mut self) -> Result<bool, StoreError> {
                 let row: Option<i64> = query_scalar("SELECT created FROM accounts WHERE identity = $1")
                     .bind(self.identity)
                     .fetch_optional(&mut *self.connection)
@@ -407,16 +407,17 @@ macro_rules! steps {
         pub(super) async fn sweep_answers(
             connection: &mut <$database as Database>::Connection,
             now: Timestamp,
-        ) -> Result<(), StoreError> {
-            query(
+            most: u32,
+        ) -> Result<u64, StoreError> {
+            let swept = query(
                 "DELETE FROM answers WHERE (identity, key_hash) IN (
                      SELECT identity, key_hash FROM answers WHERE until <= $1 ORDER BY until LIMIT $2)",
             )
             .bind(now.unix())
-            .bind(answers::SWEPT)
+            .bind(i64::from(most))
             .execute(connection)
             .await?;
-            Ok(())
+            Ok(swept.rows_affected())
         }
 
         /// Marks every waiting prekey of everybody as handed out.

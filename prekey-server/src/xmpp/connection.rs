@@ -4,7 +4,7 @@ use super::XmppServer;
 use super::component::{Ask, Component, Reaction};
 use super::stanzas::{self, Condition};
 use super::stream::{Incoming, Item, STREAMS, Stanza, Unreadable};
-use crate::caller::{Caller, Source};
+use crate::caller::Caller;
 use crate::service::{Error, Service};
 use crate::store::Store;
 use crate::system;
@@ -247,8 +247,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
 /// The stanzas that answer a message.
 async fn answer<S: Store>(service: Arc<Service<S>>, ask: Ask) -> Vec<String> {
     let Ask { sender, text, request } = ask;
-    let caller = Caller { source: Source::Network, vouched: Some(sender) };
-    let condition = match service.answer(&caller, None, None, &text).await {
+    let caller = Caller::over_xmpp(sender, service.identity().name(), &service.settings());
+    let answered = match service.admit(&caller.source) {
+        Ok(()) => service.answer(&caller, None, None, &text).await,
+        Err(limited) => Err(limited),
+    };
+    let condition = match answered {
         Ok(answer) => {
             let (domain, to) = (service.identity().name(), request.from.as_deref().unwrap_or_default());
             match stanzas::messages(domain, to, &answer, &mut system::rng()) {

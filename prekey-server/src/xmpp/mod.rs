@@ -26,6 +26,7 @@ use connection::{Connection, End};
 use std::fmt;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// Where the XMPP server takes components, and what it wants to hear from this one.
@@ -51,11 +52,15 @@ pub async fn serve<S: Store>(server: Server<S>, xmpp: XmppServer, shutdown: impl
         match opened {
             Ok(stream) => {
                 tracing::info!("connected to the XMPP server");
-                pause = FIRST_PAUSE;
+                let connected = Instant::now();
                 let connection = Connection::new(stream, server.service());
                 match connection.run(&mut component, shutdown.as_mut()).await {
                     End::Told => return,
                     End::Lost(reason) => tracing::warn!(%reason, "lost the XMPP server"),
+                }
+                // One that takes us and lets go at once is no better than none.
+                if connected.elapsed() > LAST_PAUSE {
+                    pause = FIRST_PAUSE;
                 }
             }
             Err(reason) => tracing::warn!(%reason, "no connection to the XMPP server"),

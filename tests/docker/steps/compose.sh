@@ -30,6 +30,21 @@ port_is_local() {
   [[ $listening == 0100007F:* && $listening != *$'\n'* ]] || fail "listening: $listening"
 }
 
+# By what the proxy says of them: one who asks too often is refused, and another is not.
+clients_are_told_apart() {
+  local refused
+  refused=$(for _ in {1..200}; do status_of 192.0.2.1; done | grep -c -x 429 || true)
+  echo "$refused of 200 refused"
+  ((refused > 0 && refused < 200))
+  [[ $(status_of 192.0.2.2) == 200 ]] || fail "the other one is refused, too"
+}
+
+# The status of a request that a proxy makes for somebody with this address.
+status_of() {
+  curl --silent --output /dev/null --write-out '%{http_code}\n' --max-time 5 --header "X-Forwarded-For: $1" \
+    "http://127.0.0.1:$PORT/v1/server"
+}
+
 compose_down_and_up() {
   local before
   before=$(compose exec -T prekey-server prekey-server fingerprint)

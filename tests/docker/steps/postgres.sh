@@ -27,7 +27,7 @@ END
     --essential-hook="mkdir -p \"\$1/etc/postgresql-common\"; echo 'create_main_cluster = false' >\"\$1/etc/postgresql-common/createcluster.conf\"" \
     --dpkgopt=force-confold --customize-hook="$hook" bookworm - |
     docker import --change "ENTRYPOINT [\"/usr/local/bin/entrypoint\"]" \
-      --change "VOLUME /var/lib/postgresql/data" --change "STOPSIGNAL SIGINT" - "$POSTGRES_IMAGE" >>"$LOG"
+      --change "VOLUME /var/lib/postgresql/data" - "$POSTGRES_IMAGE" >>"$LOG"
 }
 
 compose_demands_password() {

@@ -3,7 +3,6 @@
 //! Whoever has the turn serves all that wait. If anything fails, each is tried in a transaction of its own, so that a
 //! broken row of one identity costs nobody else an answer.
 
-use super::sql::sweep_answers;
 use super::{begin, steps};
 use crate::account::Identity;
 use crate::store::{Asked, StoreError, StoredEnsemble};
@@ -87,9 +86,6 @@ async fn serve(writer: &SqlitePool, batch: Vec<Waiting>) {
 /// What each takes, in one transaction.
 async fn together(writer: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Vec<StoredEnsemble>>, StoreError> {
     let mut tx = begin(writer).await?;
-    if let Some(keyed) = batch.iter().find(|waiting| waiting.asked.key.is_some()) {
-        sweep_answers(&mut tx, keyed.asked.now).await?;
-    }
     let mut taken = Vec::with_capacity(batch.len());
     for waiting in batch {
         taken.push(steps(&mut tx, &waiting.identity).take(waiting.asked).await?);
