@@ -14,7 +14,8 @@ use otrv4::prekey_server::{
 };
 use otrv4::wire::{InstanceTag, Versions};
 use prosody::{Prosody, SECRET};
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const ALICE: &str = "alice@example.org";
@@ -27,7 +28,8 @@ fn start(prosody: &Prosody, secret: &str) -> Process {
     let folder = prosody.folder.path();
     let secret_file = folder.join("secret");
     std::fs::write(&secret_file, format!("{secret}\n")).expect("a file");
-    let mut command = serve(folder, folder.join("prekeys.db").as_os_str(), "error", Stdio::inherit());
+    let log = File::create(folder.join("log")).expect("a file");
+    let mut command = serve(folder, folder.join("prekeys.db").as_os_str(), "warn", log.into());
     command.arg(format!("--xmpp-component=127.0.0.1:{}", prosody.component_port));
     command.arg("--xmpp-secret-file").arg(secret_file);
     run(command)
@@ -189,8 +191,13 @@ fn the_server_comes_back_when_the_xmpp_server_does_and_leaves_when_told() {
 fn without_the_right_secret_it_is_no_component_and_still_serves_http() {
     let Some(prosody) = Prosody::start() else { return };
     let server = start(&prosody, "another secret");
+    let log = || std::fs::read_to_string(prosody.folder.path().join("log")).expect("a log");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !log().contains("not-authorized") {
+        assert!(Instant::now() < deadline, "{}", log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let mut alice = Client::login(prosody.client_port, "alice", "home");
-    std::thread::sleep(Duration::from_millis(300));
     assert!(!is_there(&mut alice));
     assert!(Http::new(&server.base).fetch(ALICE).expect("an answer").is_empty());
 }
