@@ -11,6 +11,7 @@ mod buckets;
 #[cfg(test)]
 mod contract;
 mod error;
+mod handing_out;
 mod overview;
 mod postgres;
 mod sqlite;
@@ -327,7 +328,7 @@ pub struct Deposit {
     pub client_profile: Option<StoredProfile>,
     /// A new prekey profile.
     pub prekey_profile: Option<StoredProfile>,
-    /// New prekey messages, in the order in which they are to be handed out.
+    /// New prekey messages, in the order in which they are to be handed out; no two with the same id.
     pub prekeys: Vec<StoredPrekey>,
 }
 

@@ -21,6 +21,9 @@ use std::time::Duration;
 mod sql {
     crate::store::steps::steps!(sqlx::Postgres);
 }
+mod handing_out {
+    crate::store::handing_out::handing_out!(sqlx::Postgres);
+}
 mod overview {
     crate::store::overview::overview!(sqlx::Postgres);
 }
@@ -236,7 +239,9 @@ impl Store for PostgresStore {
         // Who has nothing left, and who has no account, are answered as fast: by the same questions, and without waiting for
         // the disk.
         let (mut tx, _) = self.begin_for_anybody(identity).await?;
-        let ensembles = steps(&mut tx, identity).take(asked).await?;
+        let Asked { now, reserve, key } = asked;
+        let taken = handing_out::take(&mut tx, &[(identity.as_str(), key)], now, reserve).await?;
+        let ensembles: Vec<_> = taken.into_iter().flatten().collect();
         match ensembles.is_empty() {
             true => tx.rollback().await?,
             false => tx.commit().await?,
@@ -250,7 +255,9 @@ impl Store for PostgresStore {
         key: AnswerKey,
         now: Timestamp,
     ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
-        steps(&mut *self.pool.acquire().await?, identity).answered(key, now).await
+        let mut connection = self.pool.acquire().await?;
+        let answered = handing_out::answered(&mut connection, &[(identity.as_str(), Some(key))], now).await?;
+        Ok(answered.into_iter().next().flatten())
     }
 
     async fn spend(&self, subject: Subject, bucket: Bucket, now: i64) -> Result<Spent, StoreError> {

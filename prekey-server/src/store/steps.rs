@@ -8,12 +8,15 @@ macro_rules! steps {
     ($database:ty) => {
         use crate::account::{Identity, TokenHash};
         use crate::store::{
-            ANSWER_LIFETIME, AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, Forgotten, MAX_DEVICES,
-            MAX_PREKEYS, MAX_TOKENS, PAGE, Published, Registered, StoreError, StoredEnsemble, StoredPrekey, answers,
+            AccountSummary, Deposit, Device, Forgotten, MAX_DEVICES, MAX_PREKEYS, MAX_TOKENS, PAGE, Published, Registered,
+            StoreError, StoredPrekey,
         };
         use otrv4::Timestamp;
         use sha2::{Digest, Sha256};
-        use sqlx::{Database, query, query_as, query_scalar};
+        use sqlx::{Database, QueryBuilder, query, query_as, query_scalar};
+
+        /// Most rows of one statement: each is a way to the database and back.
+        const ROWS: usize = 50;
 
         /// The steps of one transaction on one identity's rows.
         pub(super) struct Steps<'a> {
@@ -105,10 +108,8 @@ macro_rules! steps {
                 let tag = i64::from(deposit.device.tag);
                 self.drop_if_key_changed(tag, &deposit.device).await?;
                 self.upsert_device(tag, deposit).await?;
-                for prekey in &deposit.prekeys {
-                    if !self.insert_prekey(tag, prekey).await? {
-                        return Ok(Published::Refused);
-                    }
+                if !self.insert_prekeys(tag, &deposit.prekeys).await? {
+                    return Ok(Published::Refused);
                 }
                 if !self.within_limits().await? {
                     self.drop_expired_others(tag, now).await?;
@@ -130,119 +131,6 @@ macro_rules! steps {
                 .fetch_one(&mut *self.connection)
                 .await?;
                 u32::try_from(count).map_err(|_| StoreError::Corrupt("count"))
-            }
-
-            pub(super) async fn take(&mut self, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
-                if let Some(key) = asked.key
-                    && let Some(ensembles) = self.answered(key, asked.now).await?
-                {
-                    return Ok(ensembles);
-                }
-                let mut ensembles = Vec::new();
-                for waiting in self.oldest(asked).await? {
-                    let Waiting { sequence, tag, client_profile, prekey_profile, message, .. } = &waiting;
-                    // SQLite gives nothing for NULL, where PostgreSQL gives an error.
-                    if [client_profile, prekey_profile, message].iter().any(|bytes| bytes.is_empty()) {
-                        return Err(StoreError::Corrupt("ensemble"));
-                    }
-                    if waiting.beyond.is_none() && !self.release(*tag, waiting.reserve_full, asked).await? {
-                        continue;
-                    }
-                    // Whatever came in between, also where nothing was there to be locked: who clears it has it.
-                    let cleared = query(
-                        "UPDATE prekeys SET message = NULL
-                         WHERE identity = $1 AND sequence = $2 AND message IS NOT NULL",
-                    )
-                    .bind(self.identity)
-                    .bind(*sequence)
-                    .execute(&mut *self.connection)
-                    .await?;
-                    if cleared.rows_affected() == 1 {
-                        let Waiting { client_profile, prekey_profile, message: prekey, .. } = waiting;
-                        ensembles.push(StoredEnsemble { client_profile, prekey_profile, prekey });
-                    }
-                }
-                if let Some(key) = asked.key.filter(|_| !ensembles.is_empty()) {
-                    self.keep_answer(key, &ensembles, asked.now).await?;
-                }
-                Ok(ensembles)
-            }
-
-            /// What each device would give.
-            async fn oldest(&mut self, asked: Asked) -> Result<Vec<Waiting>, StoreError> {
-                let oldest = query_as(
-                    "SELECT p.sequence, d.tag, d.client_profile, d.prekey_profile, p.message, d.reserve_full,
-                            (SELECT sequence FROM prekeys
-                             WHERE identity = d.identity AND tag = d.tag AND message IS NOT NULL
-                             ORDER BY sequence LIMIT 1 OFFSET $3) AS beyond
-                     FROM devices d JOIN prekeys p ON p.identity = d.identity AND p.sequence = (
-                         SELECT sequence FROM prekeys
-                         WHERE identity = d.identity AND tag = d.tag AND message IS NOT NULL
-                         ORDER BY sequence LIMIT 1)
-                     WHERE d.identity = $1 AND d.client_expires > $2 AND d.prekey_expires > $2
-                     ORDER BY d.tag",
-                )
-                .bind(self.identity)
-                .bind(asked.now.unix())
-                .bind(i64::from(asked.reserve.left))
-                .fetch_all(&mut *self.connection)
-                .await?;
-                Ok(oldest)
-            }
-
-            /// Takes one out of the bucket of a device's reserve; false if it has none.
-            async fn release(
-                &mut self,
-                tag: i64,
-                full: Option<i64>,
-                asked: Asked,
-            ) -> Result<bool, StoreError> {
-                let now = asked.now.unix().saturating_mul(1000);
-                let Ok(full) = asked.reserve.release.spend(full.unwrap_or(now), now) else { return Ok(false) };
-                query("UPDATE devices SET reserve_full = $3 WHERE identity = $1 AND tag = $2")
-                    .bind(self.identity)
-                    .bind(tag)
-                    .bind(full)
-                    .execute(&mut *self.connection)
-                    .await?;
-                Ok(true)
-            }
-
-            pub(super) async fn answered(
-                &mut self,
-                key: AnswerKey,
-                now: Timestamp,
-            ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
-                // What lies too far ahead comes from a clock that was set back: its age is unknown.
-                let answer: Option<Vec<u8>> = query_scalar(
-                    "SELECT answer FROM answers WHERE identity = $1 AND key_hash = $2 AND until > $3 AND until <= $4",
-                )
-                .bind(self.identity)
-                .bind(key.as_bytes().as_slice())
-                .bind(now.unix())
-                .bind(now.plus(ANSWER_LIFETIME + CLOCK_SKEW).unix())
-                .fetch_optional(&mut *self.connection)
-                .await?;
-                answer.map(|bytes| answers::read(&bytes)).transpose()
-            }
-
-            async fn keep_answer(
-                &mut self,
-                key: AnswerKey,
-                ensembles: &[StoredEnsemble],
-                now: Timestamp,
-            ) -> Result<(), StoreError> {
-                query(
-                    "INSERT INTO answers (identity, key_hash, until, answer) VALUES ($1, $2, $3, $4)
-                     ON CONFLICT (identity, key_hash) DO UPDATE SET until = excluded.until, answer = excluded.answer",
-                )
-                .bind(self.identity)
-                .bind(key.as_bytes().as_slice())
-                .bind(now.plus(ANSWER_LIFETIME).unix())
-                .bind(answers::write(ensembles))
-                .execute(&mut *self.connection)
-                .await?;
-                Ok(())
             }
 
             /// What was handed out stays known: the device may come back.
@@ -329,23 +217,29 @@ macro_rules! steps {
                 Ok(())
             }
 
-            /// False if the id is known with other bytes. Known with the same bytes, nothing changes: a client that
+            /// False if an id is known with other bytes. Known with the same bytes, nothing changes: a client that
             /// repeats a publication whose answer it never saw must not bring back what was handed out in between.
-            async fn insert_prekey(&mut self, tag: i64, prekey: &StoredPrekey) -> Result<bool, StoreError> {
-                let digest: [u8; 32] = Sha256::digest(&prekey.bytes).into();
-                let done = query(
-                    "INSERT INTO prekeys (identity, tag, id, digest, message) VALUES ($1, $2, $3, $4, $5)
-                     ON CONFLICT (identity, tag, id) DO UPDATE SET digest = excluded.digest
-                     WHERE prekeys.digest = excluded.digest",
-                )
-                .bind(self.identity)
-                .bind(tag)
-                .bind(i64::from(prekey.id))
-                .bind(digest.as_slice())
-                .bind(prekey.bytes.as_slice())
-                .execute(&mut *self.connection)
-                .await?;
-                Ok(done.rows_affected() == 1)
+            async fn insert_prekeys(&mut self, tag: i64, prekeys: &[StoredPrekey]) -> Result<bool, StoreError> {
+                for rows in prekeys.chunks(ROWS) {
+                    let mut insert = QueryBuilder::new("INSERT INTO prekeys (identity, tag, id, digest, message) ");
+                    insert.push_values(rows, |mut row, prekey| {
+                        let digest: [u8; 32] = Sha256::digest(&prekey.bytes).into();
+                        row.push_bind(self.identity)
+                            .push_bind(tag)
+                            .push_bind(i64::from(prekey.id))
+                            .push_bind(digest.to_vec())
+                            .push_bind(prekey.bytes.as_slice());
+                    });
+                    insert.push(
+                        " ON CONFLICT (identity, tag, id) DO UPDATE SET digest = excluded.digest
+                          WHERE prekeys.digest = excluded.digest",
+                    );
+                    let done = insert.build().execute(&mut *self.connection).await?;
+                    if usize::try_from(done.rows_affected()) != Ok(rows.len()) {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             }
 
             async fn within_limits(&mut self) -> Result<bool, StoreError> {
@@ -428,20 +322,6 @@ macro_rules! steps {
             let burnt =
                 query("UPDATE prekeys SET message = NULL WHERE message IS NOT NULL").execute(connection).await?;
             Ok(burnt.rows_affected())
-        }
-
-        /// The oldest prekey of a device, with what goes out beside it.
-        #[derive(sqlx::FromRow)]
-        struct Waiting {
-            sequence: i64,
-            tag: i64,
-            client_profile: Vec<u8>,
-            prekey_profile: Vec<u8>,
-            message: Vec<u8>,
-            /// Of its reserve's bucket, in milliseconds since 1970.
-            reserve_full: Option<i64>,
-            /// The first of those that are not its reserve.
-            beyond: Option<i64>,
         }
     };
 }

@@ -31,6 +31,9 @@ use std::time::Duration;
 mod sql {
     crate::store::steps::steps!(sqlx::Sqlite);
 }
+mod handing_out {
+    crate::store::handing_out::handing_out!(sqlx::Sqlite);
+}
 mod overview {
     crate::store::overview::overview!(sqlx::Sqlite);
 }
@@ -278,7 +281,9 @@ impl Store for SqliteStore {
         key: AnswerKey,
         now: Timestamp,
     ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
-        steps(&mut *self.readers.acquire().await?, identity).answered(key, now).await
+        let mut connection = self.readers.acquire().await?;
+        let answered = handing_out::answered(&mut connection, &[(identity.as_str(), Some(key))], now).await?;
+        Ok(answered.into_iter().next().flatten())
     }
 
     async fn spend(&self, subject: Subject, bucket: Bucket, now: i64) -> Result<Spent, StoreError> {

@@ -3,10 +3,11 @@
 //! Whoever has the turn serves all that wait. If anything fails, each is tried in a transaction of its own, so that a
 //! broken row of one identity costs nobody else an answer.
 
-use super::{begin, steps};
+use super::{begin, handing_out};
 use crate::account::Identity;
 use crate::store::{Asked, StoreError, StoredEnsemble};
 use sqlx::SqlitePool;
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
@@ -83,22 +84,33 @@ async fn serve(writer: &SqlitePool, batch: Vec<Waiting>) {
     }
 }
 
-/// What each takes, in one transaction.
+/// What each takes, in one transaction. Those who want the same identity take one after another.
 async fn together(writer: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Vec<StoredEnsemble>>, StoreError> {
     let mut tx = begin(writer).await?;
     let mut taken = Vec::with_capacity(batch.len());
-    for waiting in batch {
-        taken.push(steps(&mut tx, &waiting.identity).take(waiting.asked).await?);
+    let mut left: Vec<_> = batch.iter().enumerate().collect();
+    while let Some((_, Waiting { asked: Asked { now, reserve, .. }, .. })) = left.first() {
+        let mut names = HashSet::new();
+        let (round, others): (Vec<_>, Vec<_>) =
+            left.iter().partition(|(_, Waiting { identity, asked, .. })| {
+                (asked.now, asked.reserve) == (*now, *reserve) && names.insert(identity.as_str())
+            });
+        let takes: Vec<_> =
+            round.iter().map(|(_, waiting)| (waiting.identity.as_str(), waiting.asked.key)).collect();
+        let ensembles = handing_out::take(&mut tx, &takes, *now, *reserve).await?;
+        taken.extend(round.into_iter().map(|(n, _)| n).zip(ensembles));
+        left = others;
     }
     tx.commit().await?;
-    Ok(taken)
+    taken.sort_by_key(|(n, _)| *n);
+    Ok(taken.into_iter().map(|(_, ensembles)| ensembles).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::limits::Reserve;
-    use crate::store::{Deposit, Device, SqliteStore, Store, StoredPrekey, StoredProfile};
+    use crate::store::{AnswerKey, Deposit, Device, SqliteStore, Store, StoredPrekey, StoredProfile};
     use otrv4::Timestamp;
     use std::sync::Arc;
 
@@ -129,11 +141,18 @@ mod tests {
 
     /// What each gets who asks while somebody else has the turn, so that all wait for the same one.
     async fn all_at_once(store: &Arc<SqliteStore>, identities: u32) -> Vec<Taken> {
+        take_together(store, (0..identities).map(|n| (n, ASKED))).await
+    }
+
+    async fn take_together(
+        store: &Arc<SqliteStore>,
+        takes: impl Iterator<Item = (u32, Asked)>,
+    ) -> Vec<Taken> {
         let turn = store.takes.turn.lock().await;
-        let takers: Vec<_> = (0..identities)
-            .map(|n| {
+        let takers: Vec<_> = takes
+            .map(|(n, asked)| {
                 let store = Arc::clone(store);
-                tokio::spawn(async move { store.take(&name(n), ASKED).await })
+                tokio::spawn(async move { store.take(&name(n), asked).await })
             })
             .collect();
         while store.takes.lock().len() < takers.len() {
@@ -155,6 +174,40 @@ mod tests {
             assert_eq!(prekeys, [n.to_be_bytes()]);
         }
         assert!(all_at_once(&store, 150).await.into_iter().all(|taken| taken.is_ok_and(|e| e.is_empty())));
+    }
+
+    fn prekeys(taken: Taken) -> Vec<Vec<u8>> {
+        taken.expect("a store").into_iter().map(|ensemble| ensemble.prekey).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_those_who_want_the_same_at_once_one_gets_it() {
+        let (_folder, store) = store(5).await;
+        let mut taken: Vec<_> = Vec::new();
+        for each in take_together(&store, (0..20).map(|n| (n % 5, ASKED))).await {
+            taken.extend(prekeys(each));
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, (0..5u32).map(|n| n.to_be_bytes().to_vec()).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_asks_twice_at_once_with_the_same_key_gets_the_same_twice() {
+        let (_folder, store) = store(5).await;
+        let key = |n: u32| Some(AnswerKey::new("key", &n.to_be_bytes()));
+        let takes = (0..20).map(|n| (n % 5, Asked { key: key(n % 5), ..ASKED }));
+        for (n, each) in (0u32..).zip(take_together(&store, takes).await) {
+            assert_eq!(prekeys(each), [(n % 5).to_be_bytes()]);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_take_keeps_to_its_own_time() {
+        let (_folder, store) = store(4).await;
+        let late = Asked { now: NOW.plus(1000), ..ASKED };
+        let takes = [(0, ASKED), (1, late), (2, late), (3, ASKED)];
+        let taken = take_together(&store, takes.into_iter()).await;
+        assert_eq!(taken.into_iter().map(|each| prekeys(each).len()).collect::<Vec<_>>(), [1, 0, 0, 1]);
     }
 
     #[tokio::test(flavor = "multi_thread")]
