@@ -19,16 +19,19 @@ pub(in crate::crypto) fn product_of_powers<
         product = product.square();
         for factor in &mut factors {
             if let Some((_, half)) = factor.windows.pop_if(|(at, _)| *at == position) {
-                product = product.mul(factor.odd_powers.get(half).expect("a window has 4 bits"));
+                product = product.mul(factor.odd_powers.get(half).expect("a window has 5 bits"));
             }
         }
     }
     product
 }
 
-/// A base and its exponent, cut into windows of up to 4 bits that begin and end with a 1.
+/// For exponents of some hundred bits, a little better than one less.
+const WINDOW: u32 = 5;
+
+/// A base and its exponent, cut into windows of up to 5 bits that begin and end with a 1.
 struct Factor<M: ConstMontyParams<LIMBS>, const LIMBS: usize> {
-    /// Base to the power of 1, 3, …, 15.
+    /// Base to the power of 1, 3, …, 31.
     odd_powers: Vec<ConstMontyForm<M, LIMBS>>,
     /// Position of the lowest bit, ascending, and half of the digit, rounded down.
     windows: Vec<(u32, usize)>,
@@ -42,14 +45,14 @@ impl<M: ConstMontyParams<LIMBS>, const LIMBS: usize> Factor<M, LIMBS> {
         let mut position = 0;
         while position < exponent.bit_width_vartime() {
             if exponent.bit_vartime(position) {
-                let bits = (1..4).filter(|bit| exponent.bit_vartime(position + bit));
+                let bits = (1..WINDOW).filter(|bit| exponent.bit_vartime(position + bit));
                 windows.push((position, bits.map(|bit| 1 << (bit - 1)).sum()));
-                position += 4;
+                position += WINDOW;
             } else {
                 position += 1;
             }
         }
-        Self { odd_powers: odd_powers.take(8).collect(), windows }
+        Self { odd_powers: odd_powers.take(1 << (WINDOW - 1)).collect(), windows }
     }
 }
 
