@@ -33,7 +33,8 @@ use prekey_server::store::{
 };
 use process::Process;
 use rand_core::Rng;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -304,7 +305,8 @@ impl Place {
     async fn fill(&self, identities: u32, each: u32) -> u64 {
         match self {
             Self::File(path) => {
-                fill(SqliteStore::open(path).await.expect("a new database"), identities, each).await;
+                SqliteStore::open(path).await.expect("a new database").close().await;
+                fill_file(path, identities, each).await;
                 path.metadata().expect("a file").len()
             }
             Self::Postgres(url) => {
@@ -328,7 +330,38 @@ fn empty(options: &Options) -> (Process, TempDir) {
     (server, folder)
 }
 
-/// Profiles and prekeys as long as real ones, put into the database without the handshakes, which would take hours.
+/// Profiles and prekeys as long as real ones, put into the file at once: by commits of one publication each it would take
+/// hours.
+async fn fill_file(path: &Path, identities: u32, each: u32) {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("the database");
+    let later = prekey_server::now().plus(1_000_000).unix();
+    let statement = AssertSqlSafe(format!(
+        "BEGIN;
+         CREATE TEMP TABLE names AS
+             WITH RECURSIVE numbers (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < {identities})
+             SELECT 'user' || n || '@example.org' AS identity FROM numbers;
+         INSERT INTO accounts (identity, created) SELECT identity, 0 FROM names;
+         INSERT INTO devices
+                 (identity, tag, identity_key, client_profile, client_expires, prekey_profile, prekey_expires)
+             SELECT identity, 256, randomblob(57), randomblob({CLIENT_PROFILE}), {later},
+                    randomblob({PREKEY_PROFILE}), {later} FROM names;
+         INSERT INTO prekeys (identity, tag, id, digest, message)
+             WITH RECURSIVE ids (id) AS (VALUES (0) UNION ALL SELECT id + 1 FROM ids WHERE id + 1 < {each})
+             SELECT identity, 256, id, randomblob(32), randomblob({PREKEY}) FROM names, ids;
+         COMMIT;
+         DROP TABLE names;"
+    ));
+    sqlx::raw_sql(statement).execute(&mut connection).await.expect("its layout");
+    connection.close().await.expect("the database");
+}
+
+/// Bytes of what is handed out.
+const CLIENT_PROFILE: usize = 310;
+const PREKEY_PROFILE: usize = 250;
+const PREKEY: usize = 457;
+
+/// The same through the store.
 async fn fill<S: Store>(store: S, identities: u32, each: u32) {
     let (now, later) = (prekey_server::now(), prekey_server::now().plus(1_000_000));
     let mut bytes = vec![0; 500];
@@ -339,11 +372,11 @@ async fn fill<S: Store>(store: S, identities: u32, each: u32) {
         store.register(&identity, None, now).await.expect("a store");
         let deposit = Deposit {
             device: prekey_server::store::Device { tag: 0x100 + n, identity_key: [7; 57] },
-            client_profile: Some(profile(310)),
-            prekey_profile: Some(profile(250)),
+            client_profile: Some(profile(CLIENT_PROFILE)),
+            prekey_profile: Some(profile(PREKEY_PROFILE)),
             prekeys: (0..each)
                 .map(|id| {
-                    let mut message = vec![0; 457];
+                    let mut message = vec![0; PREKEY];
                     client::rng().fill_bytes(&mut message);
                     StoredPrekey { id, bytes: message }
                 })
