@@ -4,6 +4,7 @@ use crate::account::Identity;
 use crate::caller::{Caller, Peer};
 use crate::connections::{Busy, Connection};
 use crate::oblivious::gateway;
+use crate::padding::{self, ANSWERS};
 use crate::problem::Problem;
 use crate::service::{Error, Service};
 use crate::store::Store;
@@ -185,10 +186,10 @@ async fn message<S: Store>(
     let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
     let token = bearer(&headers).map(ToOwned::to_owned);
     let key = idempotency_key(&headers)?.map(ToOwned::to_owned);
-    to_the_end(busy, async move {
+    let answered = to_the_end(busy, async move {
         service.answer(&caller, token.as_deref(), key.as_deref(), text.trim_ascii()).await
-    })
-    .await
+    });
+    answered.await.map(|answer| padding::pad(answer, &ANSWERS))
 }
 
 /// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences. It keeps the
