@@ -169,8 +169,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
             // Whoever is still there gets the answers; an error means that nobody is.
             let _ = timeout(GRACE, self.finish()).await;
         }
-        // A sender who has gone does not stop what runs between a commit and its consequences.
-        self.running.detach_all();
         end
     }
 
@@ -265,6 +263,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
         // To let go with something unread may undo what was sent.
         while self.stream.io.read(&mut self.stream.buffer).await? > 0 {}
         Ok(())
+    }
+}
+
+/// A sender who has gone, or a panic of ours, does not stop what runs between a commit and its consequences.
+impl<T, S> Drop for Connection<T, S> {
+    fn drop(&mut self) {
+        self.running.detach_all();
     }
 }
 
