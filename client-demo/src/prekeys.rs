@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use otrv4::keys::Fingerprint;
 use otrv4::prekey_server::{ServerKey, decode_text, encode_text};
+use prekey_server::padding::{PUBLISHING, QUERIES, pad};
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use ureq::http::Response;
@@ -99,26 +100,29 @@ impl PrekeyServer {
         Ok(given.token)
     }
 
-    /// `POST /v1/messages`: one message of whoever has the token in, one out.
+    /// `POST /v1/messages`: one message of whoever has the token in, one out. Who sees the length of what is sent learns
+    /// neither what step it is nor how many prekeys are in it.
     pub(crate) fn exchange(&self, message: &[u8], token: &str) -> Result<Vec<u8>, PrekeyError> {
-        self.send(message, &[("authorization", &Zeroizing::new(format!("Bearer {token}")))])
+        let text = pad(encode_text(message), &PUBLISHING);
+        self.send(&text, &[("authorization", &Zeroizing::new(format!("Bearer {token}")))])
     }
 
     /// The same for an ensemble query, which needs no token. If the connection breaks, it is asked once more with the same
-    /// key: the server gives the answer that was lost, and no other prekey.
+    /// key: the server gives the answer that was lost, and no other prekey. Queries for all names have one length.
     pub(crate) fn query(&self, message: &[u8]) -> Result<Vec<u8>, PrekeyError> {
+        let text = pad(encode_text(message), &QUERIES);
         let key = [(); 2].map(|()| format!("{:016x}", system::rng().next_u64())).concat();
-        let ask = || self.send(message, &[("idempotency-key", &key)]);
+        let ask = || self.send(&text, &[("idempotency-key", &key)]);
         match ask() {
             Err(PrekeyError::Unreachable { .. }) => ask(),
             answer => answer,
         }
     }
 
-    fn send(&self, message: &[u8], headers: &[(&str, &str)]) -> Result<Vec<u8>, PrekeyError> {
+    fn send(&self, text: &str, headers: &[(&str, &str)]) -> Result<Vec<u8>, PrekeyError> {
         let request = self.agent.post(self.address("messages")).content_type("text/plain");
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = self.answer(request.send(encode_text(message)))?;
+        let response = self.answer(request.send(text))?;
         let text = self.text(accepted(response)?)?;
         decode_text(&text).map_err(|_| PrekeyError::Nonsense("no message of the prekey protocol"))
     }
@@ -164,15 +168,15 @@ fn read(mut response: Response<Body>) -> Result<String, ureq::Error> {
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes of an answer: sixteen ensembles with the longest profiles, in base64.
-const MAX_ANSWER: u64 = 1024 * 1024;
+/// Bytes of an answer: the largest size that answers have, and the one that shows that nothing follows.
+const MAX_ANSWER: u64 = 1024 * 1024 + 1;
 
 /// Characters of a title that are shown.
 const MAX_TITLE: usize = 200;
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
     use std::thread;
 
@@ -247,6 +251,31 @@ mod tests {
         let [first, second] = requests.join().expect("two requests");
         assert_eq!(first, second);
         assert_eq!(first.len(), 32);
+    }
+
+    #[test]
+    fn requests_go_up_to_a_size_and_padded_answers_are_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = PrekeyServer::at(&format!("http://{}", listener.local_addr().expect("an address")));
+        let lengths = thread::spawn(move || {
+            [16 << 10, 1 << 20, 1 << 20].map(|size| {
+                let (mut stream, _) = listener.accept().expect("a client");
+                let mut request = BufReader::new(stream.try_clone().expect("a socket"));
+                let head = request.by_ref().lines().map(|line| line.expect("a line").to_lowercase());
+                let head: Vec<_> = head.take_while(|line| !line.is_empty()).collect();
+                let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
+                let length: usize = length.and_then(|length| length.parse().ok()).expect("a length");
+                request.read_exact(&mut vec![0; length]).expect("a body");
+                let answer = http("200 OK", &pad(encode_text(b"an answer"), &[size]));
+                stream.write_all(answer.as_bytes()).expect("a listener");
+                length
+            })
+        });
+        assert_eq!(server.query(b"a question").expect("an answer"), b"an answer");
+        for message in [&b"first"[..], &[7; 40_000]] {
+            assert_eq!(server.exchange(message, "t").expect("an answer"), b"an answer");
+        }
+        assert_eq!(lengths.join().expect("three requests"), [1 << 10, 64 << 10, 64 << 10]);
     }
 
     #[test]

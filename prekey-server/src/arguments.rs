@@ -142,7 +142,7 @@ pub(crate) struct Relay {
     pub(crate) gateway: String,
 
     /// Address and port of the relay; port 0 takes any free port, and the first line of output names it.
-    #[arg(long, env = "PREKEY_RELAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7449")]
+    #[arg(long, env = "PREKEY_RELAY_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7450")]
     pub(crate) listen: SocketAddr,
 
     /// What to log on standard error, as in `serve`. Neither addresses nor requests are ever logged.

@@ -4,8 +4,10 @@ use crate::account::Identity;
 use crate::caller::{Caller, Peer};
 use crate::connections::{Busy, Connection};
 use crate::oblivious::gateway;
+use crate::padding::{self, ANSWERS};
 use crate::problem::Problem;
 use crate::service::{Error, Service};
+use crate::settings::Registration;
 use crate::store::Store;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -85,10 +87,33 @@ async fn admit<S: Store>(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = Caller::new(peer, request.headers(), &service.settings());
+    let settings = service.settings();
+    if settings.registration == Registration::Header
+        && !request.method().is_safe()
+        && is_cross_site(request.headers(), service.identity().name())
+    {
+        return Err(Problem::CrossSite);
+    }
+    let caller = Caller::new(peer, request.headers(), &settings);
     service.admit(&caller.source).map_err(problem)?;
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
+}
+
+/// Whether a browser sends this for a page of another site. It shows the proxy whatever its user is known by there, such as a
+/// password of Basic authentication; no page can keep it from saying where the request comes from (Fetch, "Sec-Fetch-Site"). What is no
+/// browser says neither. `name` is ours: a proxy may have changed `Host`.
+fn is_cross_site(headers: &HeaderMap, name: &str) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter().peekable();
+    if sites.peek().is_some() {
+        return !sites.all(|site| site == "same-origin" || site == "none");
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_ours = |origin: &HeaderValue| {
+        let (_, origin) = origin.to_str().ok()?.split_once("://")?;
+        Some(origin == name || Some(origin) == host)
+    };
+    !headers.get_all(header::ORIGIN).iter().all(|origin| is_ours(origin).unwrap_or(false))
 }
 
 #[derive(Serialize)]
@@ -185,10 +210,10 @@ async fn message<S: Store>(
     let text = String::from_utf8(body.into()).map_err(|_| Problem::Refused)?;
     let token = bearer(&headers).map(ToOwned::to_owned);
     let key = idempotency_key(&headers)?.map(ToOwned::to_owned);
-    to_the_end(busy, async move {
+    let answered = to_the_end(busy, async move {
         service.answer(&caller, token.as_deref(), key.as_deref(), text.trim_ascii()).await
-    })
-    .await
+    });
+    answered.await.map(|answer| padding::pad(answer, &ANSWERS))
 }
 
 /// Runs it as a task of its own: a client that hangs up does not stop it between a commit and its consequences. It keeps the

@@ -37,6 +37,7 @@ pub mod limits;
 mod metrics;
 pub mod oblivious;
 mod operator;
+pub mod padding;
 mod pending;
 mod problem;
 mod sealing;

@@ -15,6 +15,8 @@ pub(crate) enum Problem {
     IllegalKey,
     Unauthenticated,
     NotVouched,
+    /// A browser asks for a page of another site.
+    CrossSite,
     NotFound,
     MethodNotAllowed,
     Timeout,
@@ -70,9 +72,11 @@ impl Problem {
         match self {
             Self::Refused | Self::BadRequest | Self::IllegalKey | Self::Date => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::NotVouched | Self::RegistrationClosed | Self::RegistrationNeedless | Self::NotOblivious => {
-                StatusCode::FORBIDDEN
-            }
+            Self::NotVouched
+            | Self::CrossSite
+            | Self::RegistrationClosed
+            | Self::RegistrationNeedless
+            | Self::NotOblivious => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -97,6 +101,7 @@ impl Problem {
             Self::NotVouched => {
                 "The proxy of this server does not say who you are; messages other than queries need that."
             }
+            Self::CrossSite => "Pages of other sites may not send messages here.",
             Self::RegistrationNeedless => {
                 "The proxy of this server says who you are: send messages without registering, and without a token."
             }

@@ -120,16 +120,28 @@ impl Settings {
 }
 
 /// Headers that say something else.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 21] = [
+    "accept",
     "authorization",
+    "connection",
     "content-length",
     "content-type",
     "cookie",
+    "expect",
     "forwarded",
     "host",
     "idempotency-key",
+    "origin",
+    "proxy-authorization",
+    "referer",
+    "sec-fetch-site",
+    "transfer-encoding",
     "user-agent",
+    "via",
     "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
 ];
 
 /// `192.0.2.7` and `192.0.2.0/24` alike.
@@ -193,6 +205,10 @@ mod tests {
             ("registration = 'header'\ntrusted_header = 'x-user'\ntrusted_proxies = []", "trusted_proxies"),
             ("trusted_header = 'x user'", "trusted_header"),
             ("trusted_header = 'Authorization'", "trusted_header"),
+            ("trusted_header = 'cookie'", "trusted_header"),
+            ("trusted_header = 'Forwarded'", "trusted_header"),
+            ("trusted_header = 'X-Forwarded-For'", "trusted_header"),
+            ("trusted_header = 'X-Real-IP'", "trusted_header"),
             ("trusted_proxies = ['::/0']", "trusted_proxies"),
             ("[limits]\nrequests_per_source = { burst = 1 }", "limits.requests_per_source"),
             ("[limits]\nmessages_per_account = { burst = 1, per = 9e9 }", "limits.messages_per_account"),

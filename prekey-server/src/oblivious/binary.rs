@@ -1,15 +1,9 @@
 //! Requests and responses as binary HTTP, filled up with zeros to a few sizes, so that ciphertext does not tell by its
 //! length what is in it. Spec: RFC 9292, sections 3.1 (known length) and 3.8 (padding).
 
+use crate::padding::{ANSWERS, QUERIES, fill};
 use bhttp::{ControlData, Message, Mode, StatusCode};
 use std::io::Cursor;
-
-/// Every query has the first of these sizes; a name longer than any account's takes the next.
-const REQUEST_SIZES: [usize; 2] = [1 << 10, 8 << 10];
-
-/// No ensembles, a problem, and the ensembles of about five clients all have the first of these sizes. The last takes what
-/// a server has at most.
-const RESPONSE_SIZES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
 
 /// A request, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +42,7 @@ pub(super) fn write_post(path: &str, date: i64, text: &str) -> Vec<u8> {
     message.put_header("content-type", "text/plain");
     message.put_header("date", http_date(date));
     message.write_content(text);
-    write(&message, &REQUEST_SIZES)
+    write(&message, &QUERIES)
 }
 
 /// A response.
@@ -72,15 +66,13 @@ pub(super) fn write_response(status: u16, content_type: &[u8], date: i64, conten
     message.put_header("content-type", content_type);
     message.put_header("date", http_date(date));
     message.write_content(content);
-    write(&message, &RESPONSE_SIZES)
+    write(&message, &ANSWERS)
 }
 
 fn write(message: &Message, sizes: &[usize]) -> Vec<u8> {
     let mut bytes = Vec::new();
     message.write_bhttp(Mode::KnownLength, &mut bytes).expect("a vector takes everything");
-    if let Some(size) = sizes.iter().find(|size| bytes.len() <= **size) {
-        bytes.resize(*size, 0);
-    }
+    fill(&mut bytes, sizes, 0);
     bytes
 }
 

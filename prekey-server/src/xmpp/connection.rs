@@ -4,20 +4,23 @@ use super::XmppServer;
 use super::component::{Ask, Component, Reaction};
 use super::stanzas::{self, Condition};
 use super::stream::{Incoming, Item, STREAMS, Stanza, Unreadable};
+use crate::account::Identity;
 use crate::caller::Caller;
 use crate::service::{Error, Service};
 use crate::store::Store;
 use crate::system;
+use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-/// Messages that are being answered; whoever comes then is told to come back.
+/// Messages that are being answered; whoever comes then is told to come back. So is whoever comes from a domain that has as many
+/// of them as are free: one domain has half of them at most, several have less each, and there is room for one that has none.
 const MAX_RUNNING: usize = 128;
 
 /// How long the XMPP server may take to accept us.
@@ -136,6 +139,8 @@ pub(super) struct Connection<T, S> {
     stream: Stream<T>,
     service: Arc<Service<S>>,
     running: JoinSet<Vec<String>>,
+    /// For whom each of them is: the sender's domain.
+    domains: HashMap<task::Id, String>,
     clock: Interval,
     /// How often the clock has ticked since something came.
     silent: u32,
@@ -145,7 +150,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
     pub(super) fn new(stream: Stream<T>, service: &Arc<Service<S>>) -> Self {
         let mut clock = interval(SILENCE);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { stream, service: Arc::clone(service), running: JoinSet::new(), clock, silent: 0 }
+        let (running, domains) = (JoinSet::new(), HashMap::new());
+        Self { stream, service: Arc::clone(service), running, domains, clock, silent: 0 }
     }
 
     /// Answers until the stream is lost or `shutdown` is done.
@@ -163,8 +169,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
             // Whoever is still there gets the answers; an error means that nobody is.
             let _ = timeout(GRACE, self.finish()).await;
         }
-        // A sender who has gone does not stop what runs between a commit and its consequences.
-        self.running.detach_all();
         end
     }
 
@@ -180,7 +184,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
                 self.silent = 0;
                 self.take(item?, component).await?;
             }
-            Some(done) = self.running.join_next() => self.send(done.unwrap_or_default()).await?,
+            Some(done) = self.running.join_next_with_id() => self.send_done(done).await?,
             _ = self.clock.tick() => self.listen(component.domain()).await?,
         }
         Ok(())
@@ -214,17 +218,35 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
         match reaction {
             Reaction::Nothing => Ok(()),
             Reaction::Send(stanza) => self.stream.write(&stanza).await,
-            Reaction::Ask(ask) if self.running.len() >= MAX_RUNNING => {
-                self.stream.write(&stanzas::error(&ask.request, Condition::ResourceConstraint)).await
-            }
             Reaction::Ask(ask) => {
-                self.running.spawn(answer(Arc::clone(&self.service), *ask));
+                let domain = domain(&ask.sender);
+                if !self.has_room(domain) {
+                    let error = stanzas::error(&ask.request, Condition::ResourceConstraint);
+                    return self.stream.write(&error).await;
+                }
+                let domain = domain.to_owned();
+                self.start(domain, answer(Arc::clone(&self.service), *ask));
                 Ok(())
             }
         }
     }
 
-    async fn send(&mut self, stanzas: Vec<String>) -> Result<(), Lost> {
+    fn has_room(&self, domain: &str) -> bool {
+        let of_this = self.domains.values().filter(|other| *other == domain).count();
+        of_this < MAX_RUNNING.saturating_sub(self.running.len())
+    }
+
+    fn start(&mut self, domain: String, answer: impl Future<Output = Vec<String>> + Send + 'static) {
+        let id = self.running.spawn(answer).id();
+        self.domains.insert(id, domain);
+    }
+
+    async fn send_done(&mut self, done: Result<(task::Id, Vec<String>), JoinError>) -> Result<(), Lost> {
+        let (id, stanzas) = done.unwrap_or_else(|error| {
+            tracing::error!("an answer over XMPP panicked");
+            (error.id(), Vec::new())
+        });
+        self.domains.remove(&id);
         for stanza in stanzas {
             self.stream.write(&stanza).await?;
         }
@@ -233,8 +255,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
 
     /// Sends the answers that are being made, and closes the stream.
     async fn finish(&mut self) -> Result<(), Lost> {
-        while let Some(done) = self.running.join_next().await {
-            self.send(done.unwrap_or_default()).await?;
+        while let Some(done) = self.running.join_next_with_id().await {
+            self.send_done(done).await?;
         }
         self.stream.write(stanzas::CLOSE).await?;
         self.stream.io.shutdown().await?;
@@ -242,6 +264,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
         while self.stream.io.read(&mut self.stream.buffer).await? > 0 {}
         Ok(())
     }
+}
+
+/// A sender who has gone, or a panic of ours, does not stop what runs between a commit and its consequences.
+impl<T, S> Drop for Connection<T, S> {
+    fn drop(&mut self) {
+        self.running.detach_all();
+    }
+}
+
+fn domain(sender: &Identity) -> &str {
+    sender.as_str().rsplit_once('@').map_or(sender.as_str(), |(_, domain)| domain)
 }
 
 /// The stanzas that answer a message.
@@ -281,6 +314,7 @@ mod tests {
     use otrv4::prekey_server::ServerIdentity;
     use std::pin::pin;
     use tokio::io::{DuplexStream, duplex};
+    use tokio::sync::oneshot;
 
     const SERVER: &str = "prekey.example.org";
     const HEADER: &str = "<stream:stream xmlns='jabber:component:accept' \
@@ -352,6 +386,68 @@ mod tests {
         let (end, heard) = tokio::join!(connection.run(&mut component, told), peer);
         assert!(matches!(end, End::Told));
         assert!(heard.contains("bad-request") && heard.contains("to='bob@example.org/x'"), "{heard}");
+    }
+
+    #[tokio::test]
+    async fn one_domain_leaves_room_for_others_and_gets_its_room_back() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let service = service(&folder).await;
+        let mut component = Component::new(service.identity());
+        let (ours, theirs) = duplex(1 << 16);
+        let message =
+            "<message from='bob@a.example/x' to='prekey.example.org' id='1'><body>hello</body></message>";
+        let messages = [message, &message.replace("a.example", "d.example")].concat();
+        let (stream, (mut theirs, _)) =
+            tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", &messages));
+        let mut connection = Connection::new(stream.expect("a stream"), &service);
+        let mut ends = Vec::new();
+        for (domain, expected) in [("a.example", 64), ("b.example", 32), ("c.example", 16)] {
+            let mut taken = 0;
+            while connection.has_room(domain) {
+                let (end, ended) = oneshot::channel::<()>();
+                connection.start(domain.into(), async move {
+                    _ = ended.await;
+                    Vec::new()
+                });
+                ends.push(end);
+                taken += 1;
+            }
+            assert_eq!(taken, expected, "{domain}");
+        }
+        // The message of the domain that has its share is refused, that of another is taken.
+        let step = connection.step(&mut component, pin!(std::future::pending())).await;
+        assert!(step.is_ok());
+        while connection.running.len() == 112 {
+            let step = connection.step(&mut component, pin!(std::future::pending())).await;
+            assert!(step.is_ok());
+        }
+        let heard = hear(&mut theirs, "</message>").await;
+        assert!(heard.contains("resource-constraint") && heard.contains("to='bob@a.example/x'"), "{heard}");
+        // Each that ends makes room.
+        ends.truncate(63);
+        while connection.running.len() > 63 {
+            let step = connection.step(&mut component, pin!(std::future::pending())).await;
+            assert!(step.is_ok());
+        }
+        assert_eq!(connection.domains.len(), 63);
+        assert!(connection.has_room("a.example") && connection.has_room("b.example"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_panics_takes_no_room_for_ever() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let service = service(&folder).await;
+        let mut component = Component::new(service.identity());
+        let (ours, theirs) = duplex(4096);
+        let (stream, (_theirs, _)) =
+            tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", ""));
+        let mut connection = Connection::new(stream.expect("a stream"), &service);
+        connection.start("a.example".into(), async { panic!("on purpose") });
+        while !connection.running.is_empty() {
+            let step = connection.step(&mut component, pin!(std::future::pending())).await;
+            assert!(step.is_ok());
+        }
+        assert!(connection.domains.is_empty());
     }
 
     #[tokio::test]

@@ -129,6 +129,20 @@ fn what_is_wrong_in_the_file_is_named_by_file_line_and_key() {
 }
 
 #[test]
+fn a_header_that_others_set_is_not_trusted() {
+    let (_folder, path) = file("");
+    for header in ["X-Real-IP", "x-forwarded-for", "forwarded", "authorization", "cookie"] {
+        let rules = format!("[rules]\nregistration = \"header\"\ntrusted_header = \"{header}\"\n");
+        fs::write(&path, rules).expect("a file");
+        for command in ["serve", "check-config"] {
+            let (code, _, stderr) = run(program().arg(command).arg("--config").arg(&path));
+            assert_eq!(code, Some(1), "{header}");
+            assert!(stderr.contains("rules.trusted_header: clients set this header themselves"), "{stderr}");
+        }
+    }
+}
+
+#[test]
 fn what_is_missing_is_said_with_all_the_ways_to_give_it() {
     let (code, _, stderr) = run(program().args(["serve", "--database", "x", "--key-file", "y"]));
     assert_eq!(code, Some(1));

@@ -12,6 +12,7 @@ mod limits;
 mod metrics;
 mod oblivious;
 mod operator;
+mod padding;
 mod process;
 mod proxy;
 mod reload;

@@ -180,3 +180,31 @@ fn the_log_names_nobody_as_text_and_as_json() {
         }
     }
 }
+
+#[test]
+fn every_metric_that_an_alert_looks_at_is_there_with_its_labels() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (process, operator) = start(folder.path(), &[]);
+    everything(&Http::new(&process.base));
+    let text = metrics(&operator);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/prometheus/alerts.yml");
+    let rules = fs::read_to_string(file).expect("the alerts");
+    let selectors: Vec<&str> = rules.match_indices("prekey_server_").map(|(at, _)| &rules[at..]).collect();
+    assert!(selectors.len() >= 7, "{}", selectors.len());
+    for selector in selectors {
+        let (name, rest) =
+            selector.split_at(selector.find(|c| !matches!(c, 'a'..='z' | '_')).expect("an end"));
+        let labels =
+            rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(labels, _)| labels);
+        let labels: Vec<&str> = labels.split(',').map(str::trim).filter(|label| !label.is_empty()).collect();
+        let is_it = |line: &&str| {
+            let rest = line.strip_prefix(name).unwrap_or_default();
+            rest.starts_with(['{', ' '])
+                && labels.iter().all(|label| match label.split_once("=~") {
+                    Some((key, _)) => rest.contains(&format!("{key}=\"")),
+                    None => rest.contains(label),
+                })
+        };
+        assert!(text.lines().any(|line| is_it(&line)), "{name} {labels:?}");
+    }
+}

@@ -103,3 +103,43 @@ fn people_whom_the_proxy_names_do_not_share_what_their_address_may_ask() {
     assert_eq!(ask("alice"), Err(NoAnswer::Refused(429)));
     assert_eq!(server.http.fetch(BOB).map(|given| given.len()), Ok(0));
 }
+
+#[test]
+fn pages_of_other_sites_cannot_use_what_a_browser_is_known_by() {
+    let server = behind("127.0.0.1/32", unlimited().limits);
+    let named = server.http.with_header("x-remote-user", BOB);
+    let (_, dake1) = Device::new(&server.http, BOB, "no token").start();
+    let query = ensemble_query(InstanceTag::random(&mut rng()), BOB, Versions::V4);
+    let statuses = |headers: &[(&str, &str)]| {
+        let http = headers.iter().fold(named.clone(), |http, (name, value)| http.with_header(name, value));
+        assert_eq!(http.get("/v1/server").expect("an answer").status, 200);
+        [&dake1, &query].map(|message| http.message(None, message).expect("an answer").status)
+    };
+    let own = format!("http://{}", server.address);
+    for fine in [
+        &[("Sec-Fetch-Site", "same-origin")][..],
+        &[("Sec-Fetch-Site", "none")],
+        &[("Sec-Fetch-Site", "same-origin"), ("Origin", "https://behind.example.org")],
+        &[("Origin", "https://prekey.example.org")],
+        &[("Origin", &own)],
+    ] {
+        assert_eq!(statuses(fine), [200, 200], "{fine:?}");
+    }
+    for foreign in [
+        &[("Sec-Fetch-Site", "cross-site")][..],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Sec-Fetch-Site", "")],
+        &[("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "cross-site")],
+        &[("Sec-Fetch-Site", "cross-site"), ("Origin", &own)],
+        &[("Origin", "null")],
+        &[("Origin", "https://mallory.example")],
+        &[("Origin", "https://prekey.example.org.mallory.example")],
+        &[("Origin", "https://prekey.example.org"), ("Origin", "https://mallory.example")],
+    ] {
+        assert_eq!(statuses(foreign), [403, 403], "{foreign:?}");
+    }
+    // Where a token says who it is, there is nothing that a browser adds by itself.
+    server.server.reload(unlimited());
+    let elsewhere = server.http.with_header("Sec-Fetch-Site", "cross-site");
+    assert_eq!(elsewhere.message(None, &query).expect("an answer").status, 200);
+}

@@ -13,7 +13,7 @@ pub(super) fn run(input: &[u8]) {
         assert!(!matches!(check(&wrapped), Line::Encoded(_) | Line::Fragment(_) | Line::Error { .. }));
     }
     if let Ok(message) = decode_text(&line) {
-        assert_eq!(encode_text(&message), line, "a message has one text");
+        assert_eq!(encode_text(&message), line.trim_ascii_end(), "a message has one text");
     }
 }
 
