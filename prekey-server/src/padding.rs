@@ -3,11 +3,11 @@
 //!
 //! The padding of a text is line breaks behind its full stop, which [`otrv4::prekey_server::decode_text`] passes over.
 //! Where HTTP is not oblivious, refusals are not padded: their status line has another length anyway, and whoever floods
-//! the server must not get 16 KiB for each refused request.
+//! the server must not get 8 KiB for each refused request.
 
-/// Answers, oblivious or not. No ensembles, the ensembles of about five clients, and all answers to publishers have the first of
+/// Answers, oblivious or not. No ensembles, the ensembles of about four clients, and all answers to publishers have the first of
 /// these sizes. The last takes what a server has at most.
-pub const ANSWERS: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
+pub const ANSWERS: [usize; 4] = [8 << 10, 64 << 10, 256 << 10, 1 << 20];
 
 /// Ensemble queries, oblivious or not. The first of these sizes takes every name that an account can have.
 pub const QUERIES: [usize; 2] = [1 << 10, 8 << 10];
