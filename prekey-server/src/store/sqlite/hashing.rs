@@ -16,7 +16,7 @@ pub async fn hash_identities(database: &Path, server: &ServerIdentity) -> Result
     let path = &resolved(database);
     let _lock = lock(path)?;
     let failed = |error| StoreError::Open(path.into(), error);
-    // What is overwritten is overwritten with zeros, in the WAL as well as in the file.
+    // Unused parts of a page are zeros then, instead of what was there before.
     let mut connection = options(path).pragma("secure_delete", "ON").connect().await.map_err(failed)?;
     if !has_this_layout(&mut connection).await? {
         return Err(StoreError::OtherLayout);
