@@ -524,6 +524,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_comes_over_xmpp_is_hashed_and_known_again() {
+        let registrations_per_source = Bucket { burst: 1, per: Duration::from_secs(3600) };
+        let settings = Settings {
+            limits: Limits { registrations_per_source, ..Limits::default() },
+            ..Settings::default()
+        };
+        let (Service { store, .. }, _folder) = service(settings.clone()).await;
+        let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
+        let names = store.names(Some(&identity)).await.expect("a new database");
+        let service = Service::new(store, names, identity, settings);
+        for _ in 0..2 {
+            begin(&service, "one@elsewhere.test").await.expect("the only one");
+        }
+        assert!(matches!(begin(&service, "two@elsewhere.test").await, Err(Error::Limited(_))));
+        let accounts = service.store.accounts(None).await.expect("a store");
+        assert!(accounts.len() == 1 && accounts[0].identity.is_hash());
+    }
+
+    #[tokio::test]
     async fn another_xmpp_domain_has_one_share_however_many_people_it_invents() {
         let bucket = |burst| Bucket { burst, per: Duration::from_secs(3600) };
         let limits = Limits {

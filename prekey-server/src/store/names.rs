@@ -74,6 +74,20 @@ impl fmt::Debug for Names {
 }
 
 /// An identity as it stands in a database: itself, or `H:` and 43 characters, the base64url of its HMAC-SHA-256.
+///
+/// ```
+/// # use prekey_server::{account::Identity, store::{Names, Store, StoreError}};
+/// async fn knows(store: &impl Store, names: &Names, bob: &Identity) -> Result<bool, StoreError> {
+///     store.is_account(&names.of(bob)).await
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use prekey_server::{account::Identity, store::{Names, Store, StoreError}};
+/// async fn knows(store: &impl Store, names: &Names, bob: &Identity) -> Result<bool, StoreError> {
+///     store.is_account(bob).await
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoredName(String);
 

@@ -4,7 +4,7 @@
 /// Questions to a connection of `$database`.
 macro_rules! overview {
     ($database:ty) => {
-                use crate::store::{Empty, Figures, StoreError, StoredName};
+        use crate::store::{Empty, Figures, StoreError, StoredName};
         use otrv4::Timestamp;
         use sqlx::{Database, query_as, query_scalar};
 
