@@ -367,8 +367,9 @@ async fn fill<S: Store>(store: S, identities: u32, each: u32) {
     let mut bytes = vec![0; 500];
     client::rng().fill_bytes(&mut bytes);
     let profile = |length: usize| StoredProfile { bytes: bytes[..length].to_vec(), expires: later };
+    let names = store.names(None).await.expect("a new database");
     for n in 0..identities {
-        let identity = Identity::new(&name(n)).expect("legal");
+        let identity = names.of(&Identity::new(&name(n)).expect("legal"));
         store.register(&identity, None, now).await.expect("a store");
         let deposit = Deposit {
             device: prekey_server::store::Device { tag: 0x100 + n, identity_key: [7; 57] },

@@ -3,25 +3,31 @@
 
 use crate::Done;
 use crate::arguments::Account;
+use otrv4::prekey_server::ServerIdentity;
 use prekey_server::account::{Identity, Token, TokenHash};
-use prekey_server::store::{MAX_TOKENS, PAGE, Registered, Store};
+use prekey_server::store::{MAX_TOKENS, Names, PAGE, Registered, Store};
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-pub(crate) async fn run<S: Store>(store: S, command: Account) -> Done {
-    let done = match command {
-        Account::Add { identity } => add(&store, &identity).await,
-        Account::List => list(&store).await,
-        Account::Remove { identity } => remove(&store, &identity).await,
-        Account::Token { identity, keep } => token(&store, &identity, keep).await,
-    };
+pub(crate) async fn run<S: Store>(store: S, hashed_by: Option<&ServerIdentity>, command: Account) -> Done {
+    let done = ask(&store, hashed_by, command).await;
     store.close().await;
     done
 }
 
-async fn add(store: &impl Store, identity: &Identity) -> Done {
+async fn ask(store: &impl Store, hashed_by: Option<&ServerIdentity>, command: Account) -> Done {
+    let names = &store.names(hashed_by).await?;
+    match command {
+        Account::Add { identity } => add(store, names, &identity).await,
+        Account::List => list(store).await,
+        Account::Remove { identity } => remove(store, names, &identity).await,
+        Account::Token { identity, keep } => token(store, names, &identity, keep).await,
+    }
+}
+
+async fn add(store: &impl Store, names: &Names, identity: &Identity) -> Done {
     let (token, hash) = fresh(identity);
-    match store.register(identity, Some(&hash), prekey_server::now()).await? {
+    match store.register(&names.of(identity), Some(&hash), prekey_server::now()).await? {
         Registered::Created => print(&token),
         Registered::Taken => {
             Err(format!("{} has an account; `account token` gives it a new token", identity.as_str()).into())
@@ -31,39 +37,47 @@ async fn add(store: &impl Store, identity: &Identity) -> Done {
 
 async fn list(store: &impl Store) -> Done {
     let mut out = io::stdout().lock();
-    let mut last = None;
+    let (mut last, mut hashed) = (None, false);
     loop {
         let page = store.accounts(last.as_ref()).await?;
         for account in &page {
+            hashed |= account.identity.is_hash();
             let made = UNIX_EPOCH + Duration::from_secs(account.created.unix().try_into().unwrap_or(0));
             let made = humantime::format_rfc3339_seconds(made);
-            let (name, tokens) = (&account.identity, account.tokens);
+            let (name, tokens) = (account.identity.as_str(), account.tokens);
             writeln!(out, "{name}\t{made}\t{tokens}\t{}\t{}", account.devices, account.prekeys)?;
         }
         match page.last() {
-            Some(account) if page.len() == PAGE => last = Some(Identity::new(&account.identity)?),
-            _ => return Ok(()),
+            Some(account) if page.len() == PAGE => last = Some(account.identity.clone()),
+            _ => break,
         }
     }
+    if hashed {
+        eprintln!(
+            "identities are hashed (hash_identities): the database does not hold the names, so none can be shown"
+        );
+    }
+    Ok(())
 }
 
-async fn remove(store: &impl Store, identity: &Identity) -> Done {
-    if store.remove(identity).await? { Ok(()) } else { Err(unknown(identity)) }
+async fn remove(store: &impl Store, names: &Names, identity: &Identity) -> Done {
+    if store.remove(&names.of(identity)).await? { Ok(()) } else { Err(unknown(identity)) }
 }
 
-async fn token(store: &impl Store, identity: &Identity, keep: bool) -> Done {
+async fn token(store: &impl Store, names: &Names, identity: &Identity, keep: bool) -> Done {
     let ((token, hash), now) = (fresh(identity), prekey_server::now());
+    let name = &names.of(identity);
     if !keep {
-        return if store.replace_tokens(identity, &hash, now).await? {
+        return if store.replace_tokens(name, &hash, now).await? {
             print(&token)
         } else {
             Err(unknown(identity))
         };
     }
-    if store.add_token(identity, &hash, now).await? {
+    if store.add_token(name, &hash, now).await? {
         return print(&token);
     }
-    if store.tokens(identity).await?.len() >= MAX_TOKENS {
+    if store.tokens(name).await?.len() >= MAX_TOKENS {
         return Err(format!("{} has {MAX_TOKENS} tokens; without --keep they end", identity.as_str()).into());
     }
     Err(unknown(identity))

@@ -47,11 +47,27 @@ pub(crate) enum Command {
     Account {
         #[command(flatten)]
         database: DatabaseOption,
+        #[command(flatten)]
+        hash: HashIdentities,
+        #[command(flatten)]
+        key: KeyFile,
         #[command(subcommand)]
         command: Account,
     },
     /// Bring the database to the layout of this program, as `serve` does when it starts.
     Migrate(DatabaseOption),
+    /// Write a keyed hash of each identity in its place, once and for ever: the way to --hash-identities for a database that
+    /// has accounts. There is no way back.
+    ///
+    /// Stop all servers first. Afterwards every server and every `account` command needs --hash-identities and the same key
+    /// file. Of a SQLite file no plain identity is left; what was interrupted is finished by a second run. PostgreSQL keeps
+    /// old rows for a while: docs/server.md, "Identities as hashes", says what to do. Backups of before hold the names.
+    HashIdentities {
+        #[command(flatten)]
+        database: DatabaseOption,
+        #[command(flatten)]
+        key: KeyFile,
+    },
     /// Copy a SQLite database to a new file, also while a server runs on it.
     ///
     /// The copy has all accounts and profiles. It holds no prekey that could be handed out: whoever restores it cannot
@@ -97,6 +113,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) key: KeyFile,
+
+    #[command(flatten)]
+    pub(crate) hash: HashIdentities,
 
     /// Serve whoever asks as much as he asks for: among friends, or where a proxy knows better limits.
     #[arg(long, env = "PREKEY_SERVER_NO_LIMITS")]
@@ -243,6 +262,14 @@ pub(crate) struct KeyFile {
     pub(crate) path: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct HashIdentities {
+    /// Keep keyed hashes of identities in the database instead of the names: whoever gets hold of it without the key file
+    /// cannot read who has an account. From the first start on; for a database that has accounts, see `hash-identities`.
+    #[arg(long = "hash-identities", env = "PREKEY_SERVER_HASH_IDENTITIES")]
+    pub(crate) on: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Account {
     /// Make an account and print its token, once.
@@ -251,7 +278,7 @@ pub(crate) enum Account {
         #[arg(value_parser = Identity::new)]
         identity: Identity,
     },
-    /// Print all accounts: name, when it was made, tokens, clients and waiting prekeys, separated by tabs.
+    /// Print all accounts: name (or its hash), when it was made, tokens, clients and waiting prekeys, separated by tabs.
     List,
     /// Remove an account and all that it has published. Its name is free then.
     Remove {

@@ -1,7 +1,8 @@
 //! What the program runs by: an option on the command line beats its environment variable, both beat the config file, and
 //! that beats the default.
 
-use crate::arguments::{Database, DatabaseOption, KeyFile, Listen, LogFormat, Serve, Xmpp};
+use crate::arguments::{Database, DatabaseOption, HashIdentities, KeyFile, Listen, LogFormat, Serve, Xmpp};
+use otrv4::prekey_server::ServerIdentity;
 use prekey_server::account::Identity;
 use prekey_server::{IllegalSettings, Settings, key_file};
 use serde::Deserialize;
@@ -29,6 +30,7 @@ struct File {
     database: Option<Database>,
     identity: Option<Name>,
     key_file: Option<PathBuf>,
+    hash_identities: bool,
     metrics_listen: Option<SocketAddr>,
     xmpp_component: Option<String>,
     xmpp_secret_file: Option<PathBuf>,
@@ -58,6 +60,7 @@ pub(crate) struct Chosen {
     pub(crate) database: Database,
     pub(crate) identity: String,
     pub(crate) key_file: PathBuf,
+    pub(crate) hash_identities: bool,
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Where an XMPP server takes components, and the file with their secret.
     pub(crate) xmpp: Option<(String, PathBuf)>,
@@ -115,6 +118,23 @@ impl Config {
         })
     }
 
+    fn hash_identities(&self, option: &HashIdentities) -> bool {
+        option.on || self.file.hash_identities
+    }
+
+    /// Whose key hashes the identities in the database, if they are hashed.
+    pub(crate) fn hashed_by(
+        &self,
+        hash: &HashIdentities,
+        key: &KeyFile,
+    ) -> Result<Option<ServerIdentity>, Box<dyn std::error::Error>> {
+        if !self.hash_identities(hash) {
+            return Ok(None);
+        }
+        // The server's name does not enter the hashes.
+        Ok(Some(key_file::load(&self.key_file(key)?, "")?))
+    }
+
     fn identity(&self, options: &Serve) -> Result<String, ConfigError> {
         let of_file = || self.file.identity.clone().map(|Name(name)| name);
         options.identity.clone().or_else(of_file).ok_or(ConfigError::Missing {
@@ -147,6 +167,7 @@ impl Config {
             database: self.database(&options.database)?,
             identity: self.identity(options)?,
             key_file: self.key_file(&options.key)?,
+            hash_identities: self.hash_identities(&options.hash),
             metrics_listen: options.metrics_listen.or(self.file.metrics_listen),
             xmpp: self.xmpp(&options.xmpp)?,
             log: log.unwrap_or_else(|| "info".into()),
@@ -181,6 +202,7 @@ impl Chosen {
             ("database", self.database != new.database),
             ("identity", self.identity != new.identity),
             ("key_file", self.key_file != new.key_file),
+            ("hash_identities", self.hash_identities != new.hash_identities),
             ("metrics_listen", self.metrics_listen != new.metrics_listen),
             ("xmpp_component or xmpp_secret_file", self.xmpp != new.xmpp),
             ("log_format", self.log_format != new.log_format),
@@ -195,6 +217,7 @@ impl fmt::Display for Chosen {
         writeln!(f, "database: {}", self.database)?;
         writeln!(f, "identity: {}", self.identity)?;
         writeln!(f, "key_file: {}", self.key_file.display())?;
+        writeln!(f, "hash_identities: {}", self.hash_identities)?;
         match self.metrics_listen {
             Some(address) => writeln!(f, "metrics_listen: {address}")?,
             None => writeln!(f, "metrics_listen: none")?,

@@ -19,9 +19,11 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use prekey_server::store::Store;
 //! let identity = prekey_server::key_file::load_or_create("key".as_ref(), "prekey.example.org")?;
 //! let store = prekey_server::store::SqliteStore::open("prekeys.db".as_ref()).await?;
-//! let server = prekey_server::Server::new(store, identity, prekey_server::Settings::default());
+//! let names = store.names(None).await?;
+//! let server = prekey_server::Server::new(store, names, identity, prekey_server::Settings::default());
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:7448").await?;
 //! prekey_server::serve(listener, server, std::future::pending()).await;
 //! # Ok(()) }

@@ -43,11 +43,22 @@ async fn run(cli: Cli) -> Done {
     match cli.command {
         Command::Serve(options) => start(cli.config, &config, options).await,
         Command::CheckConfig(options) => config.check(&options, &mut std::io::stdout()),
-        Command::Account { database, command } => match config.database(&database)? {
-            Database::File(path) => accounts::run(SqliteStore::existing(&path).await?, command).await,
-            Database::Postgres(url) => accounts::run(PostgresStore::existing(&url).await?, command).await,
-        },
+        Command::Account { database, hash, key, command } => {
+            let (database, hashed_by) = (config.database(&database)?, config.hashed_by(&hash, &key)?);
+            let hashed_by = hashed_by.as_ref();
+            match database {
+                Database::File(path) => {
+                    accounts::run(SqliteStore::existing(&path).await?, hashed_by, command).await
+                }
+                Database::Postgres(url) => {
+                    accounts::run(PostgresStore::existing(&url).await?, hashed_by, command).await
+                }
+            }
+        }
         Command::Migrate(database) => migrate(config.database(&database)?).await,
+        Command::HashIdentities { database, key } => {
+            hash_identities(config.database(&database)?, &config.key_file(&key)?).await
+        }
         Command::Backup(options) => match config.database(&options.database)? {
             Database::File(path) => Ok(store::backup(&path, &options.to).await?),
             Database::Postgres(_) => {
@@ -96,19 +107,20 @@ async fn start(path: Option<PathBuf>, config: &Config, options: Serve) -> Done {
     let signals = Signals::hear()?;
     match chosen.database.clone() {
         Database::File(file) => {
-            let server = make(SqliteStore::open(&file).await?, &chosen)?;
+            let server = make(SqliteStore::open(&file).await?, &chosen).await?;
             serve(Reload { path, options, chosen, log, server }, signals).await
         }
         Database::Postgres(url) => {
-            let server = make(PostgresStore::open(&url).await?, &chosen)?;
+            let server = make(PostgresStore::open(&url).await?, &chosen).await?;
             serve(Reload { path, options, chosen, log, server }, signals).await
         }
     }
 }
 
-fn make<S: Store>(store: S, chosen: &config::Chosen) -> Result<Server<S>, Box<dyn Error>> {
+async fn make<S: Store>(store: S, chosen: &config::Chosen) -> Result<Server<S>, Box<dyn Error>> {
     let identity = key_file::load_or_create(&chosen.key_file, &chosen.identity)?;
-    Ok(Server::new(store, identity, chosen.rules.clone()))
+    let names = store.names(chosen.hash_identities.then_some(&identity)).await?;
+    Ok(Server::new(store, names, identity, chosen.rules.clone()))
 }
 
 async fn serve<S: Store>(reload: Reload<S>, signals: Signals) -> Done {
@@ -219,6 +231,27 @@ async fn migrate(database: Database) -> Done {
         }
         Database::File(path) => SqliteStore::open(&path).await?.close().await,
         Database::Postgres(url) => PostgresStore::open(&url).await?.close().await,
+    }
+    Ok(())
+}
+
+async fn hash_identities(database: Database, key: &Path) -> Done {
+    // The server's name does not enter the hashes.
+    let server = key_file::load(key, "")?;
+    let hashed = match &database {
+        Database::File(path) => store::hash_identities(path, &server).await?,
+        Database::Postgres(url) => PostgresStore::hash_identities(url, &server).await?,
+    };
+    eprintln!(
+        "{hashed} identities are hashed now; from here on --hash-identities and this key file are needed"
+    );
+    if let Database::Postgres(_) = database {
+        eprintln!(
+            "PostgreSQL still has the old rows: docs/server.md, \"Identities as hashes\", says how they go. Backups of before \
+             hold the names"
+        );
+    } else {
+        eprintln!("backups of before, and databases that `restore` has kept, hold the names: delete them");
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Exchanges between DAKE-1 and DAKE-3: bounded in number, short-lived, each good for one DAKE-3.
 
-use crate::account::Identity;
-use crate::store::{MAX_DEVICES, is_pending};
+use crate::store::{MAX_DEVICES, StoredName, is_pending};
 use otrv4::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +15,7 @@ pub(crate) struct Pending<T>(Mutex<Table<T>>);
 
 #[derive(Debug)]
 struct Table<T> {
-    by_identity: HashMap<Identity, Vec<Entry<T>>>,
+    by_identity: HashMap<StoredName, Vec<Entry<T>>>,
     total: usize,
     /// How many exchanges were begun: the number of the next.
     begun: u64,
@@ -44,7 +43,7 @@ impl<T> Pending<T> {
 
     /// Keeps an exchange. It replaces the one of the same client; past the identity's share, its oldest; in a full
     /// table, the oldest of all.
-    pub(crate) fn insert(&self, identity: &Identity, tag: u32, exchange: T, now: Timestamp) {
+    pub(crate) fn insert(&self, identity: &StoredName, tag: u32, exchange: T, now: Timestamp) {
         let mut table = self.lock();
         table.sweep(now);
         table.remove(identity, tag);
@@ -57,13 +56,13 @@ impl<T> Pending<T> {
     }
 
     /// Ends all exchanges of an identity.
-    pub(crate) fn remove_all(&self, identity: &Identity) {
+    pub(crate) fn remove_all(&self, identity: &StoredName) {
         let mut table = self.lock();
         table.total -= table.by_identity.remove(identity).map_or(0, |entries| entries.len());
     }
 
     /// Takes the client's exchange out, whatever comes of it.
-    pub(crate) fn take(&self, identity: &Identity, tag: u32, now: Timestamp) -> Option<T> {
+    pub(crate) fn take(&self, identity: &StoredName, tag: u32, now: Timestamp) -> Option<T> {
         let entry = self.lock().remove(identity, tag)?;
         entry.is_alive(now).then_some(entry.exchange)
     }
@@ -83,7 +82,7 @@ impl<T> Pending<T> {
 }
 
 impl<T> Table<T> {
-    fn remove(&mut self, identity: &Identity, tag: u32) -> Option<Entry<T>> {
+    fn remove(&mut self, identity: &StoredName, tag: u32) -> Option<Entry<T>> {
         let entries = self.by_identity.get_mut(identity)?;
         let position = entries.iter().position(|entry| entry.tag == tag)?;
         let entry = entries.remove(position);
@@ -95,7 +94,7 @@ impl<T> Table<T> {
     }
 
     /// Ends the oldest exchange of the identity if it has its share, or of all if the table is full.
-    fn make_room(&mut self, identity: &Identity) {
+    fn make_room(&mut self, identity: &StoredName) {
         let own = self.by_identity.get(identity).filter(|entries| entries.len() >= MAX_DEVICES as usize);
         let oldest = if let Some(entries) = own {
             entries.first().map(|entry| (identity.clone(), entry.tag))
@@ -110,7 +109,7 @@ impl<T> Table<T> {
     }
 
     /// Looks at every identity: some microseconds, and only when the table is full.
-    fn oldest(&self) -> Option<(Identity, u32)> {
+    fn oldest(&self) -> Option<(StoredName, u32)> {
         let first_of_each =
             self.by_identity.iter().filter_map(|(identity, entries)| Some((identity, entries.first()?)));
         let (identity, entry) = first_of_each.min_by_key(|(_, entry)| entry.number)?;
@@ -143,8 +142,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    fn identity(n: usize) -> Identity {
-        Identity::new(&format!("bob{n}")).expect("legal")
+    fn identity(n: usize) -> StoredName {
+        StoredName::plain(&format!("bob{n}"))
     }
 
     fn tag(n: usize) -> u32 {

@@ -2,7 +2,7 @@
 
 use crate::service::Service;
 use crate::settings::Settings;
-use crate::store::{SqliteStore, Store};
+use crate::store::{Names, SqliteStore, Store};
 use otrv4::keys::Fingerprint;
 use otrv4::prekey_server::ServerIdentity;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ impl<S> Clone for Server<S> {
 }
 
 impl<S: Store> Server<S> {
-    /// On an open database. [`crate::key_file`] gives the identity.
-    pub fn new(store: S, identity: ServerIdentity, settings: Settings) -> Self {
-        Self(Arc::new(Service::new(store, identity, settings)))
+    /// On an open database, which says how it writes names. [`crate::key_file`] gives the identity.
+    pub fn new(store: S, names: Names, identity: ServerIdentity, settings: Settings) -> Self {
+        Self(Arc::new(Service::new(store, names, identity, settings)))
     }
 
     /// Requests that come from now on are served by these rules.

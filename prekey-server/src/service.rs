@@ -6,7 +6,7 @@ use crate::engine::{self, Engine, Query, Refused, Step};
 use crate::limits::{Limit, Spent, Subjects};
 use crate::metrics::{self, Metrics};
 use crate::settings::{Registration, Settings};
-use crate::store::{AnswerKey, Asked, Buckets, Published, Registered, Store, StoreError};
+use crate::store::{AnswerKey, Asked, Buckets, Names, Published, Registered, Store, StoreError};
 use crate::system;
 use crate::workers::{Failed, Workers};
 use otrv4::prekey_server::{ServerIdentity, decode_text, encode_text};
@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub(crate) struct Service<S> {
     store: S,
+    /// As which the store takes identities.
+    names: Names,
     engine: Arc<Engine>,
     workers: Workers,
     settings: RwLock<Arc<Settings>>,
@@ -61,9 +63,10 @@ pub(crate) enum Error {
 }
 
 impl<S: Store> Service<S> {
-    pub(crate) fn new(store: S, identity: ServerIdentity, settings: Settings) -> Self {
+    pub(crate) fn new(store: S, names: Names, identity: ServerIdentity, settings: Settings) -> Self {
         Self {
             store,
+            names,
             subjects: Subjects::of(&identity),
             requests: Buckets::default(),
             engine: Arc::new(Engine::new(identity)),
@@ -80,6 +83,10 @@ impl<S: Store> Service<S> {
 
     pub(crate) const fn store(&self) -> &S {
         &self.store
+    }
+
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
     }
 
     pub(crate) const fn metrics(&self) -> &Metrics {
@@ -133,7 +140,8 @@ impl<S: Store> Service<S> {
         self.spend(Limit::Registrations, &[&caller.source.to_bytes()]).await?;
         let token = Token::generate(identity.clone(), &mut system::rng());
         let hash = token.hash();
-        let registered = self.store.register(identity, Some(&hash), system::now());
+        let name = self.names.of(identity);
+        let registered = self.store.register(&name, Some(&hash), system::now());
         match self.metrics.database("register", registered).await? {
             Registered::Created => Ok(token.to_text()),
             Registered::Taken => Err(Error::Taken),
@@ -216,7 +224,7 @@ impl<S: Store> Service<S> {
         }
         let token = token.and_then(Token::read).ok_or(Error::Unauthenticated)?;
         let (identity, shown) = (token.claimed_identity(), token.hash());
-        let known = self.metrics.database("tokens", self.store.tokens(identity)).await?;
+        let known = self.metrics.database("tokens", self.store.tokens(&self.names.of(identity))).await?;
         known.iter().any(|hash| hash.matches(&shown)).then(|| identity.clone()).ok_or(Error::Unauthenticated)
     }
 
@@ -224,10 +232,11 @@ impl<S: Store> Service<S> {
     async fn exchange(&self, caller: &Caller, sender: Identity, message: Vec<u8>) -> Result<Vec<u8>, Error> {
         // First of all: whoever is told to come back later must find his exchange then.
         let place = self.workers.admit()?;
+        let name = self.names.of(&sender);
         // Whatever comes of the DAKE-3, its exchange has ended: nobody tries twice.
         let pending = match engine::dake3_sender(&message) {
             Some(tag) => {
-                let taken = self.store.take_pending(&sender, tag, system::now());
+                let taken = self.store.take_pending(&name, tag, system::now());
                 self.metrics.database("take_pending", taken).await?
             }
             None => None,
@@ -242,14 +251,14 @@ impl<S: Store> Service<S> {
                 if caller.vouched.is_some() {
                     self.make_account(caller, &sender).await?;
                 }
-                let kept = self.store.keep_pending(&sender, tag, exchange, system::now());
+                let kept = self.store.keep_pending(&name, tag, exchange, system::now());
                 self.metrics.database("keep_pending", kept).await?;
                 Ok(dake2)
             }
             Step::Publish(deposit, reply) => {
                 let prekeys = deposit.prekeys.len();
                 // An error is no `failure`: that says nothing was stored, and nobody knows.
-                let published = self.store.publish(&sender, &deposit, system::now());
+                let published = self.store.publish(&name, &deposit, system::now());
                 let published = self.metrics.database("publish", published).await?;
                 self.metrics.publication(published, prekeys);
                 match published {
@@ -264,19 +273,20 @@ impl<S: Store> Service<S> {
                 }
             }
             Step::Count(device, reply) => {
-                let count = self.metrics.database("count", self.store.count(&sender, &device)).await?;
+                let count = self.metrics.database("count", self.store.count(&name, &device)).await?;
                 Ok(reply.status(count))
             }
         }
     }
 
     async fn make_account(&self, caller: &Caller, identity: &Identity) -> Result<(), Error> {
+        let name = self.names.of(identity);
         if let Source::Domain(_) = caller.source
-            && !self.store.is_account(identity).await?
+            && !self.store.is_account(&name).await?
         {
             self.spend(Limit::Registrations, &[&caller.source.to_bytes()]).await?;
         }
-        self.metrics.database("register", self.store.register(identity, None, system::now())).await?;
+        self.metrics.database("register", self.store.register(&name, None, system::now())).await?;
         Ok(())
     }
 
@@ -291,8 +301,10 @@ impl<S: Store> Service<S> {
     ) -> Result<Vec<u8>, Error> {
         let target = query.target();
         if let (Some(target), Some(key)) = (&target, key)
-            && let Some(ensembles) =
-                self.metrics.database("answered", self.store.answered(target, key, system::now())).await?
+            && let Some(ensembles) = self
+                .metrics
+                .database("answered", self.store.answered(&self.names.of(target), key, system::now()))
+                .await?
         {
             tracing::info!(ensembles = ensembles.len(), "query answered again");
             return Ok(query.answer(ensembles));
@@ -321,7 +333,8 @@ impl<S: Store> Service<S> {
         }
         refused?;
         let asked = Asked { now: system::now(), reserve: self.settings().limits.reserve(), key };
-        let ensembles = self.metrics.database("take", self.store.take(&target, asked)).await?;
+        let ensembles =
+            self.metrics.database("take", self.store.take(&self.names.of(&target), asked)).await?;
         self.metrics.query(Some(target), ensembles.len());
         tracing::info!(ensembles = ensembles.len(), "query answered");
         Ok(query.answer(ensembles))
@@ -405,7 +418,8 @@ mod tests {
     async fn service(settings: Settings) -> (Service<SqliteStore>, TempDir) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
-        (Service::new(store, ServerIdentity::generate("prekey.example.org", &mut rng()), settings), folder)
+        let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
+        (Service::new(store, Names::plain(), identity, settings), folder)
     }
 
     #[tokio::test]
@@ -507,6 +521,25 @@ mod tests {
         let profile = ClientProfile::sign(&key, forging.public(), tag, system::now().plus(1000), None);
         let (_, dake1) = Publisher::start(&profile, jid, &mut rng());
         service.answer(&caller, None, None, &encode_text(&dake1)).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn who_comes_over_xmpp_is_hashed_and_known_again() {
+        let registrations_per_source = Bucket { burst: 1, per: Duration::from_secs(3600) };
+        let settings = Settings {
+            limits: Limits { registrations_per_source, ..Limits::default() },
+            ..Settings::default()
+        };
+        let (Service { store, .. }, _folder) = service(settings.clone()).await;
+        let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
+        let names = store.names(Some(&identity)).await.expect("a new database");
+        let service = Service::new(store, names, identity, settings);
+        for _ in 0..2 {
+            begin(&service, "one@elsewhere.test").await.expect("the only one");
+        }
+        assert!(matches!(begin(&service, "two@elsewhere.test").await, Err(Error::Limited(_))));
+        let accounts = service.store.accounts(None).await.expect("a store");
+        assert!(accounts.len() == 1 && accounts[0].identity.is_hash());
     }
 
     #[tokio::test]

@@ -1,9 +1,8 @@
 //! What a running server does by itself: it deletes what nobody can use any more, in small steps between the requests, and
 //! finds out for the metrics why queries came back empty.
 
-use crate::account::Identity;
 use crate::service::Service;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoredName};
 use crate::system;
 use serde::Deserialize;
 use std::fmt;
@@ -50,7 +49,7 @@ pub(crate) async fn run<S: Store>(service: &Service<S>) {
 
 async fn sweep<S: Store>(service: &Service<S>) {
     // Behind which name the next step looks for expired devices.
-    let mut after = String::new();
+    let mut after = None;
     loop {
         match step(service, &mut after).await {
             Ok(true) => tokio::time::sleep(PAUSE).await,
@@ -64,7 +63,7 @@ async fn sweep<S: Store>(service: &Service<S>) {
 }
 
 /// One step; true if there may be more to do.
-async fn step<S: Store>(service: &Service<S>, after: &mut String) -> Result<bool, StoreError> {
+async fn step<S: Store>(service: &Service<S>, after: &mut Option<StoredName>) -> Result<bool, StoreError> {
     let (store, metrics, now) = (service.store(), service.metrics(), system::now());
     let exchanges = metrics.database("sweep", store.sweep_pending(now, STEP)).await?;
     metrics.swept("exchanges", exchanges);
@@ -73,16 +72,12 @@ async fn step<S: Store>(service: &Service<S>, after: &mut String) -> Result<bool
     metrics.swept("answers", answers);
 
     let ended = now.plus(-service.settings().retention_days.seconds());
-    let expired = metrics.database("sweep", store.expired(ended, after, STEP)).await?;
+    let expired = metrics.database("sweep", store.expired(ended, after.as_ref(), STEP)).await?;
     let is_whole = expired.len() >= STEP as usize;
-    *after = expired.last().filter(|_| is_whole).cloned().unwrap_or_default();
+    *after = expired.last().filter(|_| is_whole).cloned();
     let (mut devices, mut prekeys) = (0, 0);
     for name in &expired {
-        let Ok(identity) = Identity::new(name) else {
-            tracing::warn!("sweeping: the database holds an illegal identity");
-            continue;
-        };
-        match metrics.database("sweep", store.forget_expired(&identity, ended)).await {
+        match metrics.database("sweep", store.forget_expired(name, ended)).await {
             Ok(forgotten) => {
                 devices += forgotten.devices;
                 prekeys += forgotten.prekeys;
@@ -102,7 +97,7 @@ async fn step<S: Store>(service: &Service<S>, after: &mut String) -> Result<bool
 
 async fn explain<S: Store>(service: &Service<S>) {
     loop {
-        let identity = service.metrics().next_empty().await;
-        service.metrics().empty(service.store().why_empty(&identity, system::now()).await);
+        let name = service.names().of(&service.metrics().next_empty().await);
+        service.metrics().empty(service.store().why_empty(&name, system::now()).await);
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use otrv4::keys::Fingerprint;
 use prekey_server::Settings;
 use prekey_server::limits::Limits;
-use prekey_server::store::SqliteStore;
+use prekey_server::store::{SqliteStore, Store};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -33,7 +33,8 @@ impl Running {
         let identity = prekey_server::key_file::load_or_create(&folder.join("server.key"), name)
             .map_err(|e| failed(&e))?;
         let store = runtime.block_on(SqliteStore::open(&folder.join("server.db"))).map_err(|e| failed(&e))?;
-        let server = prekey_server::Server::new(store, identity, settings());
+        let names = runtime.block_on(store.names(None)).map_err(|e| failed(&e))?;
+        let server = prekey_server::Server::new(store, names, identity, settings());
         let fingerprint = server.fingerprint();
         let listener =
             runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(DemoError::System)?;

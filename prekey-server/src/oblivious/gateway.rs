@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::limits::{Bucket, Limits};
     use crate::settings::Settings;
-    use crate::store::SqliteStore;
+    use crate::store::{Names, SqliteStore};
     use crate::system::rng;
     use bhttp::{Message, Mode};
     use otrv4::prekey_server::{ServerIdentity, encode_text, ensemble_query};
@@ -130,7 +130,7 @@ mod tests {
         let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
         let key = GatewayKey::of(&identity);
         let (keys, signature) = key.publish(&identity);
-        let service = Arc::new(Service::new(store, identity, Settings::default()));
+        let service = Arc::new(Service::new(store, Names::plain(), identity, Settings::default()));
         Gateway { service, key, keys, signature, seen: Seen::default() }
     }
 

@@ -2,13 +2,14 @@
 
 pub(super) mod accounts;
 pub(super) mod limits;
+pub(super) mod naming;
 pub(super) mod sweeping;
 
 use super::{
     Asked, CLOCK_SKEW, Deposit, Device, MAX_DEVICES, MAX_PREKEYS, PENDING_LIFETIME, Published, Registered,
-    Store, StoredEnsemble, StoredPrekey, StoredProfile,
+    Store, StoredEnsemble, StoredName, StoredPrekey, StoredProfile,
 };
-use crate::account::{Identity, TokenHash};
+use crate::account::TokenHash;
 use crate::limits::Reserve;
 use otrv4::Timestamp;
 use std::any::Any;
@@ -76,6 +77,11 @@ macro_rules! contract_tests {
             what_is_given_back_can_be_spent_again
             answers_that_nobody_can_have_again_are_swept_in_bounded_portions
         );
+        $crate::store::contract::contract_tests!(@each $fixture, naming:
+            names_are_plain_for_ever_where_they_were_at_first
+            names_are_hashed_under_one_key_for_ever_where_they_were_at_first
+            no_plain_name_gets_among_hashes_and_no_hash_among_plain_names
+        );
         $crate::store::contract::contract_tests!(@each $fixture, sweeping:
             a_device_goes_when_its_profile_has_ended_long_enough_and_the_others_stay
             a_prekey_that_was_handed_out_is_not_accepted_from_a_device_that_comes_back
@@ -104,8 +110,8 @@ pub(super) use contract_tests;
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 const LATER: Timestamp = NOW.plus(86_400);
 
-fn bob() -> Identity {
-    Identity::new("bob@example.org").expect("legal")
+fn bob() -> StoredName {
+    StoredName::plain("bob@example.org")
 }
 
 fn key(seed: u8) -> [u8; 57] {
@@ -135,7 +141,7 @@ fn refill(tag: u32, ids: impl IntoIterator<Item = u32>) -> Deposit {
     Deposit { client_profile: None, prekey_profile: None, ..deposit(tag, ids) }
 }
 
-async fn register(store: &impl Store, identity: &Identity) {
+async fn register(store: &impl Store, identity: &StoredName) {
     let token = TokenHash::from_bytes([7; 32]);
     let registered = store.register(identity, Some(&token), NOW).await.expect("a store");
     assert_eq!(registered, Registered::Created);
@@ -161,7 +167,7 @@ async fn take(store: &impl Store) -> Vec<String> {
 }
 
 pub(super) async fn what_was_burnt_is_neither_handed_out_nor_accepted_again(store: &Arc<impl Store>) {
-    let eve = Identity::new("eve@example.org").expect("legal");
+    let eve = StoredName::plain("eve@example.org");
     register(&**store, &bob()).await;
     register(&**store, &eve).await;
     publish(&**store, &deposit(0x100, 1..=5)).await;
@@ -204,7 +210,7 @@ pub(super) async fn every_device_gives_one_prekey(store: &Arc<impl Store>) {
 }
 
 pub(super) async fn identities_do_not_touch_each_other(store: &Arc<impl Store>) {
-    let eve = Identity::new("eve@example.org").expect("legal");
+    let eve = StoredName::plain("eve@example.org");
     register(&**store, &bob()).await;
     register(&**store, &eve).await;
     publish(&**store, &deposit(0x100, [1])).await;

@@ -60,6 +60,42 @@ pub enum StoreError {
          the program that belongs to it"
     )]
     OtherLayout,
+    /// It has plain names, and hashes are wanted.
+    #[error(
+        "the database holds identities as they are, and hash_identities is on: leave that off; or stop all servers and run \
+         `prekey-server hash-identities`, from which there is no way back"
+    )]
+    PlainNames,
+    /// It has hashes, and plain names are wanted.
+    #[error(
+        "the database holds keyed hashes of identities: say --hash-identities (or PREKEY_SERVER_HASH_IDENTITIES=true, or \
+         hash_identities = true in the config file), and name the server's key file"
+    )]
+    HashedNames,
+    /// It has hashes under another key.
+    #[error(
+        "the database holds hashes of identities that were made with another key file: name the one that this database had \
+         from the beginning; without it nobody can be found in it, and only an empty database helps"
+    )]
+    OtherKey,
+    /// They were hashed while this process ran.
+    #[error(
+        "the identities in the database have been hashed in the meantime: start again with --hash-identities"
+    )]
+    Renamed,
+    /// They cannot be hashed now.
+    #[error(
+        "database: {0} other connections of prekey-server: stop every server and command on it first, and the connections that a \
+         pooler holds for them"
+    )]
+    InUse(i64),
+    /// They were hashed, and what was there before may still lie in the file.
+    #[error(
+        "database {path}: the identities are hashed, but others have it open, and the plain ones may still lie in the file: end \
+         those commands and run this one again",
+        path = .0.display()
+    )]
+    NotSwept(PathBuf),
     /// A row does not have the shape this program wrote.
     #[error("the database holds an illegal {0}")]
     Corrupt(&'static str),

@@ -12,6 +12,8 @@ mod buckets;
 mod contract;
 mod error;
 mod handing_out;
+mod names;
+mod naming;
 mod overview;
 mod postgres;
 mod sqlite;
@@ -20,12 +22,14 @@ mod steps;
 pub use answers::AnswerKey;
 pub(crate) use buckets::Buckets;
 pub use error::StoreError;
+pub use names::{Names, StoredName};
 pub use postgres::PostgresStore;
-pub use sqlite::{BackupError, Restored, SqliteStore, backup, restore};
+pub use sqlite::{BackupError, Restored, SqliteStore, backup, hash_identities, restore};
 
-use crate::account::{Identity, TokenHash};
+use crate::account::TokenHash;
 use crate::limits::{Bucket, Reserve, Spent, Subject};
 use otrv4::Timestamp;
+use otrv4::prekey_server::ServerIdentity;
 use std::future::Future;
 
 /// Most clients one identity can have: enough for a person's machines, and a bound on one answer's size.
@@ -39,25 +43,35 @@ pub const MAX_TOKENS: usize = 16;
 
 /// The database behind the server.
 pub trait Store: Send + Sync + 'static {
+    /// How identities are written here: hashed under the key of this server, or as they are. Refused where they are written
+    /// otherwise; a database that nobody has used yet does from now on what is asked.
+    fn names(
+        &self,
+        hashed_by: Option<&ServerIdentity>,
+    ) -> impl Future<Output = Result<Names, StoreError>> + Send;
+
     /// Creates the account unless there is one: first come, first served. Without a token nobody speaks for it by
     /// showing one.
     fn register(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: Option<&TokenHash>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Registered, StoreError>> + Send;
 
     /// Whether there is such an account.
-    fn is_account(&self, identity: &Identity) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn is_account(&self, identity: &StoredName) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The hashes of the account's tokens, oldest first; none without an account.
-    fn tokens(&self, identity: &Identity) -> impl Future<Output = Result<Vec<TokenHash>, StoreError>> + Send;
+    fn tokens(
+        &self,
+        identity: &StoredName,
+    ) -> impl Future<Output = Result<Vec<TokenHash>, StoreError>> + Send;
 
     /// Gives the account one more token. False if there is no such account or if it has [`MAX_TOKENS`].
     fn add_token(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: &TokenHash,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
@@ -65,19 +79,19 @@ pub trait Store: Send + Sync + 'static {
     /// Makes this the account's only token. False if there is no such account.
     fn replace_tokens(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: &TokenHash,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes the account and all that it published, also the memory of what was handed out. False if there is none. An
     /// exchange that waits in another process may still be there for its time.
-    fn remove(&self, identity: &Identity) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn remove(&self, identity: &StoredName) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Up to [`PAGE`] accounts in the order of their names, those after `after`.
     fn accounts(
         &self,
-        after: Option<&Identity>,
+        after: Option<&StoredName>,
     ) -> impl Future<Output = Result<Vec<AccountSummary>, StoreError>> + Send;
 
     /// Stores all of a publication or nothing.
@@ -89,7 +103,7 @@ pub trait Store: Send + Sync + 'static {
     /// - Past [`MAX_DEVICES`] or [`MAX_PREKEYS`] it is refused, after expired devices of the identity made room.
     fn publish(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         deposit: &Deposit,
         now: Timestamp,
     ) -> impl Future<Output = Result<Published, StoreError>> + Send;
@@ -97,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
     /// How many prekeys wait for the device under this long-term key.
     fn count(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         device: &Device,
     ) -> impl Future<Output = Result<u32, StoreError>> + Send;
 
@@ -106,14 +120,14 @@ pub trait Store: Send + Sync + 'static {
     /// returned again, nor accepted, but to a repetition of the same query within [`ANSWER_LIFETIME`].
     fn take(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         asked: Asked,
     ) -> impl Future<Output = Result<Vec<StoredEnsemble>, StoreError>> + Send;
 
     /// What [`Store::take`] gave for this key, while it is kept; `None` if it gave nothing.
     fn answered(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         key: AnswerKey,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Vec<StoredEnsemble>>, StoreError>> + Send;
@@ -137,7 +151,7 @@ pub trait Store: Send + Sync + 'static {
     /// an identity has [`MAX_DEVICES`] of them, past which its oldest ends.
     fn keep_pending(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         tag: u32,
         exchange: Vec<u8>,
         now: Timestamp,
@@ -147,7 +161,7 @@ pub trait Store: Send + Sync + 'static {
     /// time is over.
     fn take_pending(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         tag: u32,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
@@ -157,20 +171,20 @@ pub trait Store: Send + Sync + 'static {
     fn burn(&self) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Up to `most` names with a device whose client profile ended at `ended` or before, those after `after` in the order
-    /// of names. Names as they stand there: a broken one must not hide those behind it.
+    /// of names.
     fn expired(
         &self,
         ended: Timestamp,
-        after: &str,
+        after: Option<&StoredName>,
         most: u32,
-    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<StoredName>, StoreError>> + Send;
 
     /// Deletes the identity's devices whose client profile ended at `ended` or before, and the prekeys that wait for them.
     /// What was handed out stays known for as long as the account is there: a device can come back after any time, with
     /// the same tag and the prekeys it once published. A device without a client profile stays: nobody knows since when.
     fn forget_expired(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         ended: Timestamp,
     ) -> impl Future<Output = Result<Forgotten, StoreError>> + Send;
 
@@ -193,7 +207,7 @@ pub trait Store: Send + Sync + 'static {
     /// Why there was nothing to take, as it is now: for the operator, never for who asked.
     fn why_empty(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         now: Timestamp,
     ) -> impl Future<Output = Result<Empty, StoreError>> + Send;
 
@@ -240,7 +254,7 @@ pub const ANSWER_LIFETIME: i64 = 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountSummary {
     /// Whose it is.
-    pub identity: String,
+    pub identity: StoredName,
     /// When it was registered.
     pub created: Timestamp,
     /// How many tokens it has.

@@ -4,8 +4,7 @@
 /// Questions to a connection of `$database`.
 macro_rules! overview {
     ($database:ty) => {
-        use crate::account::Identity;
-        use crate::store::{Empty, Figures, StoreError};
+        use crate::store::{Empty, Figures, StoreError, StoredName};
         use otrv4::Timestamp;
         use sqlx::{Database, query_as, query_scalar};
 
@@ -41,7 +40,7 @@ macro_rules! overview {
         /// Why there was nothing to take.
         pub(super) async fn why_empty(
             connection: &mut Connection,
-            identity: &Identity,
+            identity: &StoredName,
             now: Timestamp,
         ) -> Result<Empty, StoreError> {
             let (takeable, waiting, known): (bool, bool, bool) = query_as(
@@ -67,19 +66,19 @@ macro_rules! overview {
         pub(super) async fn expired(
             connection: &mut Connection,
             ended: Timestamp,
-            after: &str,
+            after: Option<&StoredName>,
             most: u32,
-        ) -> Result<Vec<String>, StoreError> {
-            let names = query_scalar(
+        ) -> Result<Vec<StoredName>, StoreError> {
+            let names: Vec<String> = query_scalar(
                 "SELECT DISTINCT identity FROM devices WHERE client_expires <= $1 AND identity > $2
                  ORDER BY identity LIMIT $3",
             )
             .bind(ended.unix())
-            .bind(after)
+            .bind(after.map_or("", StoredName::as_str))
             .bind(i64::from(most))
             .fetch_all(connection)
             .await?;
-            Ok(names)
+            Ok(names.into_iter().map(StoredName::from_row).collect())
         }
     };
 }

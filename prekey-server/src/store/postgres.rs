@@ -7,22 +7,28 @@
 use self::sql::{Steps, accounts, burn, sweep_answers};
 use super::{
     AccountSummary, AnswerKey, Asked, CLOCK_SKEW, Deposit, Device, Empty, Figures, Forgotten, MAX_DEVICES,
-    PENDING_LIFETIME, Published, Registered, Store, StoreError, StoredEnsemble, is_pending,
+    Names, PENDING_LIFETIME, Published, Registered, Store, StoreError, StoredEnsemble, StoredName,
+    is_pending,
 };
-use crate::account::{Identity, TokenHash};
+use crate::account::TokenHash;
 use crate::limits::{Bucket, SKEW_MS, Spent, Subject};
 use otrv4::Timestamp;
+use otrv4::prekey_server::ServerIdentity;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+mod hashing;
 mod sql {
     crate::store::steps::steps!(sqlx::Postgres);
 }
 mod handing_out {
     crate::store::handing_out::handing_out!(sqlx::Postgres);
+}
+mod naming {
+    crate::store::naming::naming!(sqlx::Postgres);
 }
 mod overview {
     crate::store::overview::overview!(sqlx::Postgres);
@@ -58,6 +64,9 @@ const SPENT_A_SWEEP: u32 = 16;
 /// Connections of one server process: PostgreSQL allows 100 in all unless told otherwise.
 const CONNECTIONS: u32 = 16;
 
+/// By which the others know our connections.
+const APPLICATION: &str = "prekey-server";
+
 /// The layout of the database, as this program knows it.
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -67,7 +76,7 @@ impl PostgresStore {
     /// no right to create tables.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect(url).await?;
-        if !has_this_layout(&store.pool).await? {
+        if !has_this_layout(&mut *store.pool.acquire().await?).await? {
             // Others may be at it for longer than a request would wait.
             let mut patient = parse(url)?.connect().await.map_err(StoreError::Connect)?;
             MIGRATIONS.run(&mut patient).await.map_err(StoreError::Layout)?;
@@ -79,7 +88,7 @@ impl PostgresStore {
     /// Connects to a database that has this program's layout: for what an operator does.
     pub async fn existing(url: &str) -> Result<Self, StoreError> {
         let store = Self::connect(url).await?;
-        match has_this_layout(&store.pool).await? {
+        match has_this_layout(&mut *store.pool.acquire().await?).await? {
             true => Ok(store),
             false => Err(StoreError::OtherLayout),
         }
@@ -104,7 +113,10 @@ impl PostgresStore {
     }
 
     /// A transaction that has this identity to itself; `None` without such an account. All other tables refer to it.
-    async fn begin(&self, identity: &Identity) -> Result<Option<Transaction<'static, Postgres>>, StoreError> {
+    async fn begin(
+        &self,
+        identity: &StoredName,
+    ) -> Result<Option<Transaction<'static, Postgres>>, StoreError> {
         let (tx, is_account) = self.begin_for_anybody(identity).await?;
         Ok(is_account.then_some(tx))
     }
@@ -112,7 +124,7 @@ impl PostgresStore {
     /// The same, and whether there is such an account.
     async fn begin_for_anybody(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
     ) -> Result<(Transaction<'static, Postgres>, bool), StoreError> {
         let mut tx = self.pool.begin().await?;
         let account: Option<i32> =
@@ -141,25 +153,34 @@ impl PostgresStore {
 
 fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(StoreError::Connect)?;
-    Ok(options.application_name("prekey-server"))
+    Ok(options.application_name(APPLICATION))
 }
 
 /// Whether the newest migration that the database has seen is our newest.
-async fn has_this_layout(pool: &PgPool) -> Result<bool, StoreError> {
-    let table: Option<String> =
-        sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text").fetch_one(pool).await?;
+async fn has_this_layout(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    let table: Option<String> = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations')::text")
+        .fetch_one(&mut *connection)
+        .await?;
     if table.is_none() {
         return Ok(false);
     }
-    let newest: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(pool).await?;
+    let newest: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(connection)
+        .await?;
     Ok(newest == MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
 impl Store for PostgresStore {
+    async fn names(&self, hashed_by: Option<&ServerIdentity>) -> Result<Names, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let names = naming::settle(&mut tx, Names::under(hashed_by)).await?;
+        tx.commit().await?;
+        Ok(names)
+    }
+
     async fn register(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: Option<&TokenHash>,
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
@@ -169,17 +190,17 @@ impl Store for PostgresStore {
         Ok(done)
     }
 
-    async fn is_account(&self, identity: &Identity) -> Result<bool, StoreError> {
+    async fn is_account(&self, identity: &StoredName) -> Result<bool, StoreError> {
         steps(&mut *self.pool.acquire().await?, identity).is_account().await
     }
 
-    async fn tokens(&self, identity: &Identity) -> Result<Vec<TokenHash>, StoreError> {
+    async fn tokens(&self, identity: &StoredName) -> Result<Vec<TokenHash>, StoreError> {
         steps(&mut *self.pool.acquire().await?, identity).tokens().await
     }
 
     async fn add_token(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: &TokenHash,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -191,7 +212,7 @@ impl Store for PostgresStore {
 
     async fn replace_tokens(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: &TokenHash,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -201,7 +222,7 @@ impl Store for PostgresStore {
         Ok(done)
     }
 
-    async fn remove(&self, identity: &Identity) -> Result<bool, StoreError> {
+    async fn remove(&self, identity: &StoredName) -> Result<bool, StoreError> {
         let Some(mut tx) = self.begin(identity).await? else { return Ok(false) };
         sqlx::query("DELETE FROM pending WHERE identity = $1")
             .bind(identity.as_str())
@@ -212,13 +233,13 @@ impl Store for PostgresStore {
         Ok(done)
     }
 
-    async fn accounts(&self, after: Option<&Identity>) -> Result<Vec<AccountSummary>, StoreError> {
+    async fn accounts(&self, after: Option<&StoredName>) -> Result<Vec<AccountSummary>, StoreError> {
         accounts(&mut *self.pool.acquire().await?, after).await
     }
 
     async fn publish(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         deposit: &Deposit,
         now: Timestamp,
     ) -> Result<Published, StoreError> {
@@ -231,11 +252,11 @@ impl Store for PostgresStore {
         Ok(done)
     }
 
-    async fn count(&self, identity: &Identity, device: &Device) -> Result<u32, StoreError> {
+    async fn count(&self, identity: &StoredName, device: &Device) -> Result<u32, StoreError> {
         steps(&mut *self.pool.acquire().await?, identity).count(device).await
     }
 
-    async fn take(&self, identity: &Identity, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
+    async fn take(&self, identity: &StoredName, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
         // Who has nothing left, and who has no account, are answered as fast: by the same questions, and without waiting for
         // the disk.
         let (mut tx, _) = self.begin_for_anybody(identity).await?;
@@ -251,7 +272,7 @@ impl Store for PostgresStore {
 
     async fn answered(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         key: AnswerKey,
         now: Timestamp,
     ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
@@ -300,7 +321,7 @@ impl Store for PostgresStore {
 
     async fn keep_pending(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         tag: u32,
         exchange: Vec<u8>,
         now: Timestamp,
@@ -335,7 +356,7 @@ impl Store for PostgresStore {
 
     async fn take_pending(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         tag: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -355,11 +376,16 @@ impl Store for PostgresStore {
         Ok(burnt)
     }
 
-    async fn expired(&self, ended: Timestamp, after: &str, most: u32) -> Result<Vec<String>, StoreError> {
+    async fn expired(
+        &self,
+        ended: Timestamp,
+        after: Option<&StoredName>,
+        most: u32,
+    ) -> Result<Vec<StoredName>, StoreError> {
         overview::expired(&mut *self.pool.acquire().await?, ended, after, most).await
     }
 
-    async fn forget_expired(&self, identity: &Identity, ended: Timestamp) -> Result<Forgotten, StoreError> {
+    async fn forget_expired(&self, identity: &StoredName, ended: Timestamp) -> Result<Forgotten, StoreError> {
         let Some(mut tx) = self.begin(identity).await? else {
             return Ok(Forgotten { devices: 0, prekeys: 0 });
         };
@@ -385,7 +411,7 @@ impl Store for PostgresStore {
         sweep_answers(&mut *self.pool.acquire().await?, now, most).await
     }
 
-    async fn why_empty(&self, identity: &Identity, now: Timestamp) -> Result<Empty, StoreError> {
+    async fn why_empty(&self, identity: &StoredName, now: Timestamp) -> Result<Empty, StoreError> {
         overview::why_empty(&mut *self.pool.acquire().await?, identity, now).await
     }
 
@@ -411,7 +437,7 @@ impl Store for PostgresStore {
     }
 }
 
-fn steps<'a>(connection: &'a mut PgConnection, identity: &'a Identity) -> Steps<'a> {
+fn steps<'a>(connection: &'a mut PgConnection, identity: &'a StoredName) -> Steps<'a> {
     Steps { connection, identity: identity.as_str() }
 }
 

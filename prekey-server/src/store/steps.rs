@@ -6,10 +6,10 @@
 /// `Steps` on a connection of `$database`, with the rows they read.
 macro_rules! steps {
     ($database:ty) => {
-        use crate::account::{Identity, TokenHash};
+        use crate::account::TokenHash;
         use crate::store::{
             AccountSummary, Deposit, Device, Forgotten, MAX_DEVICES, MAX_PREKEYS, MAX_TOKENS, PAGE, Published, Registered,
-            StoreError, StoredPrekey,
+            StoreError, StoredName, StoredPrekey, names,
         };
         use otrv4::Timestamp;
         use sha2::{Digest, Sha256};
@@ -30,15 +30,19 @@ macro_rules! steps {
                 token: Option<&TokenHash>,
                 now: Timestamp,
             ) -> Result<Registered, StoreError> {
+                // All other tables refer to this one: what cannot get in here gets in nowhere.
                 let done = query(
-                    "INSERT INTO accounts (identity, created) VALUES ($1, $2) ON CONFLICT (identity) DO NOTHING",
+                    "INSERT INTO accounts (identity, created) SELECT $1, $2
+                     WHERE NOT EXISTS (SELECT 1 FROM naming WHERE (key_check IS NOT NULL) <> $3)
+                     ON CONFLICT (identity) DO NOTHING",
                 )
                 .bind(self.identity)
                 .bind(now.unix())
+                .bind(names::is_hash(self.identity))
                 .execute(&mut *self.connection)
                 .await?;
                 if done.rows_affected() == 0 {
-                    return Ok(Registered::Taken);
+                    return if self.is_account().await? { Ok(Registered::Taken) } else { Err(StoreError::Renamed) };
                 }
                 if let Some(token) = token {
                     self.insert_token(token, now).await?;
@@ -270,7 +274,7 @@ macro_rules! steps {
         /// A page of the list of accounts.
         pub(super) async fn accounts(
             connection: &mut <$database as Database>::Connection,
-            after: Option<&Identity>,
+            after: Option<&StoredName>,
         ) -> Result<Vec<AccountSummary>, StoreError> {
             let rows: Vec<(String, i64, i64, i64, i64)> = query_as(
                 "SELECT identity, created,
@@ -279,7 +283,7 @@ macro_rules! steps {
                         (SELECT count(*) FROM prekeys p WHERE p.identity = a.identity AND p.message IS NOT NULL)
                  FROM accounts a WHERE identity > $1 ORDER BY identity LIMIT $2",
             )
-            .bind(after.map_or("", Identity::as_str))
+            .bind(after.map_or("", StoredName::as_str))
             .bind(i64::try_from(PAGE).unwrap_or(i64::MAX))
             .fetch_all(connection)
             .await?;
@@ -287,7 +291,7 @@ macro_rules! steps {
             rows.into_iter()
                 .map(|(identity, created, tokens, devices, prekeys)| {
                     Ok(AccountSummary {
-                        identity,
+                        identity: StoredName::from_row(identity),
                         created: Timestamp::from_unix(created),
                         tokens: number(tokens)?,
                         devices: number(devices)?,

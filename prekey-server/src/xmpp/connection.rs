@@ -310,7 +310,7 @@ async fn answer<S: Store>(service: Arc<Service<S>>, ask: Ask) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::settings::Settings;
-    use crate::store::SqliteStore;
+    use crate::store::{Names, SqliteStore};
     use otrv4::prekey_server::ServerIdentity;
     use std::pin::pin;
     use tokio::io::{DuplexStream, duplex};
@@ -341,7 +341,7 @@ mod tests {
     async fn service(folder: &tempfile::TempDir) -> Arc<Service<SqliteStore>> {
         let store = SqliteStore::open(&folder.path().join("prekeys.db")).await.expect("a database");
         let identity = ServerIdentity::generate(SERVER, &mut system::rng());
-        Arc::new(Service::new(store, identity, Settings::default()))
+        Arc::new(Service::new(store, Names::plain(), identity, Settings::default()))
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ fn help_names_every_option_and_its_variable() {
         ("--database", "PREKEY_SERVER_DATABASE"),
         ("--identity", "PREKEY_SERVER_IDENTITY"),
         ("--key-file", "PREKEY_SERVER_KEY_FILE"),
+        ("--hash-identities", "PREKEY_SERVER_HASH_IDENTITIES"),
         ("--no-limits", "PREKEY_SERVER_NO_LIMITS"),
         ("--log", "PREKEY_SERVER_LOG"),
         ("--log-format", "PREKEY_SERVER_LOG_FORMAT"),
@@ -30,7 +31,7 @@ fn help_names_every_option_and_its_variable() {
     let (code, help, _) = run(program().arg("--help"));
     assert_eq!(code, Some(0));
     assert!(
-        ["serve", "fingerprint", "healthcheck", "check-config", "stats"]
+        ["serve", "fingerprint", "healthcheck", "check-config", "stats", "hash-identities"]
             .iter()
             .all(|command| help.contains(command)),
         "{help}"

@@ -80,6 +80,7 @@ fn check_config_says_what_holds_and_makes_nothing() {
         "listen: 127.0.0.1:0".into(),
         format!("database: {}", folder.path().join("prekeys.db").display()),
         "identity: prekey.example.org".into(),
+        "hash_identities: false".into(),
         "metrics_listen: 127.0.0.1:7449".into(),
         "log_format: text".into(),
     ] {

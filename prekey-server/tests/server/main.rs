@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod crash;
 mod faults;
+mod hashed;
 mod http;
 mod limits;
 mod metrics;

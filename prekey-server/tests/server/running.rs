@@ -3,7 +3,7 @@
 use crate::client::{Http, rng};
 use otrv4::prekey_server::ServerIdentity;
 use prekey_server::limits::Limits;
-use prekey_server::store::SqliteStore;
+use prekey_server::store::{SqliteStore, Store};
 use prekey_server::{Server, Settings, serve};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
@@ -34,8 +34,9 @@ pub(crate) fn start(settings: Settings) -> Running {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let identity = ServerIdentity::generate("prekey.example.org", &mut rng());
-            let server =
-                Server::new(SqliteStore::open(&database).await.expect("a database"), identity, settings);
+            let store = SqliteStore::open(&database).await.expect("a database");
+            let names = store.names(None).await.expect("a new database");
+            let server = Server::new(store, names, identity, settings);
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("an address").to_string();
             started.send((address, server.clone())).expect("a test that waits");

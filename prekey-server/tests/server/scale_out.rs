@@ -18,7 +18,7 @@ const TAKERS: usize = 64;
 const LIFE: usize = 60;
 
 /// The URL of an empty database; `None` without a server for tests.
-fn database() -> Option<String> {
+pub(crate) fn database() -> Option<String> {
     let Ok(url) = std::env::var("PREKEY_SERVER_TEST_POSTGRES") else {
         assert!(
             std::env::var_os("PREKEY_SERVER_REQUIRE_POSTGRES").is_none(),

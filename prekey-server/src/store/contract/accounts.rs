@@ -60,7 +60,7 @@ pub(in crate::store) async fn a_removed_account_leaves_nothing_and_its_name_is_f
 }
 
 pub(in crate::store) async fn accounts_are_listed_in_pages_with_what_they_have(store: &Arc<impl Store>) {
-    let name = |n: usize| Identity::new(&format!("bob{n:04}")).expect("legal");
+    let name = |n: usize| StoredName::plain(&format!("bob{n:04}"));
     for n in 0..PAGE + 2 {
         store.register(&name(n), None, NOW.plus(1)).await.expect("a store");
     }
@@ -68,11 +68,11 @@ pub(in crate::store) async fn accounts_are_listed_in_pages_with_what_they_have(s
     publish(&**store, &deposit(0x100, [1, 2, 3])).await;
     publish(&**store, &deposit(0x200, [1])).await;
     take(&**store).await;
-    let page = async |after: Option<&Identity>| store.accounts(after).await.expect("a store");
+    let page = async |after: Option<&StoredName>| store.accounts(after).await.expect("a store");
     let first = page(None).await;
     assert_eq!(first.len(), PAGE);
-    let empty = |identity: Identity| AccountSummary {
-        identity: identity.as_str().into(),
+    let empty = |identity: StoredName| AccountSummary {
+        identity,
         created: NOW.plus(1),
         tokens: 0,
         devices: 0,
@@ -88,11 +88,11 @@ pub(in crate::store) async fn accounts_are_listed_in_pages_with_what_they_have(s
 pub(in crate::store) async fn a_pending_exchange_serves_once_its_own_client_and_for_its_time(
     store: &Arc<impl Store>,
 ) {
-    let eve = Identity::new("eve@example.org").expect("legal");
+    let eve = StoredName::plain("eve@example.org");
     register(&**store, &bob()).await;
     register(&**store, &eve).await;
     let keep = async |seed| store.keep_pending(&bob(), 0x100, vec![seed], NOW).await.expect("a store");
-    let take = async |identity: &Identity, tag, later| {
+    let take = async |identity: &StoredName, tag, later| {
         store.take_pending(identity, tag, NOW.plus(later)).await.expect("a store")
     };
     keep(1).await;

@@ -21,10 +21,10 @@ pub(in crate::store) async fn a_device_goes_when_its_profile_has_ended_long_enou
     // Nobody knows since when it has none.
     publish(&**store, &refill(0x300, [1])).await;
 
-    let expired = async |ended| store.expired(ended, "", 10).await.expect("a store");
+    let expired = async |ended| store.expired(ended, None, 10).await.expect("a store");
     assert!(expired(NOW.plus(9)).await.is_empty());
     assert_eq!(forget(&**store, NOW.plus(9)).await, Forgotten { devices: 0, prekeys: 0 });
-    assert_eq!(expired(NOW.plus(10)).await, [bob().as_str()]);
+    assert_eq!(expired(NOW.plus(10)).await, [bob()]);
     assert_eq!(forget(&**store, NOW.plus(10)).await, Forgotten { devices: 1, prekeys: 3 });
     assert!(expired(NOW.plus(19)).await.is_empty());
     let counts = [(0x100, 0), (0x200, 2), (0x300, 1)];
@@ -53,31 +53,30 @@ pub(in crate::store) async fn a_prekey_that_was_handed_out_is_not_accepted_from_
 pub(in crate::store) async fn the_expired_are_found_in_bounded_portions_and_each_once(
     store: &Arc<impl Store>,
 ) {
-    let name = |n: u32| Identity::new(&format!("bob{n}")).expect("legal");
+    let name = |n: u32| StoredName::plain(&format!("bob{n}"));
     for n in 0..5 {
         store.register(&name(n), None, NOW).await.expect("a store");
         for tag in [0x100, 0x200] {
             store.publish(&name(n), &until(tag, [n], NOW.plus(10)), NOW).await.expect("a store");
         }
     }
-    let (mut swept, mut after) = (BTreeSet::new(), String::new());
+    let (mut swept, mut after) = (BTreeSet::new(), None);
     loop {
-        let portion = store.expired(NOW.plus(10), &after, 2).await.expect("a store");
+        let portion = store.expired(NOW.plus(10), after.as_ref(), 2).await.expect("a store");
         assert!(portion.len() <= 2);
         let Some(last) = portion.last() else { break };
-        after.clone_from(last);
+        after = Some(last.clone());
         for name in portion {
             // One that cannot be swept is in nobody's way.
-            if name != "bob1" {
-                let identity = Identity::new(&name).expect("legal");
-                let forgotten = store.forget_expired(&identity, NOW.plus(10)).await.expect("a store");
+            if name.as_str() != "bob1" {
+                let forgotten = store.forget_expired(&name, NOW.plus(10)).await.expect("a store");
                 assert_eq!(forgotten, Forgotten { devices: 2, prekeys: 2 });
             }
-            assert!(swept.insert(name));
+            assert!(swept.insert(name.as_str().to_owned()));
         }
     }
     assert_eq!(swept.len(), 5);
-    assert_eq!(store.expired(NOW.plus(10), "", 2).await.expect("a store"), ["bob1"]);
+    assert_eq!(store.expired(NOW.plus(10), None, 2).await.expect("a store"), [StoredName::plain("bob1")]);
 }
 
 pub(in crate::store) async fn exchanges_that_nobody_finished_go_in_bounded_portions(store: &Arc<impl Store>) {
@@ -107,7 +106,7 @@ pub(in crate::store) async fn why_there_was_nothing_to_take_can_be_told_afterwar
 }
 
 pub(in crate::store) async fn figures_are_those_of_the_whole_database(store: &Arc<impl Store>) {
-    let eve = Identity::new("eve@example.org").expect("legal");
+    let eve = StoredName::plain("eve@example.org");
     register(&**store, &bob()).await;
     register(&**store, &eve).await;
     publish(&**store, &deposit(0x100, [1])).await;

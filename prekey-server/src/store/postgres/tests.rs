@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::contract::{Fixture, contract_tests};
+use sqlx::Executor;
 
 /// An empty database of its own on the server that `PREKEY_SERVER_TEST_POSTGRES` names.
 async fn fixture() -> Option<Fixture<PostgresStore>> {
@@ -28,26 +29,31 @@ contract_tests!(fixture);
 #[tokio::test]
 async fn every_key_begins_with_whom_it_is_about() {
     let Some(fixture) = fixture().await else { return };
-    let keys: Vec<(String, String)> = sqlx::query_as(
+    let keys: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT c.relname::text, a.attname::text
-         FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-         WHERE i.indisunique AND c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations'",
+         FROM pg_class c LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique
+         LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+         WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations'",
     )
     .fetch_all(&fixture.store.pool)
     .await
     .expect("the layout");
-    assert!(keys.len() >= 7, "{keys:?}");
+    assert!(keys.len() >= 8, "{keys:?}");
     for (table, column) in &keys {
-        let of = if table == "limits" { "subject" } else { "identity" };
-        assert_eq!(column, of, "{table}");
+        let of = match table.as_str() {
+            "limits" => "subject",
+            // One row, about nobody.
+            "naming" => "id",
+            _ => "identity",
+        };
+        assert_eq!(column.as_deref(), Some(of), "{table}");
     }
 }
 
 #[tokio::test]
 async fn exchanges_that_nobody_finished_are_swept() {
     let Some(fixture) = fixture().await else { return };
-    let (store, bob) = (&fixture.store, Identity::new("bob").expect("legal"));
+    let (store, bob) = (&fixture.store, StoredName::plain("bob"));
     let begun = Timestamp::from_unix(1_700_000_000);
     store.register(&bob, None, begun).await.expect("a store");
     store.keep_pending(&bob, 0x100, vec![1], begun).await.expect("a store");
@@ -56,7 +62,7 @@ async fn exchanges_that_nobody_finished_are_swept() {
     let tags: Vec<i64> =
         sqlx::query_scalar("SELECT tag FROM pending").fetch_all(&store.pool).await.expect("rows");
     assert_eq!(tags, [0x200]);
-    let nobody = Identity::new("eve").expect("legal");
+    let nobody = StoredName::plain("eve");
     let refused = store.keep_pending(&nobody, 0x100, vec![1], late).await;
     assert!(matches!(refused, Err(StoreError::NoAccount)));
 }
@@ -100,4 +106,44 @@ async fn operators_commands_bring_no_tables_where_there_are_none() {
     let Some(url) = crate::store::contract::postgres() else { return };
     let refused = PostgresStore::existing(&format!("{url}/template1")).await.expect_err("a refusal");
     assert!(matches!(refused, StoreError::OtherLayout), "{refused}");
+}
+
+/// Who would write a plain name waits for whoever hashes them all, and is refused then.
+#[tokio::test]
+async fn a_server_that_was_forgotten_writes_no_plain_name_among_hashes() {
+    let Some(fixture) = fixture().await else { return };
+    let store = std::sync::Arc::new(fixture.store);
+    let now = Timestamp::from_unix(1_700_000_000);
+    store.names(None).await.expect("a new database");
+    store.register(&StoredName::plain("bob"), None, now).await.expect("a store");
+
+    let mut hashing = store.pool.begin().await.expect("a transaction");
+    hashing.execute("LOCK TABLE accounts IN EXCLUSIVE MODE").await.expect("a lock");
+    let registering = tokio::spawn({
+        let store = std::sync::Arc::clone(&store);
+        async move { store.register(&StoredName::plain("eve"), None, now).await }
+    });
+    loop {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (
+                 SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .fetch_one(&store.pool)
+        .await
+        .expect("a number");
+        if waiting > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let server =
+        otrv4::prekey_server::ServerIdentity::generate("prekey.example.org", &mut crate::system::rng());
+    let names = Names::under(Some(&server));
+    assert_eq!(naming::hash_all(&mut hashing, &names).await.expect("a store"), 1);
+    hashing.commit().await.expect("a commit");
+    let refused = registering.await.expect("a task");
+    assert!(matches!(refused, Err(StoreError::Renamed)), "{refused:?}");
+    let accounts = store.accounts(None).await.expect("a store");
+    let there: Vec<_> = accounts.iter().map(|account| &account.identity).collect();
+    assert_eq!(there, [&names.of(&crate::account::Identity::new("bob").expect("legal"))]);
 }

@@ -5,20 +5,23 @@
 //! of an operator take turns with the server by SQLite's own.
 
 mod backup;
+mod hashing;
 mod takes;
 
 pub use backup::{BackupError, Restored, backup, restore};
+pub use hashing::hash_identities;
 
 use self::sql::{Steps, accounts, burn, sweep_answers};
 use self::takes::Takes;
 use super::{
-    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Empty, Figures, Forgotten, Published,
-    Registered, Store, StoreError, StoredEnsemble,
+    AccountSummary, AnswerKey, Asked, Buckets, Deposit, Device, Empty, Figures, Forgotten, Names, Published,
+    Registered, Store, StoreError, StoredEnsemble, StoredName,
 };
-use crate::account::{Identity, TokenHash};
+use crate::account::TokenHash;
 use crate::limits::{Bucket, Spent, Subject};
 use crate::pending::Pending;
 use otrv4::Timestamp;
+use otrv4::prekey_server::ServerIdentity;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -33,6 +36,9 @@ mod sql {
 }
 mod handing_out {
     crate::store::handing_out::handing_out!(sqlx::Sqlite);
+}
+mod naming {
+    crate::store::naming::naming!(sqlx::Sqlite);
 }
 mod overview {
     crate::store::overview::overview!(sqlx::Sqlite);
@@ -81,7 +87,7 @@ impl SqliteStore {
             return Err(StoreError::Create(path.into(), io::ErrorKind::NotFound.into()));
         }
         let store = Self::connect(path).await?;
-        match has_this_layout(&store.readers).await? {
+        match has_this_layout(&mut *store.readers.acquire().await?).await? {
             true => Ok(store),
             false => Err(StoreError::OtherLayout),
         }
@@ -124,14 +130,14 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), S
 }
 
 /// Whether the newest migration that the database has seen is our newest.
-async fn has_this_layout(pool: &SqlitePool) -> Result<bool, StoreError> {
+async fn has_this_layout(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
     let table = "SELECT name FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    let table: Option<String> = sqlx::query_scalar(table).fetch_optional(pool).await?;
+    let table: Option<String> = sqlx::query_scalar(table).fetch_optional(&mut *connection).await?;
     if table.is_none() {
         return Ok(false);
     }
     let newest = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-    let newest: Option<i64> = sqlx::query_scalar(newest).fetch_one(pool).await?;
+    let newest: Option<i64> = sqlx::query_scalar(newest).fetch_one(connection).await?;
     Ok(newest == MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
@@ -196,9 +202,16 @@ fn create_private(path: &Path, must_be_new: bool) -> io::Result<()> {
 }
 
 impl Store for SqliteStore {
+    async fn names(&self, hashed_by: Option<&ServerIdentity>) -> Result<Names, StoreError> {
+        let mut tx = self.begin().await?;
+        let names = naming::settle(&mut tx, Names::under(hashed_by)).await?;
+        tx.commit().await?;
+        Ok(names)
+    }
+
     async fn register(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: Option<&TokenHash>,
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
@@ -208,17 +221,17 @@ impl Store for SqliteStore {
         Ok(done)
     }
 
-    async fn is_account(&self, identity: &Identity) -> Result<bool, StoreError> {
+    async fn is_account(&self, identity: &StoredName) -> Result<bool, StoreError> {
         steps(&mut *self.readers.acquire().await?, identity).is_account().await
     }
 
-    async fn tokens(&self, identity: &Identity) -> Result<Vec<TokenHash>, StoreError> {
+    async fn tokens(&self, identity: &StoredName) -> Result<Vec<TokenHash>, StoreError> {
         steps(&mut *self.readers.acquire().await?, identity).tokens().await
     }
 
     async fn add_token(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: &TokenHash,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -230,7 +243,7 @@ impl Store for SqliteStore {
 
     async fn replace_tokens(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         token: &TokenHash,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -240,7 +253,7 @@ impl Store for SqliteStore {
         Ok(done)
     }
 
-    async fn remove(&self, identity: &Identity) -> Result<bool, StoreError> {
+    async fn remove(&self, identity: &StoredName) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let done = steps(&mut tx, identity).remove().await?;
         tx.commit().await?;
@@ -248,13 +261,13 @@ impl Store for SqliteStore {
         Ok(done)
     }
 
-    async fn accounts(&self, after: Option<&Identity>) -> Result<Vec<AccountSummary>, StoreError> {
+    async fn accounts(&self, after: Option<&StoredName>) -> Result<Vec<AccountSummary>, StoreError> {
         accounts(&mut *self.readers.acquire().await?, after).await
     }
 
     async fn publish(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         deposit: &Deposit,
         now: Timestamp,
     ) -> Result<Published, StoreError> {
@@ -267,17 +280,17 @@ impl Store for SqliteStore {
         Ok(done)
     }
 
-    async fn count(&self, identity: &Identity, device: &Device) -> Result<u32, StoreError> {
+    async fn count(&self, identity: &StoredName, device: &Device) -> Result<u32, StoreError> {
         steps(&mut *self.readers.acquire().await?, identity).count(device).await
     }
 
-    async fn take(&self, identity: &Identity, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
+    async fn take(&self, identity: &StoredName, asked: Asked) -> Result<Vec<StoredEnsemble>, StoreError> {
         self.takes.take(&self.writer, identity, asked).await
     }
 
     async fn answered(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         key: AnswerKey,
         now: Timestamp,
     ) -> Result<Option<Vec<StoredEnsemble>>, StoreError> {
@@ -297,7 +310,7 @@ impl Store for SqliteStore {
 
     async fn keep_pending(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         tag: u32,
         exchange: Vec<u8>,
         now: Timestamp,
@@ -308,7 +321,7 @@ impl Store for SqliteStore {
 
     async fn take_pending(
         &self,
-        identity: &Identity,
+        identity: &StoredName,
         tag: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -322,11 +335,16 @@ impl Store for SqliteStore {
         Ok(burnt)
     }
 
-    async fn expired(&self, ended: Timestamp, after: &str, most: u32) -> Result<Vec<String>, StoreError> {
+    async fn expired(
+        &self,
+        ended: Timestamp,
+        after: Option<&StoredName>,
+        most: u32,
+    ) -> Result<Vec<StoredName>, StoreError> {
         overview::expired(&mut *self.readers.acquire().await?, ended, after, most).await
     }
 
-    async fn forget_expired(&self, identity: &Identity, ended: Timestamp) -> Result<Forgotten, StoreError> {
+    async fn forget_expired(&self, identity: &StoredName, ended: Timestamp) -> Result<Forgotten, StoreError> {
         let mut tx = self.begin().await?;
         let done = steps(&mut tx, identity).forget_expired(ended).await?;
         tx.commit().await?;
@@ -344,7 +362,7 @@ impl Store for SqliteStore {
         Ok(swept)
     }
 
-    async fn why_empty(&self, identity: &Identity, now: Timestamp) -> Result<Empty, StoreError> {
+    async fn why_empty(&self, identity: &StoredName, now: Timestamp) -> Result<Empty, StoreError> {
         overview::why_empty(&mut *self.readers.acquire().await?, identity, now).await
     }
 
@@ -373,7 +391,7 @@ impl Store for SqliteStore {
     }
 }
 
-fn steps<'a>(connection: &'a mut SqliteConnection, identity: &'a Identity) -> Steps<'a> {
+fn steps<'a>(connection: &'a mut SqliteConnection, identity: &'a StoredName) -> Steps<'a> {
     Steps { connection, identity: identity.as_str() }
 }
 

@@ -4,8 +4,7 @@
 //! broken row of one identity costs nobody else an answer.
 
 use super::{begin, handing_out};
-use crate::account::Identity;
-use crate::store::{Asked, StoreError, StoredEnsemble};
+use crate::store::{Asked, StoreError, StoredEnsemble, StoredName};
 use sqlx::SqlitePool;
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +22,7 @@ pub(super) struct Takes {
 
 #[derive(Debug)]
 struct Waiting {
-    identity: Identity,
+    identity: StoredName,
     asked: Asked,
     answer: oneshot::Sender<Taken>,
 }
@@ -31,7 +30,7 @@ struct Waiting {
 type Taken = Result<Vec<StoredEnsemble>, StoreError>;
 
 impl Takes {
-    pub(super) async fn take(&self, writer: &SqlitePool, identity: &Identity, asked: Asked) -> Taken {
+    pub(super) async fn take(&self, writer: &SqlitePool, identity: &StoredName, asked: Asked) -> Taken {
         let (answer, mut answered) = oneshot::channel();
         self.lock().push(Waiting { identity: identity.clone(), asked, answer });
         let _turn = tokio::select! {
@@ -117,8 +116,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
     const ASKED: Asked = Asked { now: NOW, reserve: Reserve::NONE, key: None };
 
-    fn name(n: u32) -> Identity {
-        Identity::new(&format!("user{n}")).expect("legal")
+    fn name(n: u32) -> StoredName {
+        StoredName::plain(&format!("user{n}"))
     }
 
     /// A store in which each of them has one prekey.

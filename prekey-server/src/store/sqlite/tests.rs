@@ -33,7 +33,7 @@ async fn a_full_disk_fails_one_request_and_not_those_after_it() {
     let fixture = fixture().await;
     let register = |n: u32| {
         let store = &fixture.store;
-        let identity = Identity::new(&format!("{n}{}", "x".repeat(200))).expect("legal");
+        let identity = StoredName::plain(&format!("{n}{}", "x".repeat(200)));
         async move { store.register(&identity, Some(&TokenHash::from_bytes([7; 32])), NOW).await }
     };
     // Of this connection alone: the one that replaces it finds room.
@@ -90,7 +90,9 @@ async fn tokens_of_an_older_database_are_those_of_the_new_one() {
     let refused = SqliteStore::existing(&path).await.expect_err("a server may be running on it");
     assert!(refused.to_string().contains("prekey-server migrate"), "{refused}");
     let store = SqliteStore::open(&path).await.expect("the same database");
-    let tokens = store.tokens(&Identity::new("bob").expect("legal")).await.expect("a store");
+    let server = ServerIdentity::generate("prekey.example.org", &mut crate::system::rng());
+    assert!(matches!(store.names(Some(&server)).await, Err(StoreError::PlainNames)), "it has a plain name");
+    let tokens = store.tokens(&StoredName::plain("bob")).await.expect("a store");
     assert_eq!(tokens.iter().map(TokenHash::as_bytes).collect::<Vec<_>>(), [&[9; 32]]);
 }
 
