@@ -10,7 +10,7 @@ macro_rules! handing_out {
         use crate::store::{ANSWER_LIFETIME, AnswerKey, CLOCK_SKEW, StoreError, StoredEnsemble, answers};
         use otrv4::Timestamp;
         use sqlx::{Database, QueryBuilder, query};
-        use std::collections::{HashMap, HashSet};
+        use std::collections::{BTreeSet, HashMap, HashSet};
 
         type Connection = <$database as Database>::Connection;
         type Sql = QueryBuilder<$database>;
@@ -62,8 +62,14 @@ macro_rules! handing_out {
             // What lies too far ahead comes from a clock that was set back: its age is unknown.
             select.push_bind(now.unix()).push(" AND until <= ");
             select.push_bind(now.plus(ANSWER_LIFETIME + CLOCK_SKEW).unix());
-            one_of(&mut select, " AND identity", keyed.iter().map(|(identity, _)| *identity));
-            one_of(&mut select, " AND key_hash", keyed.iter().map(|(_, key)| key.as_bytes().to_vec()));
+            // Each pair is looked up once. As two lists each would be looked up with each.
+            let mut word = " AND (";
+            for (identity, key) in keyed {
+                select.push(word).push("(identity = ").push_bind(identity);
+                select.push(" AND key_hash = ").push_bind(key.as_bytes().to_vec()).push(")");
+                word = " OR ";
+            }
+            select.push(")");
             let kept: Vec<(String, Vec<u8>, Vec<u8>)> =
                 select.build_query_as().fetch_all(&mut *connection).await?;
             let answer_to = |(identity, key): &Take<'_>| {
@@ -142,7 +148,8 @@ macro_rules! handing_out {
                 return Ok(HashSet::new());
             }
             let mut update = Sql::new("UPDATE prekeys SET message = NULL WHERE message IS NOT NULL");
-            one_of(&mut update, " AND identity", chosen.iter().map(|waiting| waiting.identity.as_str()));
+            let names: BTreeSet<_> = chosen.iter().map(|waiting| waiting.identity.as_str()).collect();
+            one_of(&mut update, " AND identity", names.into_iter());
             one_of(&mut update, " AND sequence", chosen.iter().map(|waiting| waiting.sequence));
             update.push(" RETURNING sequence");
             let cleared: Vec<i64> = update.build_query_scalar().fetch_all(connection).await?;
@@ -177,7 +184,7 @@ macro_rules! handing_out {
             Ok(())
         }
 
-        /// `… IN (…)`
+        /// `column IN (…)`: of one value, what says to a database cut by identity which part to ask.
         fn one_of<'a, T>(sql: &mut Sql, column: &'static str, values: impl Iterator<Item = T>)
         where
             T: sqlx::Encode<'a, $database> + sqlx::Type<$database> + 'a,

@@ -3,7 +3,7 @@
 //! `Steps` are for one identity. What makes these steps a transaction that nobody else of that identity gets between is
 //! the business of each store: SQLite has one writer, in PostgreSQL a transaction begins by locking the account.
 
-/// `Steps` on a connection of `$database`, with the rows they read.
+/// `Steps` on a connection of `$database`.
 macro_rules! steps {
     ($database:ty) => {
         use crate::account::TokenHash;

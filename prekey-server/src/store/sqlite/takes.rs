@@ -108,10 +108,11 @@ async fn together(writer: &SqlitePool, batch: &[Waiting]) -> Result<Vec<Vec<Stor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::Reserve;
+    use crate::limits::{Bucket, Reserve};
     use crate::store::{AnswerKey, Deposit, Device, SqliteStore, Store, StoredPrekey, StoredProfile};
     use otrv4::Timestamp;
     use std::sync::Arc;
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
     const ASKED: Asked = Asked { now: NOW, reserve: Reserve::NONE, key: None };
@@ -120,20 +121,23 @@ mod tests {
         StoredName::plain(&format!("user{n}"))
     }
 
+    fn deposit(n: u32) -> Deposit {
+        let profile = || StoredProfile { bytes: vec![1], expires: NOW.plus(1000) };
+        Deposit {
+            device: Device { tag: 0x100, identity_key: [1; 57] },
+            client_profile: Some(profile()),
+            prekey_profile: Some(profile()),
+            prekeys: vec![StoredPrekey { id: n, bytes: n.to_be_bytes().to_vec() }],
+        }
+    }
+
     /// A store in which each of them has one prekey.
     async fn store(identities: u32) -> (tempfile::TempDir, Arc<SqliteStore>) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = SqliteStore::open(&folder.path().join("prekeys.sqlite")).await.expect("a new database");
-        let profile = || StoredProfile { bytes: vec![1], expires: NOW.plus(1000) };
         for n in 0..identities {
             store.register(&name(n), None, NOW).await.expect("a store");
-            let deposit = Deposit {
-                device: Device { tag: 0x100, identity_key: [1; 57] },
-                client_profile: Some(profile()),
-                prekey_profile: Some(profile()),
-                prekeys: vec![StoredPrekey { id: n, bytes: n.to_be_bytes().to_vec() }],
-            };
-            store.publish(&name(n), &deposit, NOW).await.expect("a store");
+            store.publish(&name(n), &deposit(n), NOW).await.expect("a store");
         }
         (folder, Arc::new(store))
     }
@@ -197,6 +201,53 @@ mod tests {
         let takes = (0..20).map(|n| (n % 5, Asked { key: key(n % 5), ..ASKED }));
         for (n, each) in (0u32..).zip(take_together(&store, takes).await) {
             assert_eq!(prekeys(each), [(n % 5).to_be_bytes()]);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_kept_for_one_is_given_to_nobody_else_in_the_batch() {
+        let (_folder, store) = store(4).await;
+        let keyed = |key: &str| Asked { key: Some(AnswerKey::new(key, b"query")), ..ASKED };
+        assert_eq!(prekeys(store.take(&name(0), keyed("of 0")).await), [0_u32.to_be_bytes()]);
+        let takes =
+            [(0, keyed("of 0")), (1, keyed("of 0")), (2, keyed("of 2")), (0, keyed("another")), (3, ASKED)];
+        let taken = take_together(&store, takes.into_iter()).await.into_iter().map(prekeys);
+        let expected = [vec![0_u32], vec![1], vec![2], vec![], vec![3]];
+        let bytes = |ids: Vec<u32>| ids.iter().map(|id| id.to_be_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(taken.collect::<Vec<_>>(), expected.map(bytes));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reserve_is_spent_once_for_two_in_the_batch() {
+        let (_folder, store) = store(2).await;
+        for identity in 0..2 {
+            let more =
+                Deposit { prekeys: vec![StoredPrekey { id: 9, bytes: vec![9; 4] }], ..deposit(identity) };
+            store.publish(&name(identity), &more, NOW).await.expect("a store");
+        }
+        let release = Bucket { burst: 1, per: Duration::from_secs(300) };
+        let held = Asked { reserve: Reserve { left: 10, release }, ..ASKED };
+        let takes = [(0, held), (1, held), (0, held), (1, held)];
+        let taken = take_together(&store, takes.into_iter()).await;
+        let given: Vec<_> = taken.into_iter().map(|each| prekeys(each).len()).collect();
+        assert_eq!([given[0] + given[2], given[1] + given[3]], [1, 1]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn all_devices_of_each_give_one_and_keep_to_their_order() {
+        let (_folder, store) = store(3).await;
+        for identity in 0..3 {
+            for tag in [0x300, 0x200] {
+                let device = Device { tag, identity_key: [2; 57] };
+                let bytes = [identity, tag].map(u32::to_be_bytes).concat();
+                let prekeys = vec![StoredPrekey { id: 1, bytes }];
+                let deposit = Deposit { device, prekeys, ..deposit(identity) };
+                store.publish(&name(identity), &deposit, NOW).await.expect("a store");
+            }
+        }
+        for (n, taken) in (0u32..).zip(all_at_once(&store, 3).await) {
+            let others = [0x200, 0x300].map(|tag| [n, tag].map(u32::to_be_bytes).concat());
+            assert_eq!(prekeys(taken), [&[n.to_be_bytes().to_vec()], &others[..]].concat());
         }
     }
 
