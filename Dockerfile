@@ -33,7 +33,8 @@ COPY --from=build /usr/local/bin/prekey-server /usr/local/bin/prekey-server
 # A new volume has the owner and the mode of the folder /data that is in here.
 COPY --from=build --chown=10001:10001 /image /
 VOLUME /data
-# SQLite's temporary files go here where there is no /tmp.
+# SQLite's temporary files can be as large as the database: /tmp, where there is one, is memory.
+ENV SQLITE_TMPDIR=/data
 WORKDIR /data
 USER 10001:10001
 

@@ -2,10 +2,10 @@
 //! standard error.
 
 use crate::Done;
-use crate::arguments::Account;
+use crate::arguments::{Account, Whose};
 use otrv4::prekey_server::ServerIdentity;
 use prekey_server::account::{Identity, Token, TokenHash};
-use prekey_server::store::{MAX_TOKENS, Names, PAGE, Registered, Store};
+use prekey_server::store::{MAX_TOKENS, Names, PAGE, Registered, Store, StoredName};
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,12 +16,17 @@ pub(crate) async fn run<S: Store>(store: S, hashed_by: Option<&ServerIdentity>, 
 }
 
 async fn ask(store: &impl Store, hashed_by: Option<&ServerIdentity>, command: Account) -> Done {
-    let names = &store.names(hashed_by).await?;
     match command {
-        Account::Add { identity } => add(store, names, &identity).await,
+        Account::Add { identity } => add(store, &store.names(hashed_by).await?, &identity).await,
         Account::List => list(store).await,
-        Account::Remove { identity } => remove(store, names, &identity).await,
-        Account::Token { identity, keep } => token(store, names, &identity, keep).await,
+        Account::Remove { account: Whose::Identity(identity) } => {
+            let name = store.names(hashed_by).await?.of(&identity);
+            remove(store, &name, identity.as_str()).await
+        }
+        Account::Remove { account: Whose::Hash(name) } => remove(store, &name, name.as_str()).await,
+        Account::Token { identity, keep } => {
+            token(store, &store.names(hashed_by).await?, &identity, keep).await
+        }
     }
 }
 
@@ -60,8 +65,8 @@ async fn list(store: &impl Store) -> Done {
     Ok(())
 }
 
-async fn remove(store: &impl Store, names: &Names, identity: &Identity) -> Done {
-    if store.remove(&names.of(identity)).await? { Ok(()) } else { Err(unknown(identity)) }
+async fn remove(store: &impl Store, name: &StoredName, shown: &str) -> Done {
+    if store.remove(name).await? { Ok(()) } else { Err(unknown(shown)) }
 }
 
 async fn token(store: &impl Store, names: &Names, identity: &Identity, keep: bool) -> Done {
@@ -71,7 +76,7 @@ async fn token(store: &impl Store, names: &Names, identity: &Identity, keep: boo
         return if store.replace_tokens(name, &hash, now).await? {
             print(&token)
         } else {
-            Err(unknown(identity))
+            Err(unknown(identity.as_str()))
         };
     }
     if store.add_token(name, &hash, now).await? {
@@ -80,7 +85,7 @@ async fn token(store: &impl Store, names: &Names, identity: &Identity, keep: boo
     if store.tokens(name).await?.len() >= MAX_TOKENS {
         return Err(format!("{} has {MAX_TOKENS} tokens; without --keep they end", identity.as_str()).into());
     }
-    Err(unknown(identity))
+    Err(unknown(identity.as_str()))
 }
 
 fn fresh(identity: &Identity) -> (Token, TokenHash) {
@@ -93,6 +98,6 @@ fn print(token: &Token) -> Done {
     Ok(writeln!(io::stdout(), "{}", token.to_text().as_str())?)
 }
 
-fn unknown(identity: &Identity) -> Box<dyn std::error::Error> {
-    format!("{} has no account; `account list` prints those there are", identity.as_str()).into()
+fn unknown(shown: &str) -> Box<dyn std::error::Error> {
+    format!("{shown} has no account; `account list` prints those there are").into()
 }

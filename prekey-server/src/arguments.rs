@@ -4,6 +4,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use prekey_server::account::{Identity, IllegalIdentity};
+use prekey_server::store::StoredName;
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 use std::ffi::OsString;
@@ -270,6 +271,22 @@ pub(crate) struct HashIdentities {
     pub(crate) on: bool,
 }
 
+/// Whose account it is: for one whose name the database does not hold, and nobody remembers, its hash.
+#[derive(Clone, Debug)]
+pub(crate) enum Whose {
+    Identity(Identity),
+    Hash(StoredName),
+}
+
+impl Whose {
+    fn new(text: &str) -> Result<Self, IllegalIdentity> {
+        match StoredName::from_hash(text) {
+            Some(hash) => Ok(Self::Hash(hash)),
+            None => Identity::new(text).map(Self::Identity),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Account {
     /// Make an account and print its token, once.
@@ -282,9 +299,9 @@ pub(crate) enum Account {
     List,
     /// Remove an account and all that it has published. Its name is free then.
     Remove {
-        /// Whose it is on the network.
-        #[arg(value_parser = Identity::new)]
-        identity: Identity,
+        /// Whose it is on the network, or the hash of that as `list` prints it.
+        #[arg(value_parser = Whose::new)]
+        account: Whose,
     },
     /// Print a new token for an account. The old ones end, as they must when one was lost or stolen.
     Token {

@@ -110,8 +110,9 @@ fn is_cross_site(headers: &HeaderMap, name: &str) -> bool {
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let is_ours = |origin: &HeaderValue| {
-        let (_, origin) = origin.to_str().ok()?.split_once("://")?;
-        Some(origin == name || Some(origin) == host)
+        let (scheme, origin) = origin.to_str().ok()?.split_once("://")?;
+        // What an attacker on the way writes into a page without TLS is not ours.
+        Some((origin == name && scheme == "https") || Some(origin) == host)
     };
     !headers.get_all(header::ORIGIN).iter().all(|origin| is_ours(origin).unwrap_or(false))
 }

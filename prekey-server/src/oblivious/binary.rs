@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn answers_have_few_sizes() {
         let size = |content| write_response(200, b"text/plain", 0, &vec![b'A'; content]).len();
-        assert_eq!([0, 100, 3_000, 16_000].map(size), [16 << 10; 4]);
-        assert_eq!([16 << 10, 60_000, 200_000, 700_000].map(size), [64 << 10, 64 << 10, 256 << 10, 1 << 20]);
+        assert_eq!([0, 100, 3_000, 8_000].map(size), [8 << 10; 4]);
+        assert_eq!([8 << 10, 60_000, 200_000, 700_000].map(size), [64 << 10, 64 << 10, 256 << 10, 1 << 20]);
         let response = write_response(403, b"application/problem+json", 0, b"{}");
         assert_eq!(Response::read(&response), Some(Response { status: 403, content: b"{}".to_vec() }));
         assert!(Request::read(&response).is_none());

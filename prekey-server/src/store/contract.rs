@@ -81,6 +81,7 @@ macro_rules! contract_tests {
             names_are_plain_for_ever_where_they_were_at_first
             names_are_hashed_under_one_key_for_ever_where_they_were_at_first
             no_plain_name_gets_among_hashes_and_no_hash_among_plain_names
+            accounts_that_were_made_before_anybody_chose_have_plain_names
         );
         $crate::store::contract::contract_tests!(@each $fixture, sweeping:
             a_device_goes_when_its_profile_has_ended_long_enough_and_the_others_stay

@@ -103,6 +103,12 @@ impl StoredName {
         Names::plain().of(&Identity::new(identity).expect("legal"))
     }
 
+    /// A hash as `account list` shows it; `None` if it is none.
+    pub fn from_hash(text: &str) -> Option<Self> {
+        let hash = URL_SAFE_NO_PAD.decode(text.strip_prefix(HASHED)?).ok()?;
+        (hash.len() == 32).then(|| Self(text.into()))
+    }
+
     /// The text in the database.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -15,6 +15,11 @@ macro_rules! naming {
             if fits(connection, &names).await? {
                 return Ok(names);
             }
+            // A server of an older version may have made accounts since the table is here.
+            let used: bool = query_scalar("SELECT EXISTS (SELECT 1 FROM accounts)").fetch_one(&mut *connection).await?;
+            if used && names.key_check().is_some() {
+                return Err(StoreError::PlainNames);
+            }
             // Another process may be faster, and have other options.
             query("INSERT INTO naming (id, key_check) VALUES (1, $1) ON CONFLICT (id) DO NOTHING")
                 .bind(names.key_check())

@@ -173,6 +173,8 @@ async fn has_this_layout(connection: &mut PgConnection) -> Result<bool, StoreErr
 impl Store for PostgresStore {
     async fn names(&self, hashed_by: Option<&ServerIdentity>) -> Result<Names, StoreError> {
         let mut tx = self.pool.begin().await?;
+        // Whoever hashes the names holds them all, and is waited for.
+        sqlx::query("LOCK TABLE accounts IN ROW SHARE MODE").execute(&mut *tx).await?;
         let names = naming::settle(&mut tx, Names::under(hashed_by)).await?;
         tx.commit().await?;
         Ok(names)

@@ -20,8 +20,11 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 /// Messages that are being answered; whoever comes then is told to come back. So is whoever comes from a domain that has as many
-/// of them as are free: one domain has half of them at most, several have less each, and there is room for one that has none.
+/// of them as are free: one domain has half of them at most, and several have less each.
 const MAX_RUNNING: usize = 128;
+
+/// Those of them that other domains than our own have together: whoever runs one has as many as he likes.
+const MAX_OF_OTHERS: usize = MAX_RUNNING / 2;
 
 /// How long the XMPP server may take to accept us.
 const OPENING: Duration = Duration::from_secs(15);
@@ -232,8 +235,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin, S: Store> Connection<T, S> {
     }
 
     fn has_room(&self, domain: &str) -> bool {
+        let settings = self.service.settings();
+        let is_own = |domain: &str| settings.is_own_domain(domain, self.service.identity().name());
         let of_this = self.domains.values().filter(|other| *other == domain).count();
+        let of_others = self.domains.values().filter(|other| !is_own(other)).count();
         of_this < MAX_RUNNING.saturating_sub(self.running.len())
+            && (is_own(domain) || of_others < MAX_OF_OTHERS)
     }
 
     fn start(&mut self, domain: String, answer: impl Future<Output = Vec<String>> + Send + 'static) {
@@ -399,6 +406,8 @@ mod tests {
         let messages = [message, &message.replace("a.example", "d.example")].concat();
         let (stream, (mut theirs, _)) =
             tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", &messages));
+        let xmpp_domains = ["a", "b", "c", "d"].map(|name| format!("{name}.example")).into();
+        service.reload(Settings { xmpp_domains, ..Settings::default() });
         let mut connection = Connection::new(stream.expect("a stream"), &service);
         let mut ends = Vec::new();
         for (domain, expected) in [("a.example", 64), ("b.example", 32), ("c.example", 16)] {
@@ -431,6 +440,24 @@ mod tests {
         }
         assert_eq!(connection.domains.len(), 63);
         assert!(connection.has_room("a.example") && connection.has_room("b.example"));
+    }
+
+    #[tokio::test]
+    async fn other_domains_together_leave_half_to_our_own() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let service = service(&folder).await;
+        let (ours, theirs) = duplex(4096);
+        let (stream, (_theirs, _)) =
+            tokio::join!(Stream::open(ours, SERVER, "secret"), server(theirs, "<handshake/>", ""));
+        let mut connection = Connection::new(stream.expect("a stream"), &service);
+        for n in 0..1000 {
+            let domain = format!("{n}.other.example");
+            if connection.has_room(&domain) {
+                connection.start(domain, std::future::pending());
+            }
+        }
+        assert_eq!(connection.running.len(), MAX_OF_OTHERS);
+        assert!(connection.has_room("example.org"), "the domain above the component's");
     }
 
     #[tokio::test]

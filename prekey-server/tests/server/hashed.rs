@@ -75,6 +75,7 @@ fn with_the_option_no_file_holds_a_name_and_everything_works() {
     assert!(list.lines().count() == 2 && list.lines().all(|line| line.starts_with("H:")), "{list}");
     assert!(list.lines().any(|line| line.ends_with("\t1\t1\t3")), "{list}");
     assert!(stderr.contains("does not hold the names"), "{stderr}");
+    assert_eq!(ask(&["account", "list"]), (Some(0), list.clone(), stderr), "it needs neither option nor key");
     let (code, _, stderr) = ask(&["account", "--hash-identities", "add", EVE]);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("has an account"), "{stderr}");
@@ -137,7 +138,7 @@ fn option_key_file_and_database_must_fit() {
             (&folder, &hashed, false, "PREKEY_SERVER_HASH_IDENTITIES=true"),
             (&other, &hashed, true, "another key file"),
         ] {
-            for arguments in [&["account", "list"][..], &["account", "add", "alice"], &["serve"]] {
+            for arguments in [&["account", "remove", BOB][..], &["account", "add", "alice"], &["serve"]] {
                 let mut command = program();
                 command.env("PREKEY_SERVER_DATABASE", database);
                 command.env("PREKEY_SERVER_KEY_FILE", key.path().join("key"));

@@ -133,6 +133,7 @@ fn pages_of_other_sites_cannot_use_what_a_browser_is_known_by() {
         &[("Sec-Fetch-Site", "cross-site"), ("Origin", &own)],
         &[("Origin", "null")],
         &[("Origin", "https://mallory.example")],
+        &[("Origin", "http://prekey.example.org")],
         &[("Origin", "https://prekey.example.org.mallory.example")],
         &[("Origin", "https://prekey.example.org"), ("Origin", "https://mallory.example")],
     ] {

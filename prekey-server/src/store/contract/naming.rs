@@ -50,3 +50,12 @@ pub(in crate::store) async fn no_plain_name_gets_among_hashes_and_no_hash_among_
     register(&**store, &hashes.of(&Identity::new("bob@example.org").expect("legal"))).await;
     assert_eq!(store.accounts(None).await.expect("a store").len(), 1);
 }
+
+pub(in crate::store) async fn accounts_that_were_made_before_anybody_chose_have_plain_names(
+    store: &Arc<impl Store>,
+) {
+    register(&**store, &bob()).await;
+    let refused = store.names(Some(&server())).await;
+    assert!(matches!(refused, Err(StoreError::PlainNames)), "{refused:?}");
+    store.names(None).await.expect("plain names");
+}

@@ -147,3 +147,23 @@ async fn a_server_that_was_forgotten_writes_no_plain_name_among_hashes() {
     let there: Vec<_> = accounts.iter().map(|account| &account.identity).collect();
     assert_eq!(there, [&names.of(&crate::account::Identity::new("bob").expect("legal"))]);
 }
+
+/// `pg_restore --clean` puts back what the dump has, and leaves what it does not know.
+#[tokio::test]
+async fn an_older_dump_over_a_newer_layout_is_brought_up_again() {
+    let Some(fixture) = fixture().await else { return };
+    let server =
+        otrv4::prekey_server::ServerIdentity::generate("prekey.example.org", &mut crate::system::rng());
+    fixture.store.names(Some(&server)).await.expect("a new database");
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 4")
+        .execute(&fixture.store.pool)
+        .await
+        .expect("the layout of before");
+    let name: String = sqlx::query_scalar("SELECT current_database()")
+        .fetch_one(&fixture.store.pool)
+        .await
+        .expect("its name");
+    let url = format!("{}/{name}", crate::store::contract::postgres().expect("it was there"));
+    let store = PostgresStore::open(&url).await.expect("the same database");
+    store.names(None).await.expect("what it says of names is gone with what was in it");
+}

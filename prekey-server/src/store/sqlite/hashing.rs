@@ -3,7 +3,7 @@
 use super::{has_this_layout, lock, naming, options, resolved};
 use crate::store::{Names, StoreError};
 use otrv4::prekey_server::ServerIdentity;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::io;
 use std::path::Path;
 
@@ -25,13 +25,22 @@ pub async fn hash_identities(database: &Path, server: &ServerIdentity) -> Result
     let hashed = naming::hash_all(&mut tx, &Names::under(Some(server))).await?;
     tx.commit().await?;
 
-    // Also what was deleted long ago lies in the file until it is written anew, and in the WAL until that is emptied.
-    sqlx::query("VACUUM").execute(&mut connection).await?;
-    let (busy, _, _): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
-    connection.close().await?;
-    match busy {
-        0 => Ok(hashed),
-        _ => Err(StoreError::NotSwept(path.into())),
+    let swept = sweep(&mut connection).await;
+    if let Err(error) = &swept {
+        tracing::error!(%error, "the file was not written anew");
     }
+    connection.close().await?;
+    match swept {
+        Ok(true) => Ok(hashed),
+        Ok(false) | Err(_) => Err(StoreError::NotSwept(path.into())),
+    }
+}
+
+/// Also what was deleted long ago lies in the file until it is written anew, and in the WAL until that is emptied. False: others
+/// hold it.
+async fn sweep(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query("VACUUM").execute(&mut *connection).await?;
+    let (busy, _, _): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
+    Ok(busy == 0)
 }
