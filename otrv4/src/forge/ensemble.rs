@@ -18,12 +18,12 @@ use core::fmt;
 use rand_core::CryptoRng;
 
 use super::forger::{ForgeError, Side};
-use crate::Timestamp;
 use crate::client_profile::ClientProfile;
 use crate::crypto::ed448::EcdhKeyPair;
 use crate::prekey::{PrekeyEnsemble, PrekeySecret, VerifiedEnsemble};
 use crate::prekey_profile::PrekeyProfile;
 use crate::wire::{Reader, Versions, Writer};
+use crate::{Reject, Timestamp};
 
 /// A Prekey Ensemble whose one-time keys the forger knows.
 pub struct FalseEnsemble {
@@ -58,7 +58,7 @@ impl FalseEnsemble {
         let verified = self.ensemble.clone().verify(at, Versions::V4).map_err(ForgeError::Ensemble)?;
         match verified.profile().as_bytes() == owner.profile.as_bytes() {
             true => Ok(verified),
-            false => Err(ForgeError::OutsideRing),
+            false => Err(ForgeError::Ensemble(Reject::ForeignOwner("prekey ensemble"))),
         }
     }
 

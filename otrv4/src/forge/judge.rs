@@ -106,8 +106,7 @@ fn short_dh(header: &Header, message: &[u8]) -> usize {
 fn data(messages: &[Option<Vec<u8>>], at: usize) -> (Data, usize) {
     let fields = |message: &[u8]| {
         let mut r = Reader::new(message);
-        let header = Header::read(&mut r).ok().filter(|header| header.message_type == MessageType::Data)?;
-        let _ = header;
+        Header::read(&mut r).ok().filter(|header| header.message_type == MessageType::Data)?;
         let flags = r.byte("flags").ok()?;
         let ids = (r.int("pn").ok()?, r.int("i").ok()?, r.int("j").ok()?);
         let ecdh = r.bytes(57, "ECDH key").ok()?.to_vec();

@@ -54,11 +54,11 @@ impl Client {
     }
 
     fn heard(&self) -> Vec<&str> {
-        let text = |event| match event {
-            &Event::Message { ref text, .. } => Some(text.as_str()),
+        let texts = self.events.iter().filter_map(|event| match event {
+            Event::Message { text, .. } => Some(text.as_str()),
             _ => None,
-        };
-        self.events.iter().filter_map(text).collect()
+        });
+        texts.collect()
     }
 
     fn fingerprint_at_the_other_end(&self) -> Option<crate::ContactKey> {
@@ -504,4 +504,18 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     );
     assert!(matches!(refused(&[say(1, "a NUL: \0")], None), Some(ForgeError::Refused(_))));
     assert_eq!(refused(&[], None), None);
+
+    let (mut carol, away) = (account("carol@example.org", ForgingSecret::Destroy), [say(1, "I am away.")]);
+    let foreign = FalseEnsemble::new(&Person::of(&carol).profile, &prekey_profile(&mut carol), &mut rng());
+    let mut bob = bob;
+    let own = FalseEnsemble::new(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let offline = |ensemble, said| {
+        let begin = Begin::Offline { starts: Who::Participant, ensemble, back: NOW.plus(60) };
+        let script = Script { begin, start: NOW, said, end: None, policy: Policy::default() };
+        forger.transcript(script, &mut rng()).err()
+    };
+    let owner = Reject::ForeignOwner("prekey ensemble");
+    assert_eq!(offline(&foreign, &[]), Some(ForgeError::Ensemble(owner)));
+    assert_eq!(offline(&own, &away), Some(ForgeError::NotEncrypted));
+    assert_eq!(offline(&own, &[]), None);
 }

@@ -18,7 +18,6 @@ use rand_core::CryptoRng;
 use super::dake::read;
 use super::ensemble::FalseEnsemble;
 use super::forger::{ForgeError, Forger, Remembering, Who};
-use crate::Timestamp;
 use crate::account::Account;
 use crate::crypto::ed448::SigningKey;
 use crate::crypto::secret::Secret;
@@ -28,6 +27,7 @@ use crate::dake::offline::NonInteractiveAuth;
 use crate::keys::Point;
 use crate::session::{Context, Event, Output, Policy, Session};
 use crate::wire::{Line as Classified, MessageType, classify};
+use crate::{Reject, Timestamp};
 
 /// What is to have happened.
 #[derive(Clone, Copy, Debug)]
@@ -283,10 +283,10 @@ impl<'a> Stage<'a> {
 
     /// The receiver of an offline conversation has no secrets; the forger has those of the other side.
     fn take_up(&mut self, to: Who, message: &[u8]) -> Result<(), ForgeError> {
-        let (_, ensemble) = self.offline.ok_or(ForgeError::OutsideRing)?;
+        let (_, ensemble) = self.offline.ok_or(Reject::Unexpected)?;
         let verified = ensemble.verify_for(self.forger.side(to), self.now)?;
         let message = read(message, NonInteractiveAuth::read)?;
-        let x = self.rng.pair_of(&message.ecdh).ok_or(ForgeError::OutsideRing)?;
+        let x = self.rng.pair_of(&message.ecdh).ok_or(Reject::Unexpected)?;
         let (tag, now) = (self.forger.side(to.peer()).profile.owner(), self.now);
         let established = message.receive_with_x(&x, &verified, ensemble.secret(), now)?;
         self.step(to, |session, cx| Ok(session.take_up(cx, tag, established)?))
