@@ -6,7 +6,7 @@ use core::fmt;
 use rand_core::CryptoRng;
 
 use super::ensemble::FalseEnsemble;
-use super::forger::{ForgeError, Forger, Key, Person, Remembering, Side, Who};
+use super::forger::{CannotForge, Forger, Key, Person, Remembering, Side, Who};
 use crate::account::Account;
 use crate::client_profile::ClientProfile;
 use crate::crypto::ed448::SigningKey;
@@ -44,7 +44,7 @@ impl Forger {
         initiator: Who,
         at: Timestamp,
         rng: &mut dyn CryptoRng,
-    ) -> Result<ForgedDake, ForgeError> {
+    ) -> Result<ForgedDake, CannotForge> {
         let (responder, rng) = (initiator.peer(), &mut Remembering::new(rng));
         let unused = self.any_key();
         let sent = SentIdentity::new(self.us(initiator, &unused), None, rng);
@@ -76,7 +76,7 @@ impl Forger {
         ensemble: &FalseEnsemble,
         at: Timestamp,
         rng: &mut dyn CryptoRng,
-    ) -> Result<ForgedDake, ForgeError> {
+    ) -> Result<ForgedDake, CannotForge> {
         let verified = ensemble.verify_for(self.side(starts.peer()), at)?;
         let key = self.ring_key(starts, || Some(SigningKey::of_ephemeral(ensemble.y())))?;
         let (established, message) = offline::start(self.us(starts, &key), &verified, rng)?;
@@ -97,13 +97,13 @@ pub fn impersonate(
     to: ClientProfile,
     key: Key<'_>,
     now: Timestamp,
-) -> Result<Account, ForgeError> {
+) -> Result<Account, CannotForge> {
     let who = Side::verify(Who::Other, who, now)?;
     let to = Side::verify(Who::Participant, Person { account: String::new(), profile: to }, now)?;
     let key = key.signing()?;
     match key.public() == to.profile.forging_key() {
         true => Ok(Account::in_the_name_of(&who.account, who.profile, key.copied())),
-        false => Err(ForgeError::OutsideRing),
+        false => Err(CannotForge::OutsideRing),
     }
 }
 
@@ -111,7 +111,7 @@ pub fn impersonate(
 pub(super) fn read<'a, T>(
     message: &'a [u8],
     fields: impl FnOnce(&Header, &mut Reader<'a>) -> Result<T, WireError>,
-) -> Result<T, ForgeError> {
+) -> Result<T, CannotForge> {
     let mut r = Reader::new(message);
     let header = Header::read(&mut r).map_err(Reject::from)?;
     Ok(fields(&header, &mut r).map_err(Reject::from)?)

@@ -17,7 +17,7 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::forger::{ForgeError, Side};
+use super::forger::{CannotForge, Side};
 use crate::client_profile::ClientProfile;
 use crate::crypto::ed448::EcdhKeyPair;
 use crate::prekey::{PrekeyEnsemble, PrekeySecret, VerifiedEnsemble};
@@ -54,11 +54,11 @@ impl FalseEnsemble {
     }
 
     /// Checked as whoever starts a conversation from it does; and it must be an ensemble of that side.
-    pub(super) fn verify_for(&self, owner: &Side, at: Timestamp) -> Result<VerifiedEnsemble, ForgeError> {
-        let verified = self.ensemble.clone().verify(at, Versions::V4).map_err(ForgeError::Ensemble)?;
+    pub(super) fn verify_for(&self, owner: &Side, at: Timestamp) -> Result<VerifiedEnsemble, CannotForge> {
+        let verified = self.ensemble.clone().verify(at, Versions::V4).map_err(CannotForge::Ensemble)?;
         match verified.profile().as_bytes() == owner.profile.as_bytes() {
             true => Ok(verified),
-            false => Err(ForgeError::Ensemble(Reject::ForeignOwner("prekey ensemble"))),
+            false => Err(CannotForge::Ensemble(Reject::ForeignOwner("prekey ensemble"))),
         }
     }
 

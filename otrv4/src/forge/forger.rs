@@ -66,10 +66,10 @@ impl<'a> Key<'a> {
     }
 
     /// The key pair; refused if its secret was destroyed.
-    pub(super) fn signing(self) -> Result<&'a SigningKey, ForgeError> {
+    pub(super) fn signing(self) -> Result<&'a SigningKey, CannotForge> {
         match self {
             Self::LongTerm(key) => Ok(key.signing()),
-            Self::Forging(key) => key.signing().ok_or(ForgeError::Destroyed),
+            Self::Forging(key) => key.signing().ok_or(CannotForge::Destroyed),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Who {
 /// Why something cannot be forged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ForgeError {
+pub enum CannotForge {
     /// The Client Profile of this side is not valid then: nobody would accept the conversation.
     #[error("the client profile cannot be used: {1}")]
     Profile(Who, Reject),
@@ -140,11 +140,11 @@ pub(super) struct Side {
 impl Forger {
     /// A forger of conversations that begin at that time. Refused if a profile is not valid then or does not list version
     /// 4, and if the key is not one of the participant's profile.
-    pub fn new(participant: Person, key: Key<'_>, other: Person, at: Timestamp) -> Result<Self, ForgeError> {
+    pub fn new(participant: Person, key: Key<'_>, other: Person, at: Timestamp) -> Result<Self, CannotForge> {
         let participant = Side::verify(Who::Participant, participant, at)?;
         let other = Side::verify(Who::Other, other, at)?;
         if participant.profile.owner() == other.profile.owner() {
-            return Err(ForgeError::OneClient);
+            return Err(CannotForge::OneClient);
         }
         let signing = key.signing()?;
         let expected = match key {
@@ -153,7 +153,7 @@ impl Forger {
         };
         match signing.public() == expected {
             true => Ok(Self { participant, other, key: signing.copied() }),
-            false => Err(ForgeError::OutsideRing),
+            false => Err(CannotForge::OutsideRing),
         }
     }
 
@@ -183,11 +183,11 @@ impl Forger {
         &self,
         who: Who,
         ephemeral: impl FnOnce() -> Option<SigningKey>,
-    ) -> Result<SigningKey, ForgeError> {
+    ) -> Result<SigningKey, CannotForge> {
         let (ours, theirs) = (&self.side(who).profile, &self.side(who.peer()).profile);
         match [ours.identity_key(), theirs.forging_key()].contains(&self.key.public()) {
             true => Ok(self.key.copied()),
-            false => ephemeral().ok_or(ForgeError::OutsideRing),
+            false => ephemeral().ok_or(CannotForge::OutsideRing),
         }
     }
 
@@ -198,10 +198,10 @@ impl Forger {
 }
 
 impl Side {
-    pub(super) fn verify(who: Who, person: Person, at: Timestamp) -> Result<Self, ForgeError> {
+    pub(super) fn verify(who: Who, person: Person, at: Timestamp) -> Result<Self, CannotForge> {
         let Person { account, profile } = person;
         let owner = profile.owner();
-        let profile = profile.verify(owner, at).map_err(|reason| ForgeError::Profile(who, reason))?;
+        let profile = profile.verify(owner, at).map_err(|reason| CannotForge::Profile(who, reason))?;
         Ok(Self { account, profile })
     }
 }

@@ -9,11 +9,11 @@
 //! | Forge Entire Transcript | [`Forger::transcript`] |
 //!
 //! ```
-//! use otrv4::forge::{Begin, ForgeError, Forger, Key, Person, Said, Script, Who};
+//! use otrv4::forge::{Begin, CannotForge, Forger, Key, Person, Said, Script, Who};
 //! use otrv4::{Account, Policy, Timestamp};
 //!
 //! /// What Alice could have talked about with somebody whose profile she has.
-//! fn forged(alice: &Account, bob: Person, now: Timestamp, rng: &mut dyn rand_core::CryptoRng) -> Result<(), ForgeError> {
+//! fn forged(alice: &Account, bob: Person, now: Timestamp, rng: &mut dyn rand_core::CryptoRng) -> Result<(), CannotForge> {
 //!     let forger = Forger::new(Person::of(alice), Key::long_term_of(alice), bob, now)?;
 //!     let said = [
 //!         Said { by: Who::Participant, at: now.plus(5), text: "Did you take the money?" },
@@ -39,5 +39,5 @@ mod transcript;
 
 pub use dake::{ForgedDake, impersonate};
 pub use ensemble::FalseEnsemble;
-pub use forger::{ForgeError, Forger, Key, Person, Who};
+pub use forger::{CannotForge, Forger, Key, Person, Who};
 pub use transcript::{Begin, Line, Said, Script, Transcript};

@@ -1,6 +1,6 @@
 //! Forged conversations before honest programs, and beside honest ones.
 
-use std::collections::VecDeque;
+mod live;
 
 use super::judge::{Kind, observe};
 use super::*;
@@ -16,7 +16,8 @@ use crate::ratchet::keys::ChainKey;
 use crate::v4::DataMessage;
 use crate::vectors::rng;
 use crate::wire::{Header, Line as Classified, MessageType, Reader, classify, read_plaintext};
-use crate::{Account, Context, Event, Lifetimes, Output, Policy, Refused, Reject, Session, Timestamp};
+use crate::{Account, Lifetimes, Policy, Refused, Reject, Timestamp};
+use live::Live;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -37,122 +38,6 @@ fn prekey_profile(account: &mut Account) -> PrekeyProfile {
     account.make_prekeys(0, &mut rng(), NOW).expect("few");
     let bytes = account.prekey_profile().expect("it was made").as_bytes().to_vec();
     PrekeyProfile::read(&mut Reader::new(&bytes)).expect("a profile")
-}
-
-/// An honest program, or one of an impersonator.
-struct Client {
-    account: Account,
-    session: Session,
-    inbox: VecDeque<String>,
-    events: Vec<Event>,
-}
-
-impl Client {
-    fn new(account: Account, with: &str) -> Self {
-        let session = Session::new(with, Policy::default());
-        Self { account, session, inbox: VecDeque::new(), events: Vec::new() }
-    }
-
-    fn heard(&self) -> Vec<&str> {
-        let texts = self.events.iter().filter_map(|event| match event {
-            Event::Message { text, .. } => Some(text.as_str()),
-            _ => None,
-        });
-        texts.collect()
-    }
-
-    fn fingerprint_at_the_other_end(&self) -> Option<crate::ContactKey> {
-        self.events.iter().find_map(|event| match event {
-            Event::Secure { fingerprint, .. } => Some(*fingerprint),
-            _ => None,
-        })
-    }
-
-    fn rejected(&self) -> Option<Reject> {
-        self.events.iter().find_map(|event| match event {
-            Event::Rejected { reason, .. } => Some(*reason),
-            _ => None,
-        })
-    }
-}
-
-/// Two programs and the network; with the clock of [`Script`].
-struct Live {
-    clients: [Client; 2],
-    now: Timestamp,
-    away: Option<(usize, Timestamp)>,
-    lines: Vec<Line>,
-}
-
-impl Live {
-    fn new(participant: Account, other: Account) -> Self {
-        let ids = [participant.id().to_owned(), other.id().to_owned()];
-        let clients = [Client::new(participant, &ids[1]), Client::new(other, &ids[0])];
-        Self { clients, now: NOW, away: None, lines: Vec::new() }
-    }
-
-    fn step(&mut self, who: usize, ask: impl FnOnce(&mut Session, &mut Context<'_>) -> Vec<Output>) {
-        let (client, mut rng) = (&mut self.clients[who], rng());
-        let mut cx = Context { account: &mut client.account, rng: &mut rng, now: self.now };
-        for output in ask(&mut client.session, &mut cx) {
-            match output {
-                Output::Save => {}
-                Output::Event(event) => self.clients[who].events.push(event),
-                Output::Send(line) => {
-                    let sender = [Who::Participant, Who::Other][who];
-                    self.lines.push(Line { sender, at: self.now, line: line.clone(), chain_key: None });
-                    self.clients[1 - who].inbox.push_back(line);
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self) {
-        let here = |live: &Self, who| live.away.is_none_or(|(away, _)| away != who);
-        while let Some(who) =
-            [0, 1].into_iter().find(|w| here(self, *w) && !self.clients[*w].inbox.is_empty())
-        {
-            let line = self.clients[who].inbox.pop_front().expect("there is one");
-            self.step(who, |session, cx| session.receive(cx, &line));
-        }
-    }
-
-    fn wait_until(&mut self, then: Timestamp) {
-        loop {
-            let away = self.away;
-            let here: Vec<usize> =
-                [0, 1].into_iter().filter(|who| away.is_none_or(|(w, _)| w != *who)).collect();
-            let deadlines = here.iter().map(|who| {
-                let client = &self.clients[*who];
-                client.session.next_deadline(&client.account)
-            });
-            let next = deadlines.chain(away.map(|(_, back)| back)).filter(|at| *at > self.now).min();
-            let Some(next) = next.filter(|next| *next <= then) else { break };
-            self.now = next;
-            self.away = away.filter(|(_, back)| *back > next);
-            for who in [0, 1] {
-                if self.away.is_none_or(|(away, _)| away != who) {
-                    self.step(who, |session, cx| session.tick(cx));
-                }
-            }
-            self.deliver();
-        }
-        self.now = self.now.max(then);
-    }
-
-    fn play(&mut self, script: &Script<'_>) {
-        for said in script.said {
-            self.wait_until(said.at);
-            let who = usize::from(said.by == Who::Other);
-            self.step(who, |session, cx| session.send(cx, None, said.text).expect("it can be sent"));
-            self.deliver();
-        }
-        if let Some((who, at)) = script.end {
-            self.wait_until(at);
-            self.step(usize::from(who == Who::Other), |session, cx| session.end(cx));
-            self.deliver();
-        }
-    }
 }
 
 /// Turns, two messages in one, a heartbeat, and three DH ratchets.
@@ -428,8 +313,8 @@ fn a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_l
     let bob = account("bob@example.org", ForgingSecret::Destroy);
     let to = || Person::of(&bob).profile;
     let by = |key| impersonate(Person::of(&alice), to(), key, NOW).err();
-    assert_eq!(by(Key::forging_of(&bob)), Some(ForgeError::Destroyed));
-    assert_eq!(by(Key::long_term_of(&bob)), Some(ForgeError::OutsideRing));
+    assert_eq!(by(Key::forging_of(&bob)), Some(CannotForge::Destroyed));
+    assert_eq!(by(Key::long_term_of(&bob)), Some(CannotForge::OutsideRing));
 
     // The attempt itself: the key compromise impersonation of the text, without forging keys in the rings.
     for begins in [0, 1] {
@@ -468,23 +353,23 @@ fn what_cannot_be_forged_is_refused() {
     let late = NOW.plus(8 * 24 * 60 * 60);
     let expired = Reject::Expired("client profile");
     let own = Key::long_term_of(&alice);
-    assert_eq!(forger(&alice, own, &bob, late), Some(ForgeError::Profile(Who::Participant, expired)));
-    assert_eq!(forger(&alice, Key::long_term_of(&carol), &bob, NOW), Some(ForgeError::OutsideRing));
-    assert_eq!(forger(&alice, Key::forging_of(&bob), &bob, NOW), Some(ForgeError::OutsideRing));
-    assert_eq!(forger(&carol, Key::forging_of(&carol), &bob, NOW), Some(ForgeError::Destroyed));
-    assert_eq!(forger(&alice, own, &alice, NOW), Some(ForgeError::OneClient));
+    assert_eq!(forger(&alice, own, &bob, late), Some(CannotForge::Profile(Who::Participant, expired)));
+    assert_eq!(forger(&alice, Key::long_term_of(&carol), &bob, NOW), Some(CannotForge::OutsideRing));
+    assert_eq!(forger(&alice, Key::forging_of(&bob), &bob, NOW), Some(CannotForge::OutsideRing));
+    assert_eq!(forger(&carol, Key::forging_of(&carol), &bob, NOW), Some(CannotForge::Destroyed));
+    assert_eq!(forger(&alice, own, &alice, NOW), Some(CannotForge::OneClient));
 
     let lifetimes = Lifetimes { profile: 30 * 24 * 60 * 60, ..Lifetimes::default() };
     let long = Account::new("dave@example.org", ForgingSecret::Keep, lifetimes, &mut rng(), NOW);
     let key = Key::long_term_of(&long);
-    assert_eq!(forger(&long, key, &bob, late), Some(ForgeError::Profile(Who::Other, expired)));
+    assert_eq!(forger(&long, key, &bob, late), Some(CannotForge::Profile(Who::Other, expired)));
 
     let mut damaged = bob.client_profile().as_bytes().to_vec();
     *damaged.last_mut().expect("a signature") ^= 1;
     let profile = ClientProfile::read(&mut Reader::new(&damaged)).expect("the format is right");
     let damaged = Person { account: "bob".into(), profile };
     let refused = Forger::new(Person::of(&alice), own, damaged, NOW).err();
-    assert_eq!(refused, Some(ForgeError::Profile(Who::Other, Reject::Forged)));
+    assert_eq!(refused, Some(CannotForge::Profile(Who::Other, Reject::Forged)));
 }
 
 #[test]
@@ -500,9 +385,9 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     let say = |at, text| Said { by: Who::Other, at: NOW.plus(at), text };
     assert_eq!(
         refused(&[say(3 * 60 * 60, "after the conversation has expired")], None),
-        Some(ForgeError::Refused(Refused::Ended))
+        Some(CannotForge::Refused(Refused::Ended))
     );
-    assert!(matches!(refused(&[say(1, "a NUL: \0")], None), Some(ForgeError::Refused(_))));
+    assert!(matches!(refused(&[say(1, "a NUL: \0")], None), Some(CannotForge::Refused(_))));
     assert_eq!(refused(&[], None), None);
 
     let (mut carol, away) = (account("carol@example.org", ForgingSecret::Destroy), [say(1, "I am away.")]);
@@ -515,7 +400,7 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
         forger.transcript(script, &mut rng()).err()
     };
     let owner = Reject::ForeignOwner("prekey ensemble");
-    assert_eq!(offline(&foreign, &[]), Some(ForgeError::Ensemble(owner)));
-    assert_eq!(offline(&own, &away), Some(ForgeError::NotEncrypted));
+    assert_eq!(offline(&foreign, &[]), Some(CannotForge::Ensemble(owner)));
+    assert_eq!(offline(&own, &away), Some(CannotForge::NotEncrypted));
     assert_eq!(offline(&own, &[]), None);
 }

@@ -17,7 +17,7 @@ use rand_core::CryptoRng;
 
 use super::dake::read;
 use super::ensemble::FalseEnsemble;
-use super::forger::{ForgeError, Forger, Remembering, Who};
+use super::forger::{CannotForge, Forger, Remembering, Who};
 use crate::account::Account;
 use crate::crypto::ed448::SigningKey;
 use crate::crypto::secret::Secret;
@@ -112,7 +112,7 @@ impl fmt::Debug for Line {
 
 impl Forger {
     /// Forges a whole conversation. Refused if one side would not have taken part in it as it is written.
-    pub fn transcript(&self, script: Script<'_>, rng: &mut dyn CryptoRng) -> Result<Transcript, ForgeError> {
+    pub fn transcript(&self, script: Script<'_>, rng: &mut dyn CryptoRng) -> Result<Transcript, CannotForge> {
         let mut stage = Stage::new(self, script, rng);
         stage.begin(script.begin)?;
         for Said { by, at, text } in script.said {
@@ -126,7 +126,7 @@ impl Forger {
         if let Some(back) = stage.back {
             stage.wait_until(back)?;
         }
-        let ssid = stage.ssid.ok_or(ForgeError::NotEncrypted)?;
+        let ssid = stage.ssid.ok_or(CannotForge::NotEncrypted)?;
         Ok(Transcript { lines: stage.lines, ssid })
     }
 }
@@ -183,7 +183,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn begin(&mut self, begin: Begin<'_>) -> Result<(), ForgeError> {
+    fn begin(&mut self, begin: Begin<'_>) -> Result<(), CannotForge> {
         match begin {
             Begin::Interactive(who) => self.step(who, |session, cx| Ok(session.start(cx)))?,
             Begin::Offline { starts, ensemble, .. } => {
@@ -197,21 +197,21 @@ impl<'a> Stage<'a> {
         self.deliver_all()
     }
 
-    fn say(&mut self, by: Who, text: &str) -> Result<(), ForgeError> {
+    fn say(&mut self, by: Who, text: &str) -> Result<(), CannotForge> {
         if !self.end_of(by).session.instances().any(|instance| instance.selected) {
-            return Err(ForgeError::NotEncrypted);
+            return Err(CannotForge::NotEncrypted);
         }
         self.step(by, |session, cx| Ok(session.send(cx, None, text)?))?;
         self.deliver_all()
     }
 
-    fn end(&mut self, who: Who) -> Result<(), ForgeError> {
+    fn end(&mut self, who: Who) -> Result<(), CannotForge> {
         self.step(who, |session, cx| Ok(session.end(cx)))?;
         self.deliver_all()
     }
 
     /// Lets time pass, with all that it brings on the way.
-    fn wait_until(&mut self, then: Timestamp) -> Result<(), ForgeError> {
+    fn wait_until(&mut self, then: Timestamp) -> Result<(), CannotForge> {
         while let Some(next) = self.next_deadline().filter(|next| *next <= then) {
             self.now = next;
             self.back.take_if(|back| *back <= next);
@@ -242,7 +242,7 @@ impl<'a> Stage<'a> {
         self.back.is_none() || self.offline.is_none_or(|(away, _)| away != who)
     }
 
-    fn deliver_all(&mut self) -> Result<(), ForgeError> {
+    fn deliver_all(&mut self) -> Result<(), CannotForge> {
         loop {
             let there = [Who::Participant, Who::Other].into_iter().filter(|who| self.is_there(*who));
             let waiting: Vec<Who> = there.collect();
@@ -255,7 +255,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Gives a line to its receiver, who gets the key to answer it with before.
-    fn deliver(&mut self, to: Who, at: usize) -> Result<(), ForgeError> {
+    fn deliver(&mut self, to: Who, at: usize) -> Result<(), CannotForge> {
         let Some(line) = self.lines.get(at).map(|line| line.line.clone()) else { return Ok(()) };
         let Classified::Encoded(Ok(message)) = classify(&line) else {
             return self.step(to, |session, cx| Ok(session.receive(cx, &line)));
@@ -275,14 +275,14 @@ impl<'a> Stage<'a> {
         self.step(to, |session, cx| Ok(session.receive(cx, &line)))
     }
 
-    fn sign_at(&mut self, to: Who, ephemeral: &Point) -> Result<(), ForgeError> {
+    fn sign_at(&mut self, to: Who, ephemeral: &Point) -> Result<(), CannotForge> {
         let key = self.forger.ring_key(to, || self.rng.key_of(ephemeral))?;
         self.end_of(to).account.sign_with(key);
         Ok(())
     }
 
     /// The receiver of an offline conversation has no secrets; the forger has those of the other side.
-    fn take_up(&mut self, to: Who, message: &[u8]) -> Result<(), ForgeError> {
+    fn take_up(&mut self, to: Who, message: &[u8]) -> Result<(), CannotForge> {
         let (_, ensemble) = self.offline.ok_or(Reject::Unexpected)?;
         let verified = ensemble.verify_for(self.forger.side(to), self.now)?;
         let message = read(message, NonInteractiveAuth::read)?;
@@ -296,8 +296,8 @@ impl<'a> Stage<'a> {
     fn step(
         &mut self,
         who: Who,
-        ask: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, ForgeError>,
-    ) -> Result<(), ForgeError> {
+        ask: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, CannotForge>,
+    ) -> Result<(), CannotForge> {
         let end = match who {
             Who::Participant => &mut self.participant,
             Who::Other => &mut self.other,
@@ -316,7 +316,7 @@ impl<'a> Stage<'a> {
                 }
                 Output::Event(Event::Rejected { reason, .. }) => return Err(reason.into()),
                 Output::Event(Event::NotDone { reason }) => return Err(reason.into()),
-                Output::Event(Event::NotSent { .. }) => return Err(ForgeError::NotEncrypted),
+                Output::Event(Event::NotSent { .. }) => return Err(CannotForge::NotEncrypted),
                 Output::Event(_) => {}
             }
         }
