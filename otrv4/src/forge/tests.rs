@@ -15,7 +15,7 @@ use crate::prekey_profile::PrekeyProfile;
 use crate::ratchet::keys::ChainKey;
 use crate::v4::DataMessage;
 use crate::vectors::rng;
-use crate::wire::{Header, Line as Classified, MessageType, Reader, classify, read_plaintext};
+use crate::wire::{Header, Line as Classified, MessageType, Padding, Reader, classify, read_plaintext};
 use crate::{Account, Lifetimes, Policy, Refused, Reject, Timestamp};
 use live::Live;
 
@@ -207,21 +207,23 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
 #[test]
 fn a_forged_interactive_conversation_shows_what_an_honest_one_shows() {
     let said = said();
-    for begins in [Who::Participant, Who::Other] {
+    let padded = Policy { padding: Padding::Classes, heartbeat_after: Some(20), ..Policy::standalone() };
+    for (begins, policy) in
+        [(Who::Participant, Policy::default()), (Who::Other, Policy::default()), (Who::Other, padded)]
+    {
         let (alice, bob) = (alice(), bob());
-        let script = script(Begin::Interactive(begins), &said, Who::Other);
+        let script = Script { policy, ..script(Begin::Interactive(begins), &said, Who::Other) };
         let key = Key::forging_of(&alice);
         let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
         let forged = forger.transcript(script, &mut rng()).expect("a transcript");
         let mut live = Live::new(alice, bob);
+        live.clients.iter_mut().for_each(|client| *client.session.policy() = policy);
         live.step(usize::from(begins == Who::Other), |session, cx| session.start(cx));
         live.deliver();
         live.play(&script);
         let (forged, honest) = (observe(&forged.lines), observe(&live.lines));
-        assert!(
-            honest.iter().filter(|line| line.kind == Kind::Message(MessageType::Data)).count()
-                > said.len() + 1
-        );
+        let messages = honest.iter().filter(|line| line.kind == Kind::Message(MessageType::Data)).count();
+        assert!(messages > said.len() + 1, "heartbeats and the end are there, too");
         assert_eq!(forged, honest);
     }
 }
