@@ -2,6 +2,7 @@
 //! Spec: otrv4.md "Client Profile", "Prekey Profile", "Publishing Prekey Ensembles". Used by every session of the
 //! account, through [`crate::Context`].
 
+mod forged;
 mod publishing;
 mod renewal;
 mod saved;
@@ -105,7 +106,7 @@ impl Account {
 
     /// What the people we talk to compare.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self.key.public(), self.forging.public())
+        self.client_profile().fingerprint()
     }
 
     /// The key of versions 2 and 3, if the account has one.
@@ -157,6 +158,10 @@ impl Account {
 
     pub(crate) const fn key(&self) -> &LongTermKey {
         &self.key
+    }
+
+    pub(crate) const fn forging_key(&self) -> &ForgingKey {
+        &self.forging
     }
 
     /// What a Non-Interactive-Auth message may have been made with, if we still have that prekey.

@@ -49,6 +49,11 @@ impl LongTermKey {
         self.0.public()
     }
 
+    /// Another key of a ring in the place of a long-term key. It must sign nothing but rings.
+    pub(crate) const fn standing_in(key: SigningKey) -> Self {
+        Self(key)
+    }
+
     pub(crate) const fn signing(&self) -> &SigningKey {
         &self.0
     }
@@ -104,6 +109,19 @@ impl ForgingKey {
         match self.0 {
             Forging::Kept(_) => ForgingSecret::Keep,
             Forging::Destroyed(_) => ForgingSecret::Destroy,
+        }
+    }
+
+    /// The key of somebody else, or of ours without its secret.
+    pub(crate) const fn without_secret(public: Point) -> Self {
+        Self(Forging::Destroyed(public))
+    }
+
+    /// The key pair, if its secret was kept.
+    pub(crate) const fn signing(&self) -> Option<&SigningKey> {
+        match &self.0 {
+            Forging::Kept(key) => Some(key),
+            Forging::Destroyed(_) => None,
         }
     }
 

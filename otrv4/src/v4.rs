@@ -82,6 +82,11 @@ impl Channel {
         Ok((Content { text, tlvs, extra_keys }, opened.step))
     }
 
+    /// The chain key of a message that would be opened now; nothing changes.
+    pub(crate) fn chain_key_of(&self, message: &DataMessage<'_>) -> Option<ChainKey> {
+        self.ratchet.try_open(message.at, &message.sealed).ok()?.into_chain_key()
+    }
+
     /// Makes the change of an opened message.
     pub(crate) fn advance(&mut self, step: Step, now: Timestamp) {
         self.ratchet.advance(step, now);
@@ -253,5 +258,11 @@ impl<'a> DataMessage<'a> {
 impl DataMessage<'_> {
     pub(crate) fn is_authentic(&self, key: &MacKey) -> bool {
         key.verify(self.sealed.sections, &self.sealed.authenticator)
+    }
+
+    pub(crate) fn plaintext(&self, chain: &ChainKey) -> Vec<u8> {
+        let mut plaintext = self.sealed.ciphertext.to_vec();
+        chain.message_key().decipher(&mut plaintext);
+        plaintext
     }
 }

@@ -30,6 +30,9 @@ impl Default for Lifetimes {
 }
 
 impl Lifetimes {
+    /// Of profiles that are neither renewed nor forgotten: renewal is due after the end of time.
+    pub(super) const FOR_EVER: Self = Self { profile: i64::MAX, overlap: i64::MAX, renew_ahead: i64::MIN };
+
     /// The nearest that makes sense: a profile lives for an hour at least and is renewed in the second half of its
     /// life, so that two of a kind are valid at a time and not more.
     pub(super) fn sane(self) -> Self {

@@ -44,6 +44,11 @@ impl SentIdentity {
         &self.message
     }
 
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> &EphemeralKeys {
+        &self.keys
+    }
+
     /// Whether of two crossing Identity messages ours stays: the one with the higher hash of `B`. spec-notes/SN-017
     pub(crate) fn wins_over(&self, theirs: &VerifiedIdentity) -> bool {
         hash_of_b(self.keys.dh.public()) >= hash_of_b(&theirs.dh)
@@ -85,8 +90,8 @@ impl SentIdentity {
         }
         // RSig(H_b, sk_hb, {H_b, F_a, X}, t)
         let ring = [self.profile.identity_key(), their_profile.forging_key(), &ecdh];
-        let sigma = ring::sign(rng, RingUse::Otr, us.key.signing(), ring, &transcript.auth_i())
-            .ok_or(Reject::OwnMessage)?;
+        let sigma =
+            ring::sign(rng, RingUse::Otr, us.key, ring, &transcript.auth_i()).ok_or(Reject::OwnMessage)?;
         let mut w = Writer::new();
         header(MessageType::AuthI, us.tag, Some(sender)).write(&mut w);
         sigma.write(&mut w);
@@ -163,8 +168,8 @@ impl SentAuthR {
         };
         // RSig(H_a, sk_ha, {F_b, H_a, Y}, t)
         let ring = [their_profile.forging_key(), us.profile.identity_key(), &ecdh];
-        let sigma = ring::sign(rng, RingUse::Otr, us.key.signing(), ring, &transcript.auth_r())
-            .ok_or(Reject::OwnMessage)?;
+        let sigma =
+            ring::sign(rng, RingUse::Otr, us.key, ring, &transcript.auth_r()).ok_or(Reject::OwnMessage)?;
         let mut w = Writer::new();
         header(MessageType::AuthR, us.tag, Some(sender)).write(&mut w);
         w.bytes(us.profile.as_bytes());
@@ -237,14 +242,14 @@ impl SentAuthR {
 /// A received Identity message; its profile is not verified yet.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    pub(super) sender: InstanceTag,
-    pub(super) profile: ClientProfile,
-    pub(super) ecdh: Point,
-    pub(super) dh: DhPublic,
-    pub(super) first_ecdh: Point,
-    pub(super) first_dh: DhPublic,
+    pub(crate) sender: InstanceTag,
+    pub(crate) profile: ClientProfile,
+    pub(crate) ecdh: Point,
+    pub(crate) dh: DhPublic,
+    pub(crate) first_ecdh: Point,
+    pub(crate) first_dh: DhPublic,
     /// SHAKE-256 of the whole message, 32 bytes.
-    pub(super) hash: [u8; 32],
+    pub(crate) hash: [u8; 32],
 }
 
 impl Identity {
@@ -300,13 +305,13 @@ impl VerifiedIdentity {
 /// A received Auth-R message; its profile is not verified yet.
 #[derive(Debug)]
 pub(crate) struct AuthR {
-    pub(super) sender: InstanceTag,
-    pub(super) profile: ClientProfile,
-    pub(super) ecdh: Point,
-    pub(super) dh: DhPublic,
-    pub(super) sigma: RingSignature,
-    pub(super) first_ecdh: Point,
-    pub(super) first_dh: DhPublic,
+    pub(crate) sender: InstanceTag,
+    pub(crate) profile: ClientProfile,
+    pub(crate) ecdh: Point,
+    pub(crate) dh: DhPublic,
+    pub(crate) sigma: RingSignature,
+    pub(crate) first_ecdh: Point,
+    pub(crate) first_dh: DhPublic,
 }
 
 impl AuthR {
@@ -329,7 +334,7 @@ impl AuthR {
 /// A received Auth-I message.
 #[derive(Debug)]
 pub(crate) struct AuthI {
-    pub(super) sigma: RingSignature,
+    pub(crate) sigma: RingSignature,
 }
 
 impl AuthI {

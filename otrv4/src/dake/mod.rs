@@ -16,8 +16,7 @@ use rand_core::CryptoRng;
 
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};
 use crate::crypto::dh3072::{DhKeyPair, DhPublic};
-use crate::crypto::ed448::{EcdhKeyPair, Point};
-use crate::keys::LongTermKey;
+use crate::crypto::ed448::{EcdhKeyPair, Point, SigningKey};
 use crate::ratchet::Ratchet;
 use crate::wire::{InstanceTag, Reader, Versions, WireError, Writer};
 use crate::{Reject, Timestamp};
@@ -27,7 +26,8 @@ use crate::{Reject, Timestamp};
 pub(crate) struct Us<'a> {
     pub(crate) tag: InstanceTag,
     pub(crate) account: &'a str,
-    pub(crate) key: &'a LongTermKey,
+    /// What authenticates us: our long-term key. The rings hold two others that would do as well, see [`crate::forge`].
+    pub(crate) key: &'a SigningKey,
     pub(crate) profile: &'a VerifiedClientProfile,
     /// The versions that our policy allows with this correspondent.
     pub(crate) versions: Versions,

@@ -7,7 +7,7 @@ use super::transcript::{Side, Transcript};
 use super::{EphemeralKeys, Established, Mode, Ssid, Us};
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};
 use crate::crypto::dh3072::DhPublic;
-use crate::crypto::ed448::Point;
+use crate::crypto::ed448::{EcdhKeyPair, Point};
 use crate::crypto::kdf::{Usage, hcmac, kdf};
 use crate::crypto::mac::Mac;
 use crate::crypto::ring::{self, RingSignature, RingUse};
@@ -55,7 +55,7 @@ pub(crate) fn start(
     let t = transcript.non_interactive(their_shared_prekey);
     // RSig(H_a, sk_ha, {F_b, H_a, Y}, t)
     let ring = [their_profile.forging_key(), us.profile.identity_key(), prekey.ecdh()];
-    let sigma = ring::sign(rng, RingUse::Otr, us.key.signing(), ring, &t).ok_or(Reject::OwnMessage)?;
+    let sigma = ring::sign(rng, RingUse::Otr, us.key, ring, &t).ok_or(Reject::OwnMessage)?;
 
     let mut w = Writer::new();
     let (sender, receiver) = (us.tag, Some(prekey.owner()));
@@ -85,15 +85,15 @@ pub(crate) fn start(
 /// A received Non-Interactive-Auth message; its profile is not verified yet.
 #[derive(Debug)]
 pub(crate) struct NonInteractiveAuth {
-    pub(super) sender: InstanceTag,
-    pub(super) profile: ClientProfile,
-    pub(super) ecdh: Point,
-    pub(super) dh: DhPublic,
-    pub(super) sigma: RingSignature,
-    pub(super) prekey_id: u32,
-    pub(super) auth_mac: Mac<64>,
-    pub(super) first_ecdh: Point,
-    pub(super) first_dh: DhPublic,
+    pub(crate) sender: InstanceTag,
+    pub(crate) profile: ClientProfile,
+    pub(crate) ecdh: Point,
+    pub(crate) dh: DhPublic,
+    pub(crate) sigma: RingSignature,
+    pub(crate) prekey_id: u32,
+    pub(crate) auth_mac: Mac<64>,
+    pub(crate) first_ecdh: Point,
+    pub(crate) first_dh: DhPublic,
 }
 
 /// What Bob has published and may have been used: one prekey, and every profile that is still locally valid.
@@ -143,7 +143,7 @@ impl NonInteractiveAuth {
         let (ecdh, dh) = (ours.prekey.ecdh(), ours.prekey.dh());
         let k_ecdh = ecdh.shared(&self.ecdh);
         let brace = BraceKey::fresh(&dh.shared(&self.dh));
-        let with_identity_key = us.key.signing().secret_scalar().mul_secret(&self.ecdh);
+        let with_identity_key = us.key.secret_scalar().mul_secret(&self.ecdh);
         for shared_prekey in &ours.shared_prekeys {
             let with_shared_prekey = shared_prekey.signing().secret_scalar().mul_secret(&self.ecdh);
             let tmp_k = tmp_k(&k_ecdh, &with_shared_prekey, &with_identity_key, &brace);
@@ -175,14 +175,41 @@ impl NonInteractiveAuth {
                 if !ring::verify(RingUse::Otr, ring, &self.sigma, &t) {
                     return Err(Reject::Forged);
                 }
-                let k = MixedSecret::from_tmp_k(&tmp_k);
-                let ratchet = Ratchet::offline_receiver(&k, brace, self.first_ecdh, self.first_dh);
-                let ssid = Ssid::new(k.ssid(), false);
-                return Ok(Established { ratchet, ssid, mode: Mode::Offline, their_profile });
+                return Ok(received(&tmp_k, brace, (self.first_ecdh, self.first_dh), their_profile));
             }
         }
         Err(Reject::Forged)
     }
+
+    /// The same conversation of Bob for whoever knows the secrets of his prekey message and Alice's `x`, but neither of
+    /// his two other secrets: `tmp_k` follows from those as well. The message is one of ours, so it is not verified again.
+    pub(crate) fn receive_with_x(
+        self,
+        x: &EcdhKeyPair,
+        ensemble: &VerifiedEnsemble,
+        prekey: &PrekeySecret,
+        now: Timestamp,
+    ) -> Result<Established, Reject> {
+        let their_profile = self.profile.verify(self.sender, now)?;
+        let brace = BraceKey::fresh(&prekey.dh().shared(&self.dh));
+        let with_shared_prekey = x.shared(ensemble.prekey_profile().shared_prekey());
+        let with_identity_key = x.shared(ensemble.profile().identity_key());
+        let tmp_k = tmp_k(&prekey.ecdh().shared(&self.ecdh), &with_shared_prekey, &with_identity_key, &brace);
+        Ok(received(&tmp_k, brace, (self.first_ecdh, self.first_dh), their_profile))
+    }
+}
+
+/// Bob's conversation, from what both sides have in common and Alice's first keys.
+fn received(
+    tmp_k: &Secret<64>,
+    brace: BraceKey,
+    (first_ecdh, first_dh): (Point, DhPublic),
+    their_profile: VerifiedClientProfile,
+) -> Established {
+    let k = MixedSecret::from_tmp_k(tmp_k);
+    let ratchet = Ratchet::offline_receiver(&k, brace, first_ecdh, first_dh);
+    let ssid = Ssid::new(k.ssid(), false);
+    Established { ratchet, ssid, mode: Mode::Offline, their_profile }
 }
 
 /// `tmp_k = KDF(usage_tmp_key || K_ecdh || ECDH(x, D_b) || ECDH(x, H_b) || brace_key, 64)`

@@ -55,6 +55,16 @@ pub(crate) struct Opened<'a> {
     pub(crate) step: Step,
 }
 
+impl Opened<'_> {
+    /// The message's chain key, from which all after it in its ratchet follow; gone if the message came late.
+    pub(crate) fn into_chain_key(self) -> Option<ChainKey> {
+        match self.extra {
+            ExtraSource::Chain(chain) => Some(chain),
+            ExtraSource::Stored(_) => None,
+        }
+    }
+}
+
 /// Where the message's extra symmetric key is to be had: few messages ask for it, and only for those it is hashed.
 pub(crate) enum ExtraSource<'a> {
     /// It was stored beside the message key.

@@ -127,6 +127,11 @@ impl ChainKey {
         (0..steps).fold(Self(Secret::copied(self.0.as_bytes())), |key, _| key.next())
     }
 
+    /// The 64 bytes, for those who are to read and forge what is sealed from here on.
+    pub(crate) fn disclose(&self) -> Secret<64> {
+        Secret::copied(self.0.as_bytes())
+    }
+
     /// `MKenc = KDF(usage_message_key || chain_key, 64)`
     pub(crate) fn message_key(&self) -> MessageKey {
         MessageKey(kdf(Usage::MessageKey, &[self.0.as_bytes()]))

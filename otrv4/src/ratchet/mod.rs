@@ -202,6 +202,11 @@ impl Ratchet {
         }
     }
 
+    /// The chain key of our next message, if it goes out in a ratchet that is open.
+    pub(crate) fn sending_chain(&self) -> Option<&ChainKey> {
+        self.sending.as_ref().map(|sending| &sending.chain)
+    }
+
     /// Whether a message comes from their first ratchet or one that we can read: if not, it may belong to another key
     /// exchange.
     pub(crate) fn knows(&self, ecdh: &[u8; 57]) -> bool {

@@ -14,6 +14,7 @@
 //! | `instance` | the state with one client of the correspondent |
 //! | `start`, `early` | our open Identity message; data that overtook its handshake |
 //! | `output`, `policy` | what is to be done and told; what is allowed |
+//! | `forged` | what the forging tools need beyond what users ask for |
 //! | `dishonest` | what others could send; with the feature `inside` only |
 
 mod ake;
@@ -24,6 +25,7 @@ mod data;
 pub(crate) mod dishonest;
 mod due;
 mod early;
+mod forged;
 mod instance;
 mod output;
 mod partners;
@@ -248,7 +250,7 @@ impl Session {
         Us {
             tag: account.tag(),
             account: account.id(),
-            key: account.key(),
+            key: account.key().signing(),
             profile: account.client_profile(),
             versions: self.allowed_versions(account),
             correspondent: &self.correspondent,

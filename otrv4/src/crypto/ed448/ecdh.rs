@@ -21,7 +21,6 @@ impl EcdhKeyPair {
     }
 
     /// From 57 random bytes; they are hashed and pruned here.
-    #[cfg(test)]
     pub(crate) fn from_random57(random: &Secret<57>) -> Self {
         SecretScalar::from_random57(random).into()
     }

@@ -3,8 +3,9 @@
 
 use rand_core::CryptoRng;
 
-use super::{Point, Scalar, SecretScalar};
+use super::{EcdhKeyPair, Point, Scalar, SecretScalar};
 use crate::crypto::{kdf::shake256, secret::Secret};
+use crate::wire::{Reader, Writer};
 
 /// A key pair made from 57 symmetric bytes, as the text makes the long-term, forging and shared prekey pairs.
 #[derive(Debug)]
@@ -31,6 +32,22 @@ impl SigningKey {
         let prefix = Secret::filled(|out| out.copy_from_slice(right));
         let public = secret.mul_base();
         Self { sym, secret, prefix, public }
+    }
+
+    /// A copy, to sign elsewhere with the same key.
+    pub(crate) fn copied(&self) -> Self {
+        Self::from_sym(Secret::copied(self.sym.as_bytes()))
+    }
+
+    /// An ephemeral key that signs in rings. Its scalar was not made from symmetric bytes: it stands in their place
+    /// where nonces are made, and [`SigningKey::from_sym`] does not lead back to it.
+    pub(crate) fn of_ephemeral(pair: &EcdhKeyPair) -> Self {
+        let mut w = Writer::new();
+        pair.write(&mut w);
+        let scalar = Secret::filled(|out: &mut [u8; 57]| out.copy_from_slice(w.as_slice()));
+        let secret = SecretScalar::read(&mut Reader::new(w.as_slice()), "scalar").expect("as it was written");
+        let prefix = Secret::filled(|out| shake256(&[scalar.as_bytes()], out));
+        Self { sym: scalar, secret, prefix, public: pair.public().clone() }
     }
 
     /// The 57 bytes everything else follows from.

@@ -1,0 +1,122 @@
+//! Forge DAKE and Session Keys; Impersonate Initiator or Responder. Spec: otrv4.md "Forging Transcripts", "KCI Attacks".
+//! Used by applications.
+
+use core::fmt;
+
+use rand_core::CryptoRng;
+
+use super::ensemble::FalseEnsemble;
+use super::forger::{CannotForge, Forger, Key, Person, Remembering, Side, Who};
+use crate::account::Account;
+use crate::client_profile::ClientProfile;
+use crate::crypto::ed448::SigningKey;
+use crate::crypto::secret::Secret;
+use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR, SentIdentity};
+use crate::dake::offline;
+use crate::dake::{Established, Ssid};
+use crate::wire::{Header, Reader, WireError};
+use crate::{Reject, Timestamp};
+
+/// A key exchange that never took place, and what follows from it.
+pub struct ForgedDake {
+    /// The messages in their order, as bytes before [`crate::wire::armour`], with their senders: Identity, Auth-R and
+    /// Auth-I, or Non-Interactive-Auth alone.
+    pub messages: Vec<(Who, Vec<u8>)>,
+    /// The secure session id, as the side that began sees it.
+    pub ssid: Ssid,
+    /// The chain keys of the first messages. Interactive: of whoever sent Auth-R, then of whoever sent Auth-I. Offline: of
+    /// whoever started, alone.
+    pub chain_keys: Vec<Secret<64>>,
+}
+
+/// Without the messages.
+impl fmt::Debug for ForgedDake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { messages, ssid, chain_keys } = self;
+        write!(f, "ForgedDake({ssid}, {} messages, {} chain keys)", messages.len(), chain_keys.len())
+    }
+}
+
+impl Forger {
+    /// Forges an interactive key exchange, DAKEZ, in which that side sends the Identity message.
+    pub fn dake(
+        &self,
+        initiator: Who,
+        at: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ForgedDake, CannotForge> {
+        let (responder, rng) = (initiator.peer(), &mut Remembering::new(rng));
+        let unused = self.any_key();
+        let sent = SentIdentity::new(self.us(initiator, &unused), None, rng);
+
+        let identity = read(sent.message(), Identity::read)?;
+        let key = self.ring_key(responder, || rng.key_of(&identity.ecdh))?;
+        let us = self.us(responder, &key);
+        let answer = SentAuthR::new(us, identity.verify(us, at)?, rng)?;
+
+        let auth_r = read(answer.message(), AuthR::read)?;
+        let key = self.ring_key(initiator, || rng.key_of(&auth_r.ecdh))?;
+        let (established, auth_i) = sent.receive(self.us(initiator, &key), auth_r, at, rng)?;
+        answer.verify(&read(&auth_i, |_, r| AuthI::read(r))?)?;
+
+        let messages = vec![
+            (initiator, sent.message().to_vec()),
+            (responder, answer.message().to_vec()),
+            (initiator, auth_i),
+        ];
+        let ssid = established.ssid;
+        let chain_keys = [answer.complete(), established].iter().filter_map(first_chain_key).collect();
+        Ok(ForgedDake { messages, ssid, chain_keys })
+    }
+
+    /// Forges an offline key exchange, XZDH, that this side starts from an ensemble of its peer.
+    pub fn offline_dake(
+        &self,
+        starts: Who,
+        ensemble: &FalseEnsemble,
+        at: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ForgedDake, CannotForge> {
+        let verified = ensemble.verify_for(self.side(starts.peer()), at)?;
+        let key = self.ring_key(starts, || Some(SigningKey::of_ephemeral(ensemble.y())))?;
+        let (established, message) = offline::start(self.us(starts, &key), &verified, rng)?;
+        let (ssid, chain_keys) = (established.ssid, first_chain_key(&established).into_iter().collect());
+        Ok(ForgedDake { messages: vec![(starts, message)], ssid, chain_keys })
+    }
+}
+
+/// An account that poses as somebody towards one person, by that person's forging key: with it a [`crate::Session`] takes
+/// part in live conversations with them as initiator, as responder and as starter of an offline one. The person has to have
+/// kept the secret ([`crate::keys::ForgingSecret::Keep`]) for anybody to be able to; that of their long-term key is of no
+/// use here, since a live peer makes ephemeral keys of its own.
+///
+/// Nobody can be impersonated as the receiver of an offline conversation: that takes secrets of theirs in the key agreement
+/// itself. The account never renews its profile, which the peer refuses once it has expired; it is not to be published or saved.
+pub fn impersonate(
+    who: Person,
+    to: ClientProfile,
+    key: Key<'_>,
+    now: Timestamp,
+) -> Result<Account, CannotForge> {
+    let who = Side::verify(Who::Other, who, now)?;
+    let to = Side::verify(Who::Participant, Person { account: String::new(), profile: to }, now)?;
+    let key = key.signing()?;
+    match key.public() == to.profile.forging_key() {
+        true => Ok(Account::in_the_name_of(&who.account, who.profile, key.copied())),
+        false => Err(CannotForge::OutsideRing),
+    }
+}
+
+/// A message of ours, read as its receiver does.
+pub(super) fn read<'a, T>(
+    message: &'a [u8],
+    fields: impl FnOnce(&Header, &mut Reader<'a>) -> Result<T, WireError>,
+) -> Result<T, CannotForge> {
+    let mut r = Reader::new(message);
+    let header = Header::read(&mut r).map_err(Reject::from)?;
+    Ok(fields(&header, &mut r).map_err(Reject::from)?)
+}
+
+fn first_chain_key(established: &Established) -> Option<Secret<64>> {
+    established.ratchet.sending_chain().map(|chain| chain.disclose())
+}

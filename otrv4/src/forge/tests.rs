@@ -1,0 +1,408 @@
+//! Forged conversations before honest programs, and beside honest ones.
+
+mod live;
+
+use super::judge::{Kind, observe};
+use super::*;
+use crate::client_profile::ClientProfile;
+use crate::crypto::dh3072::DhPublic;
+use crate::crypto::ring::{self, RingUse};
+use crate::dake::interactive::{AuthI, AuthR, Identity};
+use crate::dake::offline::NonInteractiveAuth;
+use crate::dake::transcript::{Side, Transcript as Signed};
+use crate::keys::{ForgingSecret, Point};
+use crate::prekey_profile::PrekeyProfile;
+use crate::ratchet::keys::ChainKey;
+use crate::v4::DataMessage;
+use crate::vectors::rng;
+use crate::wire::{Header, Line as Classified, MessageType, Padding, Reader, classify, read_plaintext};
+use crate::{Account, Lifetimes, Policy, Refused, Reject, Timestamp};
+use live::Live;
+
+const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+fn account(id: &str, forging: ForgingSecret) -> Account {
+    Account::new(id, forging, Lifetimes::default(), &mut rng(), NOW)
+}
+
+fn alice() -> Account {
+    account("alice@example.org", ForgingSecret::Keep)
+}
+
+fn bob() -> Account {
+    account("bob@example.org", ForgingSecret::Keep)
+}
+
+/// The Prekey Profile that an account publishes.
+fn prekey_profile(account: &mut Account) -> PrekeyProfile {
+    account.make_prekeys(0, &mut rng(), NOW).expect("few");
+    let bytes = account.prekey_profile().expect("it was made").as_bytes().to_vec();
+    PrekeyProfile::read(&mut Reader::new(&bytes)).expect("a profile")
+}
+
+/// Turns, two messages in one, a heartbeat, and three DH ratchets.
+fn said() -> Vec<Said<'static>> {
+    let script = [
+        (Who::Participant, 5, "The keys are under the mat."),
+        (Who::Participant, 9, "The left one."),
+        (Who::Other, 20, "Which mat?"),
+        (Who::Participant, 30, "The red one."),
+        (Who::Other, 45, "I see none."),
+        (Who::Participant, 200, "Then it was the neighbour's."),
+        (Who::Other, 210, "Oh."),
+        (Who::Other, 211, "He is at home."),
+        (Who::Participant, 230, "Ask him."),
+    ];
+    script.map(|(by, after, text)| Said { by, at: NOW.plus(after), text }).into()
+}
+
+fn script<'a>(begin: Begin<'a>, said: &'a [Said<'a>], end: Who) -> Script<'a> {
+    Script { begin, start: NOW, said, end: Some((end, NOW.plus(300))), policy: Policy::default() }
+}
+
+/// Everything that a third person can check, given the chain keys. Gives the texts.
+fn check(
+    transcript: &Transcript,
+    [participant, other]: [&Account; 2],
+    ensemble: Option<&FalseEnsemble>,
+) -> Vec<(Who, String)> {
+    let side_of = |who| if who == Who::Participant { participant } else { other };
+    let lines = &transcript.lines;
+    let (mut identity, mut auth_r, mut texts) = (None, None, Vec::new());
+    for (at, line) in lines.iter().enumerate() {
+        let Classified::Encoded(Ok(message)) = classify(&line.line) else { continue };
+        let mut r = Reader::new(&message);
+        let header = Header::read(&mut r).expect("a header");
+        let (sender, receiver) = (side_of(line.sender), side_of(line.sender.peer()));
+        assert_eq!(header.sender, sender.tag());
+        match header.message_type {
+            MessageType::Identity => {
+                identity = Some((line.sender, Identity::read(&header, &mut r).expect("one")))
+            }
+            MessageType::AuthR => auth_r = Some(AuthR::read(&header, &mut r).expect("one")),
+            MessageType::AuthI => {
+                let auth_i = AuthI::read(&mut r).expect("one");
+                let (initiator, identity) = identity.as_ref().expect("an Identity before");
+                let auth_r = auth_r.as_ref().expect("an Auth-R before");
+                assert_eq!(*initiator, line.sender);
+                let (b, a) = (sender.client_profile(), receiver.client_profile());
+                let bytes = (b.as_bytes(), a.as_bytes());
+                assert_eq!((identity.profile.as_bytes(), auth_r.profile.as_bytes()), bytes);
+                let first = [
+                    Some((&identity.first_ecdh, &identity.first_dh)),
+                    Some((&auth_r.first_ecdh, &auth_r.first_dh)),
+                ];
+                let signed = Signed {
+                    bob: signed_side(sender, &identity.ecdh, &identity.dh, first[0]),
+                    alice: signed_side(receiver, &auth_r.ecdh, &auth_r.dh, first[1]),
+                };
+                let ring = [b.forging_key(), a.identity_key(), &identity.ecdh];
+                assert!(ring::verify(RingUse::Otr, ring, &auth_r.sigma, &signed.auth_r()));
+                let ring = [b.identity_key(), a.forging_key(), &auth_r.ecdh];
+                assert!(ring::verify(RingUse::Otr, ring, &auth_i.sigma, &signed.auth_i()));
+            }
+            MessageType::NonInteractiveAuth => {
+                let message = NonInteractiveAuth::read(&header, &mut r).expect("one");
+                let ensemble = ensemble.expect("an ensemble").ensemble().clone();
+                let ensemble = ensemble.verify(NOW, crate::wire::Versions::V4).expect("valid");
+                let prekey = ensemble.message();
+                assert_eq!(message.prekey_id(), prekey.id());
+                let first = Some((&message.first_ecdh, &message.first_dh));
+                let signed = Signed {
+                    bob: signed_side(receiver, prekey.ecdh(), prekey.dh(), None),
+                    alice: signed_side(sender, &message.ecdh, &message.dh, first),
+                };
+                let t = signed.non_interactive(ensemble.prekey_profile().shared_prekey());
+                let (b, a) = (receiver.client_profile(), sender.client_profile());
+                let ring = [b.forging_key(), a.identity_key(), prekey.ecdh()];
+                assert!(ring::verify(RingUse::Otr, ring, &message.sigma, &t));
+            }
+            MessageType::Data => {
+                let message = DataMessage::read(&mut r).expect("a data message");
+                let Some(key) = &line.chain_key else {
+                    assert_eq!(at + 1, lines.len(), "the answer to an end is for nobody to read");
+                    continue;
+                };
+                let chain = ChainKey::load(&mut Reader::new(key.as_bytes())).expect("64 bytes");
+                assert!(message.is_authentic(&chain.message_key().mac_key()));
+                let plaintext = message.plaintext(&chain);
+                let (text, _) = read_plaintext(&plaintext);
+                if !text.is_empty() {
+                    texts.push((line.sender, String::from_utf8_lossy(text).into_owned()));
+                }
+            }
+            other => panic!("an unexpected {other:?}"),
+        }
+    }
+    texts
+}
+
+fn signed_side<'a>(
+    account: &'a Account,
+    ecdh: &'a Point,
+    dh: &'a DhPublic,
+    first: Option<(&'a Point, &'a DhPublic)>,
+) -> Side<'a> {
+    let profile = account.client_profile().as_bytes();
+    Side { tag: account.tag(), account: account.id(), profile, ecdh, dh, first }
+}
+
+/// Every message that is not the last of its direction has its MAC key revealed later.
+fn assert_mac_keys_are_revealed(lines: &[Line]) {
+    let observed = observe(lines);
+    let data = |at: usize| observed[at].data.as_ref();
+    let revealed: Vec<usize> = observed
+        .iter()
+        .filter_map(|line| line.data.as_ref())
+        .flat_map(|data| data.reveals.iter().map(|at| at.expect("a key of a message before")))
+        .collect();
+    let all: Vec<usize> = (0..observed.len()).filter(|at| data(*at).is_some()).collect();
+    let mut unique = revealed.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), revealed.len(), "each once");
+    assert!(revealed.len() + 2 >= all.len(), "{revealed:?} of {all:?}");
+}
+
+fn texts_of(said: &[Said<'_>]) -> Vec<(Who, String)> {
+    said.iter().map(|said| (said.by, said.text.to_owned())).collect()
+}
+
+#[test]
+fn a_whole_interactive_conversation_is_forged_with_either_key_whoever_began_and_honest_verifiers_accept_it() {
+    let (alice, bob, said) = (alice(), bob(), said());
+    for key in [Key::long_term_of(&alice), Key::forging_of(&alice)] {
+        let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
+        for begins in [Who::Participant, Who::Other] {
+            let script = script(Begin::Interactive(begins), &said, begins);
+            let transcript = forger.transcript(script, &mut rng()).expect("a transcript");
+            assert_eq!(check(&transcript, [&alice, &bob], None), texts_of(&said));
+            assert_mac_keys_are_revealed(&transcript.lines);
+        }
+    }
+}
+
+#[test]
+fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_and_honest_verifiers_accept_it()
+{
+    let (mut alice, mut bob, said) = (alice(), bob(), said());
+    let profiles = [prekey_profile(&mut alice), prekey_profile(&mut bob)];
+    for key in [Key::long_term_of(&alice), Key::forging_of(&alice)] {
+        let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
+        for (starts, receiver, profile) in
+            [(Who::Participant, &bob, &profiles[1]), (Who::Other, &alice, &profiles[0])]
+        {
+            let ensemble = FalseEnsemble::new(&Person::of(receiver).profile, profile, &mut rng());
+            let said: Vec<_> =
+                said.iter().filter(|s| s.by == starts || s.at > NOW.plus(15)).copied().collect();
+            let begin = Begin::Offline { starts, ensemble: &ensemble, back: NOW.plus(15) };
+            let transcript =
+                forger.transcript(script(begin, &said, starts), &mut rng()).expect("a transcript");
+            assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
+            assert_mac_keys_are_revealed(&transcript.lines);
+        }
+    }
+}
+
+#[test]
+fn a_forged_interactive_conversation_shows_what_an_honest_one_shows() {
+    let said = said();
+    let padded = Policy { padding: Padding::Classes, heartbeat_after: Some(20), ..Policy::standalone() };
+    for (begins, policy) in
+        [(Who::Participant, Policy::default()), (Who::Other, Policy::default()), (Who::Other, padded)]
+    {
+        let (alice, bob) = (alice(), bob());
+        let script = Script { policy, ..script(Begin::Interactive(begins), &said, Who::Other) };
+        let key = Key::forging_of(&alice);
+        let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
+        let forged = forger.transcript(script, &mut rng()).expect("a transcript");
+        let mut live = Live::new(alice, bob);
+        live.clients.iter_mut().for_each(|client| *client.session.policy() = policy);
+        live.step(usize::from(begins == Who::Other), |session, cx| session.start(cx));
+        live.deliver();
+        live.play(&script);
+        let (forged, honest) = (observe(&forged.lines), observe(&live.lines));
+        let messages = honest.iter().filter(|line| line.kind == Kind::Message(MessageType::Data)).count();
+        assert!(messages > said.len() + 1, "heartbeats and the end are there, too");
+        assert_eq!(forged, honest);
+    }
+}
+
+#[test]
+fn a_forged_offline_conversation_shows_what_an_honest_one_shows() {
+    let (alice, mut bob) = (alice(), bob());
+    let said: Vec<_> =
+        said().into_iter().filter(|s| s.by == Who::Participant || s.at > NOW.plus(15)).collect();
+    let ensembles = bob.make_prekeys(1, &mut rng(), NOW).expect("few");
+    let ensemble = FalseEnsemble::new(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let back = NOW.plus(15);
+    let begin = Begin::Offline { starts: Who::Participant, ensemble: &ensemble, back };
+    let script = script(begin, &said, Who::Other);
+    let key = Key::long_term_of(&alice);
+    let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
+    let forged = forger.transcript(script, &mut rng()).expect("a transcript");
+    let mut live = Live::new(alice, bob);
+    live.away = Some((1, back));
+    live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("an ensemble"));
+    live.play(&script);
+    assert_eq!(observe(&forged.lines), observe(&live.lines));
+}
+
+#[test]
+fn a_forged_key_exchange_is_accepted_and_its_keys_are_those_of_the_first_messages() {
+    let (alice, mut bob) = (alice(), bob());
+    let profile = prekey_profile(&mut bob);
+    let key = Key::long_term_of(&alice);
+    let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
+    for initiator in [Who::Participant, Who::Other] {
+        let forged = forger.dake(initiator, NOW, &mut rng()).expect("a key exchange");
+        let kinds = [(initiator, 0x35), (initiator.peer(), 0x36), (initiator, 0x37)];
+        let types: Vec<_> = forged.messages.iter().map(|(who, message)| (*who, message[2])).collect();
+        assert_eq!(types, kinds);
+        assert_eq!(forged.chain_keys.len(), 2);
+        let lines = forged.messages.iter().map(|(sender, message)| Line {
+            sender: *sender,
+            at: NOW,
+            line: crate::wire::armour(message),
+            chain_key: None,
+        });
+        let transcript = Transcript { lines: lines.collect(), ssid: forged.ssid };
+        assert!(check(&transcript, [&alice, &bob], None).is_empty());
+    }
+    let ensemble = FalseEnsemble::new(&Person::of(&bob).profile, &profile, &mut rng());
+    let forged = forger.offline_dake(Who::Participant, &ensemble, NOW, &mut rng()).expect("a key exchange");
+    assert_eq!((forged.messages.len(), forged.chain_keys.len()), (1, 1));
+}
+
+#[test]
+fn who_has_the_forging_secret_of_bob_poses_as_alice_to_his_live_session() {
+    let (alice, bob) = (alice(), bob());
+    for begins in [0, 1] {
+        let to = Person::of(&bob).profile;
+        let mallory =
+            impersonate(Person::of(&alice), to, Key::forging_of(&bob), NOW).expect("his forging key");
+        let honest = Account::load(&bob.save()).expect("what was saved");
+        let mut live = Live::new(mallory, honest);
+        live.step(begins, |session, cx| session.start(cx));
+        live.deliver();
+        live.step(0, |session, cx| session.send(cx, None, "It is me, Alice.").expect("encrypted"));
+        live.deliver();
+        let [_, bob] = &live.clients;
+        assert_eq!(bob.heard(), ["It is me, Alice."]);
+        assert_eq!(bob.fingerprint_at_the_other_end(), Some(alice.fingerprint().into()));
+        assert_eq!(bob.rejected(), None);
+    }
+}
+
+#[test]
+fn who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away() {
+    let (alice, mut bob) = (alice(), bob());
+    let ensembles = bob.make_prekeys(1, &mut rng(), NOW).expect("few");
+    let to = Person::of(&bob).profile;
+    let mallory = impersonate(Person::of(&alice), to, Key::forging_of(&bob), NOW).expect("his forging key");
+    let mut live = Live::new(mallory, bob);
+    live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("an ensemble"));
+    live.step(0, |session, cx| session.send(cx, None, "It is me, Alice.").expect("encrypted"));
+    live.deliver();
+    let [_, bob] = &live.clients;
+    assert_eq!(bob.heard(), ["It is me, Alice."]);
+    assert_eq!(bob.fingerprint_at_the_other_end(), Some(alice.fingerprint().into()));
+}
+
+#[test]
+fn a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_long_term_key() {
+    let alice = alice();
+    let bob = account("bob@example.org", ForgingSecret::Destroy);
+    let to = || Person::of(&bob).profile;
+    let by = |key| impersonate(Person::of(&alice), to(), key, NOW).err();
+    assert_eq!(by(Key::forging_of(&bob)), Some(CannotForge::Destroyed));
+    assert_eq!(by(Key::long_term_of(&bob)), Some(CannotForge::OutsideRing));
+
+    // The attempt itself: the key compromise impersonation of the text, without forging keys in the rings.
+    for begins in [0, 1] {
+        let profile = alice.client_profile().clone();
+        let mallory = Account::in_the_name_of(alice.id(), profile, bob.key().signing().copied());
+        let mut live = Live::new(mallory, Account::load(&bob.save()).expect("what was saved"));
+        live.step(begins, |session, cx| session.start(cx));
+        live.deliver();
+        let [mallory, bob] = &live.clients;
+        assert_eq!(mallory.rejected(), Some(Reject::OwnMessage), "no signature can be made");
+        assert_eq!(bob.fingerprint_at_the_other_end(), None);
+    }
+}
+
+#[test]
+fn an_honest_sender_takes_a_false_ensemble() {
+    let (alice, mut bob) = (alice(), bob());
+    let profile = prekey_profile(&mut bob);
+    let ensemble = FalseEnsemble::new(&Person::of(&bob).profile, &profile, &mut rng());
+    let mut live = Live::new(alice, bob);
+    let ensembles = vec![ensemble.ensemble().clone()];
+    live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("she takes it"));
+    live.step(0, |session, cx| session.send(cx, None, "Are you there?").expect("encrypted"));
+    live.deliver();
+    let [alice, bob] = &live.clients;
+    assert_eq!(alice.fingerprint_at_the_other_end(), Some(bob.account.fingerprint().into()));
+    assert_eq!(bob.rejected(), Some(Reject::UnknownPrekey), "Bob never made it");
+}
+
+#[test]
+fn what_cannot_be_forged_is_refused() {
+    let (alice, bob, carol) = (alice(), bob(), account("carol@example.org", ForgingSecret::Destroy));
+    let forger = |who: &Account, key, other: &Account, at| {
+        Forger::new(Person::of(who), key, Person::of(other), at).err()
+    };
+    let late = NOW.plus(8 * 24 * 60 * 60);
+    let expired = Reject::Expired("client profile");
+    let own = Key::long_term_of(&alice);
+    assert_eq!(forger(&alice, own, &bob, late), Some(CannotForge::Profile(Who::Participant, expired)));
+    assert_eq!(forger(&alice, Key::long_term_of(&carol), &bob, NOW), Some(CannotForge::OutsideRing));
+    assert_eq!(forger(&alice, Key::forging_of(&bob), &bob, NOW), Some(CannotForge::OutsideRing));
+    assert_eq!(forger(&carol, Key::forging_of(&carol), &bob, NOW), Some(CannotForge::Destroyed));
+    assert_eq!(forger(&alice, own, &alice, NOW), Some(CannotForge::OneClient));
+
+    let lifetimes = Lifetimes { profile: 30 * 24 * 60 * 60, ..Lifetimes::default() };
+    let long = Account::new("dave@example.org", ForgingSecret::Keep, lifetimes, &mut rng(), NOW);
+    let key = Key::long_term_of(&long);
+    assert_eq!(forger(&long, key, &bob, late), Some(CannotForge::Profile(Who::Other, expired)));
+
+    let mut damaged = bob.client_profile().as_bytes().to_vec();
+    *damaged.last_mut().expect("a signature") ^= 1;
+    let profile = ClientProfile::read(&mut Reader::new(&damaged)).expect("the format is right");
+    let damaged = Person { account: "bob".into(), profile };
+    let refused = Forger::new(Person::of(&alice), own, damaged, NOW).err();
+    assert_eq!(refused, Some(CannotForge::Profile(Who::Other, Reject::Forged)));
+}
+
+#[test]
+fn a_script_that_no_honest_program_would_play_is_refused() {
+    let (alice, bob) = (alice(), bob());
+    let own = Key::long_term_of(&alice);
+    let forger = Forger::new(Person::of(&alice), own, Person::of(&bob), NOW).expect("a key of hers");
+    let refused = |said: &[Said<'_>], end| {
+        let begin = Begin::Interactive(Who::Participant);
+        let script = Script { begin, start: NOW, said, end, policy: Policy::default() };
+        forger.transcript(script, &mut rng()).err()
+    };
+    let say = |at, text| Said { by: Who::Other, at: NOW.plus(at), text };
+    assert_eq!(
+        refused(&[say(3 * 60 * 60, "after the conversation has expired")], None),
+        Some(CannotForge::Refused(Refused::Ended))
+    );
+    assert!(matches!(refused(&[say(1, "a NUL: \0")], None), Some(CannotForge::Refused(_))));
+    assert_eq!(refused(&[], None), None);
+
+    let (mut carol, away) = (account("carol@example.org", ForgingSecret::Destroy), [say(1, "I am away.")]);
+    let foreign = FalseEnsemble::new(&Person::of(&carol).profile, &prekey_profile(&mut carol), &mut rng());
+    let mut bob = bob;
+    let own = FalseEnsemble::new(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let offline = |ensemble, said| {
+        let begin = Begin::Offline { starts: Who::Participant, ensemble, back: NOW.plus(60) };
+        let script = Script { begin, start: NOW, said, end: None, policy: Policy::default() };
+        forger.transcript(script, &mut rng()).err()
+    };
+    let owner = Reject::ForeignOwner("prekey ensemble");
+    assert_eq!(offline(&foreign, &[]), Some(CannotForge::Ensemble(owner)));
+    assert_eq!(offline(&own, &away), Some(CannotForge::NotEncrypted));
+    assert_eq!(offline(&own, &[]), None);
+}
