@@ -214,11 +214,17 @@ fn mixed(options: &Options) {
         match device.count(&http) {
             Ok(ServerReply::Status(0..=100)) => {
                 let stored = device.refill(&http, &prekeys(next..next + 100));
-                sum.errors += u64::from(stored != Ok(ServerReply::Success));
+                if stored != Ok(ServerReply::Success) {
+                    eprintln!("a publication: {stored:?}");
+                    sum.errors += 1;
+                }
                 (sum.publications, next) = (sum.publications + 1, next + 100);
             }
             Ok(_) => std::thread::sleep(Duration::from_millis(10)),
-            Err(_) => sum.errors += 1,
+            Err(error) => {
+                eprintln!("a count: {error:?}");
+                sum.errors += 1;
+            }
         }
     }
     for taker in takers {
