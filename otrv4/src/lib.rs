@@ -72,6 +72,7 @@
 //! | session | [`session`], [`account`] | the state machine; keys, profiles and prekeys with their renewal, whom we know |
 //! | beside them | [`prekey_server`] | the protocol with the prekey server, both roles |
 //! | | [`libotr`] | the key files of Pidgin, irssi and Profanity |
+//! | | [`forge`] | forged messages: what makes a transcript worth nothing as evidence |
 //!
 //! Imports go down only, which a test checks.
 
@@ -82,6 +83,7 @@ pub(crate) mod crypto;
 pub(crate) mod dake;
 #[cfg(test)]
 mod floors;
+pub mod forge;
 #[cfg(feature = "inside")]
 #[doc(hidden)]
 pub mod inside;

@@ -117,6 +117,11 @@ impl RootKey {
 }
 
 impl ChainKey {
+    /// The key in these bytes.
+    pub(crate) fn of(secret: Secret<64>) -> Self {
+        Self(secret)
+    }
+
     /// `chain_key[j+1] = KDF(usage_next_chain_key || chain_key[j], 64)`
     pub(crate) fn next(&self) -> Self {
         Self(kdf(Usage::NextChainKey, &[self.0.as_bytes()]))
@@ -125,6 +130,12 @@ impl ChainKey {
     /// The chain key `steps` messages on, as a copy: the way to a message is walked before its MAC is known.
     pub(crate) fn advanced(&self, steps: u32) -> Self {
         (0..steps).fold(Self(Secret::copied(self.0.as_bytes())), |key, _| key.next())
+    }
+
+    /// The key as a plain secret, for tests with the keys of a running conversation.
+    #[cfg(feature = "inside")]
+    pub(crate) fn into_secret(self) -> Secret<64> {
+        self.0
     }
 
     /// `MKenc = KDF(usage_message_key || chain_key, 64)`
@@ -147,6 +158,11 @@ impl ChainKey {
 }
 
 impl MessageKey {
+    /// The key in these bytes.
+    pub(crate) fn of(secret: Secret<64>) -> Self {
+        Self(secret)
+    }
+
     /// `MKmac = KDF(usage_MAC_key || MKenc, 64)`
     pub(crate) fn mac_key(&self) -> MacKey {
         MacKey(kdf(Usage::MacKey, &[self.0.as_bytes()]))
@@ -162,6 +178,11 @@ impl MessageKey {
         let (key, _) = self.0.as_bytes().split_at(32);
         let mut cipher = ChaCha20::new_from_slices(key, &[0; 12]).expect("32 and 12 bytes");
         cipher.apply_keystream(text);
+    }
+
+    /// The key as a plain secret, which is to be shown.
+    pub(crate) fn into_secret(self) -> Secret<64> {
+        self.0
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
@@ -200,6 +221,11 @@ impl ExtraSymmKey {
 }
 
 impl MacKey {
+    /// The key in these bytes.
+    pub(crate) fn of(secret: Secret<64>) -> Self {
+        Self(secret)
+    }
+
     /// `Authenticator = HCMAC(usage_authenticator || MKmac || data_message_sections, 64)`
     pub(crate) fn authenticate(&self, sections: &[u8]) -> Mac<64> {
         Mac::new(hcmac(Usage::Authenticator, &[self.0.as_bytes(), sections]))
@@ -213,6 +239,11 @@ impl MacKey {
     /// The 64 bytes, to be published.
     pub(crate) fn reveal(&self) -> &[u8; 64] {
         self.0.as_bytes()
+    }
+
+    /// The key as a plain secret, which is to be shown.
+    pub(crate) fn into_secret(self) -> Secret<64> {
+        self.0
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
