@@ -61,7 +61,11 @@ fn a_recorded_message_of_version_4_is_changed_with_revealed_keys_alone() {
     // Nothing that would reveal its key has been sent.
     assert_eq!(forge_v4(&wire.0, which, OLD, NEW, 0), Err(ForgeError::WrongMacKey));
 
+    // Bob still is in the ratchet that the handshake opened; his next one reveals what he has read.
     wire.carry(&mut bob, &mut alice, "All right.");
+    assert_eq!(forge_v4(&wire.0, which, OLD, NEW, 0), Err(ForgeError::WrongMacKey));
+    wire.carry(&mut alice, &mut bob, "Good.");
+    wire.carry(&mut bob, &mut alice, "All the best.");
     let forged = forge_v4(&wire.0, which, OLD, NEW, 0).expect("its key has been revealed");
     // It looks the same but for the encrypted text and the authenticator.
     assert_eq!(forged.len(), wire.0[which].len());

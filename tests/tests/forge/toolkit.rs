@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use otrv4::Secret;
-use otrv4::forge::v3;
+use otrv4::forge::{ForgeError, v3};
+use otrv4::wire::InstanceTag;
 use otrv4_tests::{deliver, talking_with};
 
 use crate::{aes_key, only_3};
@@ -37,12 +38,6 @@ const REQUIRED: &str = "OTRV4_REQUIRE_LIBOTR";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The hex digits behind a name in what a program prints, blanks taken out.
-fn field<'a>(printed: &'a str, name: &str) -> Vec<&'a str> {
-    let lines = printed.lines().filter_map(|line| line.trim().strip_prefix(name));
-    lines.map(|rest| rest.trim_start_matches([':', ' ', '\t'])).collect()
 }
 
 /// The line `?OTR:….` in what a program prints.
@@ -85,4 +80,57 @@ fn texts_are_read_and_forged_by_each_for_the_other() {
     let theirs = message(&printed);
     assert_eq!(v3::read_and_forge(theirs, &key, None).unwrap().text.as_str(), "By them.");
     assert_eq!(bob.receive(theirs).heard(), ["By them."]);
+}
+
+#[test]
+fn session_keys_are_the_same_at_both_ends() {
+    let secret = [0x5a; 40];
+    let high = v3::session_keys(&Secret::copied(&secret), &[4]).expect("a key of the group");
+    assert!(high.we_are_high);
+    let Some(printed) = run("otr_sesskeys", &[&hex(&secret), "04"], "") else { return };
+    let digits: Vec<&str> =
+        printed.lines().filter_map(|line| line.split_once(": ")).map(|(_, digits)| digits).collect();
+    let [our_public, _session_id, keys @ ..] = &digits[..] else { panic!("{printed}") };
+    assert_eq!(*our_public, hex(&high.our_public));
+    let ours = [
+        hex(high.sending_aes.as_bytes()),
+        hex(high.sending_mac.as_bytes()),
+        hex(high.receiving_aes.as_bytes()),
+        hex(high.receiving_mac.as_bytes()),
+    ];
+    assert_eq!(keys, ours);
+    // 4 is 2 to the power of 2.
+    let mut two = [0; 40];
+    two[39] = 2;
+    let low = v3::session_keys(&Secret::copied(&two), &high.our_public).expect("a key of the group");
+    assert!(!low.we_are_high && low.sending_aes.ct_eq(&high.receiving_aes) && low.extra.ct_eq(&high.extra));
+    for bad in [&[][..], &[1], &[3; 192], &[0xff; 192], &[4; 193]] {
+        assert!(matches!(v3::session_keys(&Secret::copied(&two), bad), Err(ForgeError::DhKey(_))), "{bad:?}");
+    }
+    assert!(v3::session_keys(&Secret::copied(&[0; 40]), &[4]).is_err());
+}
+
+#[test]
+fn parts_are_put_together_to_the_same_line() {
+    let (key, revealed) = ([7; 20], [[1; 20], [2; 20]]);
+    let parts = v3::Parts {
+        sender: InstanceTag::new(0x100).unwrap(),
+        receiver: InstanceTag::new(0x2_0000).unwrap(),
+        flags: 1,
+        sender_keyid: 3,
+        recipient_keyid: 4,
+        next_dh: &[4, 4],
+        counter: 5,
+        ciphertext: b"encrypted",
+        revealed: &revealed,
+    };
+    let ours = parts.assemble(&Secret::copied(&key)).expect("a message");
+    assert!(v3::Parts { counter: 0, ..parts }.assemble(&Secret::copied(&key)).is_err());
+    let (key, encrypted, revealed) = (hex(&key), hex(b"encrypted"), hex(revealed.as_flattened()));
+    let counter = "0000000000000005";
+    let arguments = [&key, "256", "131072", "1", "3", "4", "0404", counter, &encrypted, &revealed];
+    let Some(printed) = run("otr_remac", &arguments, "") else { return };
+    assert_eq!(message(&printed), ours);
+    let shown = run("otr_parse", &[], &ours).unwrap();
+    assert!(shown.contains("Receiver instance: 131072") && shown.contains(&encrypted), "{shown}");
 }
