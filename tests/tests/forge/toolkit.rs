@@ -104,7 +104,8 @@ fn session_keys_are_the_same_at_both_ends() {
     two[39] = 2;
     let low = v3::session_keys(&Secret::copied(&two), &high.our_public).expect("a key of the group");
     assert!(!low.we_are_high && low.sending_aes.ct_eq(&high.receiving_aes) && low.extra.ct_eq(&high.extra));
-    for bad in [&[][..], &[1], &[3; 192], &[0xff; 192], &[4; 193]] {
+    // None, none of the group, one too long, and our own.
+    for bad in [&[][..], &[1], &[0xff; 192], &[4; 193], &low.our_public] {
         assert!(matches!(v3::session_keys(&Secret::copied(&two), bad), Err(ForgeError::DhKey(_))), "{bad:?}");
     }
     assert!(v3::session_keys(&Secret::copied(&[0; 40]), &[4]).is_err());
