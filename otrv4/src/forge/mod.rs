@@ -7,7 +7,7 @@
 //!
 //! | operation of the text | version 4 | versions 3 and 2 |
 //! |---|---|---|
-//! | Parse | [`parse`] | [`parse`] |
+//! | Parse | [`parse()`] | [`parse()`] |
 //! | Modify Data Message | [`v4::modify`] | [`v3::modify`] |
 //! | Read and Forge Data Message | [`v4::read_and_forge`] | [`v3::read_and_forge`] |
 //! | Show MAC Key | [`v4::mac_key`] | [`v3::mac_key`] |
