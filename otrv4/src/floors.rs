@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 8] = [
     &["ratchet", "dake", "smp", "prekey_server"],
     &["channel", "v3", "v4"],
     &["account", "refused", "session"],
-    &["libotr", "forge"],
+    &["forge", "libotr"],
 ];
 
 /// Re-exports of the crate root, which name no module.

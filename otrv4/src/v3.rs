@@ -3,12 +3,12 @@
 
 pub(crate) mod ake;
 mod ake_keys;
-mod data;
+pub(crate) mod data;
 #[cfg(feature = "inside")]
 mod dishonest;
 mod keys;
 pub(crate) mod messages;
-mod session_keys;
+pub(crate) mod session_keys;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

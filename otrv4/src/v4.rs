@@ -13,7 +13,7 @@ use crate::channel::{Content, ExtraKey, Flags, Sealing, Times};
 use crate::crypto::mac::Mac;
 use crate::dake::{Established, Mode, Ssid};
 use crate::keys::Fingerprint;
-use crate::ratchet::keys::{ChainKey, MacKey};
+use crate::ratchet::keys::{ChainKey, MacKey, MessageKey};
 use crate::ratchet::{MAX_REVEALED, Position, Ratchet, Sealed, Step, is_dh_ratchet};
 use crate::smp::Smp;
 use crate::smp::ed448::Ed448;
@@ -185,7 +185,7 @@ impl Channel {
     fn seal_revealing(
         &mut self,
         flags: Flags,
-        mut plaintext: Zeroizing<Vec<u8>>,
+        plaintext: Zeroizing<Vec<u8>>,
         also_reveal: Vec<MacKey>,
         with: Sealing<'_>,
     ) -> (Vec<u8>, ChainKey) {
@@ -206,24 +206,39 @@ impl Channel {
             Some(dh) => dh.write(&mut w),
             None => _ = w.data(b""),
         }
-        let message_key = keys.chain.message_key();
-        let mac_key = message_key.mac_key();
-        message_key.encipher(&mut plaintext);
-        w.data(&plaintext);
-        let authenticator = mac_key.authenticate(w.as_slice());
-        authenticator.write(&mut w);
         let revealed: Vec<u8> =
             keys.reveal.iter().chain(&also_reveal).flat_map(|key| *key.reveal()).collect();
-        w.data(&revealed);
-        (w.finish(), keys.chain)
+        (seal_behind(w, keys.chain.message_key(), plaintext, &revealed), keys.chain)
     }
+}
+
+/// The last three fields behind the others: the plaintext encrypted, authenticated, and keys to be revealed.
+pub(crate) fn seal_behind(
+    mut w: Writer,
+    key: MessageKey,
+    mut plaintext: Zeroizing<Vec<u8>>,
+    revealed: &[u8],
+) -> Vec<u8> {
+    let mac_key = key.mac_key();
+    key.encipher(&mut plaintext);
+    w.data(&plaintext);
+    authenticated(w, &mac_key, revealed)
+}
+
+/// The last two fields behind all that the MAC covers.
+pub(crate) fn authenticated(mut w: Writer, mac_key: &MacKey, revealed: &[u8]) -> Vec<u8> {
+    mac_key.authenticate(w.as_slice()).write(&mut w);
+    w.data(revealed);
+    w.finish()
 }
 
 /// A data message as it came, split but not believed: points are decoded only when their ratchet is new.
 pub(crate) struct DataMessage<'a> {
     pub(crate) ignore_unreadable: bool,
     pub(crate) at: Position<'a>,
-    sealed: Sealed<'a>,
+    pub(crate) sealed: Sealed<'a>,
+    /// Old MAC keys, 64 bytes each.
+    pub(crate) revealed: &'a [u8],
 }
 
 impl<'a> DataMessage<'a> {
@@ -239,25 +254,36 @@ impl<'a> DataMessage<'a> {
         let ciphertext = r.data("encrypted message")?;
         let sections = r.since(0);
         let authenticator = Mac::read(r)?;
-        if r.data("old MAC keys")?.len() % 64 != 0 {
+        let revealed = r.data("old MAC keys")?;
+        if revealed.len() % 64 != 0 {
             return Err(WireError::Illegal("length of old MAC keys"));
         }
         r.clone().end()?;
         let at = Position { pn, i, j, ecdh, dh };
         let sealed = Sealed { sections, authenticator, ciphertext };
-        Ok(Self { ignore_unreadable: flags & Flags::IgnoreUnreadable as u8 != 0, at, sealed })
+        Ok(Self { ignore_unreadable: flags & Flags::IgnoreUnreadable as u8 != 0, at, sealed, revealed })
     }
 
     /// Whether it may be the first thing after a key exchange.
     pub(crate) fn is_of_first_ratchet(&self) -> bool {
         self.at.i == 0
     }
+
+    /// What stands before the encrypted message.
+    pub(crate) fn before_ciphertext(&self) -> &'a [u8] {
+        let behind = INT + self.sealed.ciphertext.len();
+        let (before, _) = self.sealed.sections.split_at(self.sealed.sections.len().saturating_sub(behind));
+        before
+    }
 }
+
+/// Bytes of the length of the encrypted message.
+const INT: usize = 4;
 
 #[cfg(test)]
 impl DataMessage<'_> {
     pub(crate) fn is_authentic(&self, key: &MacKey) -> bool {
-        key.verify(self.sealed.sections, &self.sealed.authenticator)
+        self.sealed.verify(key).is_ok()
     }
 
     pub(crate) fn plaintext(&self, chain: &ChainKey) -> Vec<u8> {

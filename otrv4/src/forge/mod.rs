@@ -1,12 +1,25 @@
-//! The forging tools that the specification asks every implementation to have, on the same functions as honest
-//! conversations. Spec: otrv4.md "Forging Transcripts", "Forger Keys", "KCI Attacks". Used by applications.
+//! The forging tools that the specification asks every implementation to have: what makes a transcript of a conversation worth
+//! nothing as evidence.
+//! Spec: otrv4.md "Forging Transcripts", "Modify an Encrypted Data Message", "Forger Keys", "KCI Attacks"; the toolkit of libotr
+//! for version 3. Used by applications.
 //!
-//! | operation | here |
-//! |---|---|
-//! | Forge DAKE and Session Keys | [`Forger::dake`], [`Forger::offline_dake`] |
-//! | Impersonate Initiator or Responder | [`impersonate`] |
-//! | False Prekey Ensemble | [`FalseEnsemble`] |
-//! | Forge Entire Transcript | [`Forger::transcript`] |
+//! Once a MAC key is revealed, anybody can change the message that it belongs to; whoever has a message's key can write another
+//! message in its place; and each side can make up key exchanges and whole conversations with the other. All this runs the code
+//! that honest conversations run, so that what comes out cannot be told from what a client has sent. The functions take lines as
+//! they were on the wire, and say no where a key does not fit.
+//!
+//! | operation of the text | version 4 | versions 3 and 2 |
+//! |---|---|---|
+//! | Parse | [`parse()`] | [`parse()`] |
+//! | Modify Data Message | [`v4::modify`] | [`v3::modify`] |
+//! | Read and Forge Data Message | [`v4::read_and_forge`] | [`v3::read_and_forge`] |
+//! | Forge DAKE and Session Keys | [`Forger::dake`], [`Forger::offline_dake`] | [`v3::session_keys`] |
+//! | Show MAC Key | [`v4::mac_key`] | [`v3::mac_key`] |
+//! | ReMAC Message | [`v4::remac`] | [`v3::remac`], and [`v3::Parts::assemble`] from its fields |
+//! | Impersonate Initiator or Responder | [`impersonate`] | |
+//! | False Prekey Ensemble | [`FalseEnsemble`] | |
+//! | Forge Entire Transcript | [`Forger::transcript`] | |
+//! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
 //!
 //! ```
 //! use otrv4::forge::{Begin, CannotForge, Forger, Key, Person, Said, Script, Who};
@@ -30,14 +43,22 @@
 
 mod dake;
 mod ensemble;
+mod error;
 mod forger;
 #[cfg(test)]
 mod judge;
+mod line;
+mod parse;
 #[cfg(test)]
 mod tests;
 mod transcript;
+pub mod v3;
+pub mod v4;
 
 pub use dake::{ForgedDake, impersonate};
 pub use ensemble::FalseEnsemble;
+pub use error::ForgeError;
 pub use forger::{CannotForge, Forger, Key, Person, Who};
+pub use line::{Content, version};
+pub use parse::{Field, Kind, Parsed, Value, parse};
 pub use transcript::{Begin, Line, Said, Script, Transcript};

@@ -31,6 +31,19 @@ pub(crate) struct Sealed<'a> {
 }
 
 impl Sealed<'_> {
+    /// Whether the authenticator holds under this key; refused as forged if not.
+    pub(crate) fn verify(&self, mac_key: &MacKey) -> Result<(), Reject> {
+        let authentic = mac_key.verify(self.sections, &self.authenticator);
+        if authentic { Ok(()) } else { Err(Reject::Forged) }
+    }
+
+    /// What was encrypted under this key. The MAC is to be checked before.
+    pub(crate) fn decipher(&self, key: &MessageKey) -> Zeroizing<Vec<u8>> {
+        let mut plaintext = Zeroizing::new(self.ciphertext.to_vec());
+        key.decipher(&mut plaintext);
+        plaintext
+    }
+
     pub(super) fn open<'a>(
         &self,
         key: &MessageKey,
@@ -39,11 +52,8 @@ impl Sealed<'_> {
         way: Way,
     ) -> Result<Opened<'a>, Reject> {
         let mac_key = key.mac_key();
-        if !mac_key.verify(self.sections, &self.authenticator) {
-            return Err(Reject::Forged);
-        }
-        let mut plaintext = Zeroizing::new(self.ciphertext.to_vec());
-        key.decipher(&mut plaintext);
+        self.verify(&mac_key)?;
+        let plaintext = self.decipher(key);
         Ok(Opened { plaintext, extra, step: Step { ecdh: *at.ecdh, j: at.j, mac_key, way } })
     }
 }

@@ -117,6 +117,11 @@ impl RootKey {
 }
 
 impl ChainKey {
+    /// The key in these bytes.
+    pub(crate) fn of(secret: Secret<64>) -> Self {
+        Self(secret)
+    }
+
     /// `chain_key[j+1] = KDF(usage_next_chain_key || chain_key[j], 64)`
     pub(crate) fn next(&self) -> Self {
         Self(kdf(Usage::NextChainKey, &[self.0.as_bytes()]))
@@ -152,6 +157,11 @@ impl ChainKey {
 }
 
 impl MessageKey {
+    /// The key in these bytes.
+    pub(crate) fn of(secret: Secret<64>) -> Self {
+        Self(secret)
+    }
+
     /// `MKmac = KDF(usage_MAC_key || MKenc, 64)`
     pub(crate) fn mac_key(&self) -> MacKey {
         MacKey(kdf(Usage::MacKey, &[self.0.as_bytes()]))
@@ -167,6 +177,11 @@ impl MessageKey {
         let (key, _) = self.0.as_bytes().split_at(32);
         let mut cipher = ChaCha20::new_from_slices(key, &[0; 12]).expect("32 and 12 bytes");
         cipher.apply_keystream(text);
+    }
+
+    /// The key as a plain secret, which is to be shown.
+    pub(crate) fn into_secret(self) -> Secret<64> {
+        self.0
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {
@@ -205,6 +220,11 @@ impl ExtraSymmKey {
 }
 
 impl MacKey {
+    /// The key in these bytes.
+    pub(crate) fn of(secret: Secret<64>) -> Self {
+        Self(secret)
+    }
+
     /// `Authenticator = HCMAC(usage_authenticator || MKmac || data_message_sections, 64)`
     pub(crate) fn authenticate(&self, sections: &[u8]) -> Mac<64> {
         Mac::new(hcmac(Usage::Authenticator, &[self.0.as_bytes(), sections]))
@@ -218,6 +238,11 @@ impl MacKey {
     /// The 64 bytes, to be published.
     pub(crate) fn reveal(&self) -> &[u8; 64] {
         self.0.as_bytes()
+    }
+
+    /// The key as a plain secret, which is to be shown.
+    pub(crate) fn into_secret(self) -> Secret<64> {
+        self.0
     }
 
     pub(crate) fn save(&self, w: &mut Writer) {

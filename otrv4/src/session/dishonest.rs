@@ -3,8 +3,8 @@
 use super::channel::{Channel, DataMessage, SmpStep};
 use super::instance::Instance;
 use super::{Context, Outputs, Session};
-use crate::Output;
 use crate::wire::{Header, InstanceTag, Padding, Reader, Tlv};
+use crate::{Output, Secret};
 
 /// Seals a data message of this conversation to that client: any bytes as plaintext, and fields before the MAC as
 /// `alter` leaves them, under a MAC that is right all the same.
@@ -78,6 +78,26 @@ pub fn authenticator(
     };
     let sealed = seal(&mut copy, cx, to, &[], &mut |message| *message = sections.to_vec())?;
     sealed.get(sections.len()..).and_then(|rest| rest.get(..size)).map(<[u8]>::to_vec)
+}
+
+/// The chain key of our next data message to that client, in version 4 and in a ratchet of ours that is open already.
+/// Nothing changes.
+pub fn next_chain_key(session: &Session, cx: &mut Context<'_>, to: InstanceTag) -> Option<Secret<64>> {
+    let mut copy = Session::load(&session.save(), session.policy).ok()?;
+    let with = cx.sealing(to, Padding::Off);
+    match copy.instances.get_mut(&to).and_then(Instance::channel)? {
+        Channel::V4(channel) => Some(channel.next_chain_key(with).disclose()),
+        Channel::V3(_) => None,
+    }
+}
+
+/// The AES key of our next data message to that client, in versions 3 and 2. Nothing changes.
+pub fn next_aes_key(session: &Session, to: InstanceTag) -> Option<Secret<16>> {
+    let mut copy = Session::load(&session.save(), session.policy).ok()?;
+    match copy.instances.get_mut(&to).and_then(Instance::channel)? {
+        Channel::V3(channel) => Some(channel.next_aes_key().copied()),
+        Channel::V4(_) => None,
+    }
 }
 
 /// What a data message says to this session; reading it changes nothing.

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::keys::SendKeys;
+use super::session_keys::{MacKey, MessageKeys};
 use crate::channel::Flags;
 use crate::crypto::mac::Mac;
 use crate::wire::{Header, Reader, Version, WireError, Writer};
@@ -17,11 +18,13 @@ pub(crate) struct DataMessage<'a> {
     /// "DH y": the sender's key after the one he sends under; big-endian, without leading zeros.
     pub(super) next_dh: &'a [u8],
     /// "Top half of counter init", as a number above 0.
-    pub(super) counter: u64,
-    pub(super) ciphertext: &'a [u8],
+    pub(crate) counter: u64,
+    pub(crate) ciphertext: &'a [u8],
     /// What the MAC covers: "everything from the Protocol version to the end of the encrypted message".
-    pub(super) sections: &'a [u8],
+    pub(crate) sections: &'a [u8],
     pub(super) authenticator: Mac<20>,
+    /// Old MAC keys, 20 bytes each.
+    pub(crate) revealed: &'a [u8],
 }
 
 impl<'a> DataMessage<'a> {
@@ -40,7 +43,8 @@ impl<'a> DataMessage<'a> {
         let ciphertext = r.data("encrypted message")?;
         let sections = r.since(0);
         let authenticator = Mac::read(r)?;
-        if !r.data("old MAC keys")?.len().is_multiple_of(20) {
+        let revealed = r.data("old MAC keys")?;
+        if !revealed.len().is_multiple_of(20) {
             return Err(WireError::Illegal("length of old MAC keys"));
         }
         r.clone().end()?;
@@ -54,7 +58,27 @@ impl<'a> DataMessage<'a> {
             ciphertext,
             sections,
             authenticator,
+            revealed,
         })
+    }
+
+    /// Whether the authenticator holds under this key.
+    pub(crate) fn is_authentic(&self, mac_key: &MacKey) -> bool {
+        mac_key.verify(self.sections, &self.authenticator)
+    }
+
+    /// What was encrypted under this key. The MAC is to be checked before.
+    pub(crate) fn decipher(&self, keys: &MessageKeys) -> Zeroizing<Vec<u8>> {
+        let mut plaintext = Zeroizing::new(self.ciphertext.to_vec());
+        keys.aes.apply(self.counter, &mut plaintext);
+        plaintext
+    }
+
+    /// What stands before the encrypted message.
+    pub(crate) fn before_ciphertext(&self) -> &'a [u8] {
+        let behind = INT + self.ciphertext.len();
+        let (before, _) = self.sections.split_at(self.sections.len().saturating_sub(behind));
+        before
     }
 }
 
@@ -63,21 +87,40 @@ pub(super) fn write(
     header: &Header,
     flags: Flags,
     with: &SendKeys<'_>,
-    mut plaintext: Zeroizing<Vec<u8>>,
+    plaintext: Zeroizing<Vec<u8>>,
 ) -> Vec<u8> {
     let SendKeys { sender_keyid, recipient_keyid, next_dh, counter, session, reveal } = with;
     let mut w = Writer::new();
     header.write(&mut w);
     w.byte(flags as u8).int(*sender_keyid).int(*recipient_keyid);
     next_dh.write(&mut w);
-    session.sending.aes.apply(*counter, &mut plaintext);
-    w.long(*counter).data(&plaintext);
-    let authenticator = session.sending.mac.authenticate(w.as_slice());
+    w.long(*counter);
     let revealed: Vec<u8> = reveal.iter().flat_map(|key| *key.reveal()).collect();
-    authenticator.write(&mut w);
-    w.data(&revealed);
+    seal_behind(w, &session.sending, *counter, plaintext, &revealed)
+}
+
+/// The last three fields behind the others: the plaintext encrypted, authenticated, and keys to be revealed.
+pub(crate) fn seal_behind(
+    mut w: Writer,
+    keys: &MessageKeys,
+    counter: u64,
+    mut plaintext: Zeroizing<Vec<u8>>,
+    revealed: &[u8],
+) -> Vec<u8> {
+    keys.aes.apply(counter, &mut plaintext);
+    w.data(&plaintext);
+    authenticated(w, &keys.mac, revealed)
+}
+
+/// The last two fields behind all that the MAC covers.
+pub(crate) fn authenticated(mut w: Writer, mac_key: &MacKey, revealed: &[u8]) -> Vec<u8> {
+    mac_key.authenticate(w.as_slice()).write(&mut w);
+    w.data(revealed);
     w.finish()
 }
+
+/// Bytes of the length of the encrypted message.
+const INT: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::session_keys::AesKey;
 use super::{Channel, DataMessage, data};
 use crate::channel::{Flags, Sealing};
 use crate::wire::{Header, MessageType, Reader, Writer};
@@ -27,6 +28,11 @@ impl Channel {
         authenticator.write(w.bytes(&message));
         w.bytes(behind);
         Some(w.finish())
+    }
+
+    /// What the next message is encrypted with.
+    pub(crate) fn next_aes_key(&mut self) -> &AesKey {
+        &self.keys.next_to_send().session.sending.aes
     }
 
     pub(crate) fn plaintext(&self, message: &DataMessage<'_>) -> Option<Vec<u8>> {

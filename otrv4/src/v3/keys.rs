@@ -139,7 +139,7 @@ impl Keys {
         let their_key = self.their_key(theirs).ok_or(Reject::UnknownRatchet)?;
         let pair = self.pairs.get(ours).get(theirs);
         let SessionKeys { receiving, extra, .. } = pair.session_keys(self.our_dh.get(ours), their_key);
-        if !receiving.mac.verify(message.sections, &message.authenticator) {
+        if !message.is_authentic(&receiving.mac) {
             return Err(Reject::Forged);
         }
         if pair.opened.as_ref().is_some_and(|last| message.counter <= last.counter) {
@@ -152,8 +152,7 @@ impl Keys {
             Age::Newest => Some(self.check_next(message)?),
             Age::Previous => None,
         };
-        let mut plaintext = Zeroizing::new(message.ciphertext.to_vec());
-        receiving.aes.apply(message.counter, &mut plaintext);
+        let plaintext = message.decipher(receiving);
         let opened = LastOpened { counter: message.counter, mac_key: receiving.mac.copied() };
         Ok(Opened { plaintext, extra, step: Step { ours, theirs, opened, next } })
     }

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{Channel, DataMessage};
 use crate::channel::{Flags, Sealing};
+use crate::ratchet::keys::ChainKey;
 use crate::wire::{Header, Reader, Writer};
 
 impl Channel {
@@ -25,6 +26,11 @@ impl Channel {
         authenticator.write(w.bytes(&message));
         w.bytes(behind);
         Some(w.finish())
+    }
+
+    /// The chain key of the next message, which is gone with it.
+    pub(crate) fn next_chain_key(&mut self, with: Sealing<'_>) -> ChainKey {
+        self.seal_revealing(Flags::None, Zeroizing::default(), Vec::new(), with).1
     }
 
     pub(crate) fn plaintext(&self, message: &DataMessage<'_>) -> Option<Vec<u8>> {

@@ -1,0 +1,124 @@
+//! "Parse": a line as the fields that it is made of. Spec: otrv4.md "Forging Transcripts", and the format table of each
+//! message. What the messages of each protocol are made of is in [`messages`] and [`prekeys`].
+
+mod messages;
+mod prekeys;
+mod walk;
+
+use crate::wire::{Fragment, Line, Versions, WireError, classify};
+
+/// A line, taken apart. Nothing in it has been checked but its format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it is, such as "Data message".
+    pub name: &'static str,
+    /// Its fields, in the order of the wire.
+    pub fields: Vec<Field>,
+    /// Where it does not follow its format any more; what is left is the last field then.
+    pub error: Option<WireError>,
+}
+
+/// A field of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// As the text calls it.
+    pub name: &'static str,
+    /// Its data type.
+    pub kind: Kind,
+    /// What it holds.
+    pub value: Value,
+    /// What that says to people, where it says more than the value.
+    pub meaning: Option<String>,
+}
+
+/// Data types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One byte.
+    Byte,
+    /// Two bytes.
+    Short,
+    /// Four bytes.
+    Int,
+    /// Eight bytes.
+    Long,
+    /// A length of four bytes, and the bytes.
+    Data,
+    /// The same, of a number.
+    Mpi,
+    /// A point of the curve, 57 bytes.
+    Point,
+    /// A number modulo the order of the curve, 57 bytes.
+    Scalar,
+    /// Bytes of a fixed number: MACs, signatures, hashes.
+    Bytes,
+    /// What is written in the line itself.
+    Text,
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Of BYTE, SHORT, INT and dates.
+    Number(u64),
+    /// Of everything else that is not text.
+    Bytes(Vec<u8>),
+    /// Of a line in clear.
+    Text(String),
+}
+
+/// The fields of any line: of a query, a text with a whitespace tag, an error, a fragment, an encoded message of the versions
+/// 2, 3 and 4, or a message of the prekey server's protocol. Whatever the line, there is an answer.
+pub fn parse(line: &str) -> Parsed {
+    let line = line.trim_end_matches(['\r', '\n']);
+    match classify(line) {
+        Line::Plain(text) => prekeys::parse(text).unwrap_or_else(|| clear("Text", vec![shown("text", text)])),
+        Line::Tagged { text, versions } => {
+            clear("Text with a whitespace tag", vec![shown("text", &text), offer(versions)])
+        }
+        Line::Query(versions) => clear("Query message", vec![shown("query", line), offer(versions)]),
+        Line::Error { code, text } => {
+            let code = code.map(|code| shown("error code", code.text()));
+            clear("Error message", code.into_iter().chain([shown("text", text)]).collect())
+        }
+        Line::Fragment(Ok(fragment)) => clear("Fragment", of_fragment(&fragment)),
+        Line::Fragment(Err(error)) => damaged("Fragment", line, error),
+        Line::Encoded(Ok(message)) => messages::parse(&message),
+        Line::Encoded(Err(error)) => damaged("Encoded message", line, error),
+    }
+}
+
+fn clear(name: &'static str, fields: Vec<Field>) -> Parsed {
+    Parsed { name, fields, error: None }
+}
+
+fn damaged(name: &'static str, line: &str, error: WireError) -> Parsed {
+    Parsed { name, fields: vec![shown("line", line)], error: Some(error) }
+}
+
+fn shown(name: &'static str, text: &str) -> Field {
+    Field { name, kind: Kind::Text, value: Value::Text(text.to_owned()), meaning: None }
+}
+
+fn offer(versions: Versions) -> Field {
+    shown("versions", &versions.to_digits())
+}
+
+fn of_fragment(fragment: &Fragment<'_>) -> Vec<Field> {
+    let &Fragment { identifier, sender, receiver, index, total, piece } = fragment;
+    let number = |name, kind, value: u32| {
+        let meaning = None;
+        Field { name, kind, value: Value::Number(value.into()), meaning }
+    };
+    let identifier = identifier.map(|id| number("identifier", Kind::Int, id));
+    let receiver = receiver.map_or(0, crate::wire::InstanceTag::get);
+    let rest = [
+        number("sender's instance tag", Kind::Int, sender.get()),
+        number("receiver's instance tag", Kind::Int, receiver),
+        number("index", Kind::Short, index.into()),
+        number("total", Kind::Short, total.into()),
+        shown("piece", piece),
+    ];
+    identifier.into_iter().chain(rest).collect()
+}

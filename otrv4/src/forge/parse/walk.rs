@@ -1,0 +1,127 @@
+//! The way through the bytes of a message, field by field. Used by [`super::messages`] and [`super::prekeys`].
+
+use super::{Field, Kind, Parsed, Value};
+use crate::wire::{Reader, WireError};
+
+/// A reader that notes what it reads.
+pub(super) struct Walk<'a> {
+    r: Reader<'a>,
+    fields: Vec<Field>,
+}
+
+/// Reads the fields of one message behind its type.
+pub(super) type Body = fn(&mut Walk<'_>) -> Result<(), WireError>;
+
+impl<'a> Walk<'a> {
+    /// A whole message: what `read` does not come to is the last field, with the reason.
+    pub(super) fn through(
+        message: &'a [u8],
+        read: impl FnOnce(&mut Self) -> Result<&'static str, (&'static str, WireError)>,
+    ) -> Parsed {
+        let mut walk = Self { r: Reader::new(message), fields: Vec::new() };
+        let (name, error) = match read(&mut walk) {
+            Ok(name) => (name, walk.r.clone().end().err()),
+            Err((name, error)) => (name, Some(error)),
+        };
+        let rest = walk.r.ahead();
+        if !rest.is_empty() {
+            walk.note("what follows", Kind::Bytes, Value::Bytes(rest.to_vec()));
+        }
+        Parsed { name, fields: walk.fields, error }
+    }
+
+    pub(super) fn byte(&mut self, name: &'static str) -> Result<u8, WireError> {
+        let value = self.r.byte(name)?;
+        self.note(name, Kind::Byte, Value::Number(value.into()));
+        Ok(value)
+    }
+
+    pub(super) fn short(&mut self, name: &'static str) -> Result<u16, WireError> {
+        let value = self.r.short(name)?;
+        self.note(name, Kind::Short, Value::Number(value.into()));
+        Ok(value)
+    }
+
+    pub(super) fn int(&mut self, name: &'static str) -> Result<u32, WireError> {
+        let value = self.r.int(name)?;
+        self.note(name, Kind::Int, Value::Number(value.into()));
+        Ok(value)
+    }
+
+    pub(super) fn long(&mut self, name: &'static str) -> Result<u64, WireError> {
+        let value = self.r.long(name)?;
+        self.note(name, Kind::Long, Value::Number(value));
+        Ok(value)
+    }
+
+    pub(super) fn data(&mut self, name: &'static str) -> Result<&'a [u8], WireError> {
+        let value = self.whole(|r| r.data(name))?;
+        self.note(name, Kind::Data, Value::Bytes(value.to_vec()));
+        Ok(value)
+    }
+
+    pub(super) fn mpi(&mut self, name: &'static str) -> Result<&'a [u8], WireError> {
+        let value = self.whole(|r| r.mpi(name))?;
+        self.note(name, Kind::Mpi, Value::Bytes(value.to_vec()));
+        Ok(value)
+    }
+
+    pub(super) fn point(&mut self, name: &'static str) -> Result<&'a [u8; 57], WireError> {
+        self.fixed(name, Kind::Point)
+    }
+
+    pub(super) fn scalar(&mut self, name: &'static str) -> Result<&'a [u8; 57], WireError> {
+        self.fixed(name, Kind::Scalar)
+    }
+
+    /// N bytes.
+    pub(super) fn bytes<const N: usize>(&mut self, name: &'static str) -> Result<&'a [u8; N], WireError> {
+        self.fixed(name, Kind::Bytes)
+    }
+
+    /// DATA that is a list of values of N bytes, one field each; the whole if its length is another.
+    pub(super) fn list<const N: usize>(
+        &mut self,
+        names: &'static str,
+        name: &'static str,
+    ) -> Result<(), WireError> {
+        let list = self.whole(|r| r.data(names))?;
+        let (values, rest) = list.as_chunks::<N>();
+        if !rest.is_empty() {
+            self.note(names, Kind::Data, Value::Bytes(list.to_vec()));
+            return Err(WireError::Illegal(names));
+        }
+        self.note(names, Kind::Int, Value::Number(u64::try_from(list.len()).unwrap_or(u64::MAX)));
+        self.mean(format!("bytes: {} keys", values.len()));
+        values.iter().for_each(|value| self.note(name, Kind::Bytes, Value::Bytes(value.to_vec())));
+        Ok(())
+    }
+
+    /// What the last field says.
+    pub(super) fn mean(&mut self, meaning: impl Into<String>) {
+        if let Some(last) = self.fields.last_mut() {
+            last.meaning = Some(meaning.into());
+        }
+    }
+
+    fn fixed<const N: usize>(&mut self, name: &'static str, kind: Kind) -> Result<&'a [u8; N], WireError> {
+        let value = self.r.chunk(name)?;
+        self.note(name, kind, Value::Bytes(value.to_vec()));
+        Ok(value)
+    }
+
+    /// A value that is refused is left to be shown as what follows, with its length.
+    fn whole(
+        &mut self,
+        read: impl FnOnce(&mut Reader<'a>) -> Result<&'a [u8], WireError>,
+    ) -> Result<&'a [u8], WireError> {
+        let mut r = self.r.clone();
+        let value = read(&mut r)?;
+        self.r = r;
+        Ok(value)
+    }
+
+    fn note(&mut self, name: &'static str, kind: Kind, value: Value) {
+        self.fields.push(Field { name, kind, value, meaning: None });
+    }
+}

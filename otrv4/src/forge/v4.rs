@@ -1,0 +1,104 @@
+//! Forged data messages of version 4. Spec: otrv4.md "Forging Transcripts", "Data Message".
+//!
+//! Keys are those of the text: a chain key makes the chain keys of the messages after it in its ratchet, each makes the
+//! message key of its message, and that one makes the MAC key.
+
+use super::line::{exchange, message};
+use super::{Content, ForgeError};
+use crate::Secret;
+use crate::ratchet::MAX_AHEAD;
+use crate::ratchet::keys::{ChainKey, MacKey, MessageKey};
+use crate::v4::{DataMessage, authenticated, seal_behind};
+use crate::wire::{Header, MessageType, Reader, Version, Writer, armour};
+
+/// "Modify Data Message": puts `new` in the place of `old`, `offset` bytes from the start of the text, with nothing but the
+/// message's MAC key. Everything else stays as it is.
+///
+/// `old` is a guess. A wrong key is noticed, and refused; a wrong guess is not: the message is valid then, too, and its
+/// reader sees garbage at that place.
+pub fn modify(
+    line: &str,
+    mac_key: &Secret<64>,
+    old: &str,
+    new: &str,
+    offset: usize,
+) -> Result<String, ForgeError> {
+    let (bytes, mac_key) = (message(line)?, MacKey::of(Secret::copied(mac_key.as_bytes())));
+    let message = read(&bytes)?;
+    message.sealed.verify(&mac_key).map_err(|_| ForgeError::WrongMacKey)?;
+    let mut w = Writer::new();
+    w.bytes(message.before_ciphertext()).data(&exchange(message.sealed.ciphertext, old, new, offset)?);
+    Ok(armour(&authenticated(w, &mac_key, message.revealed)))
+}
+
+/// "Read and Forge Data Message": what a message says, to whoever has its chain key or one of a message before it in the
+/// same ratchet, at most a thousand before; and, for a new text, the same message with that text. TLV records and the MAC
+/// keys that it reveals stay as they are.
+pub fn read_and_forge(
+    line: &str,
+    chain_key: &Secret<64>,
+    new_text: Option<&str>,
+) -> Result<Content, ForgeError> {
+    let bytes = message(line)?;
+    let message = read(&bytes)?;
+    let (key, steps) = find_key(&message, chain_key).ok_or(ForgeError::WrongChainKey)?;
+    let mut content = Content::read(&message.sealed.decipher(&key), steps);
+    if let Some(new) = new_text {
+        let mut w = Writer::new();
+        w.bytes(message.before_ciphertext());
+        let forged = seal_behind(w, key, content.with_text(new)?, message.revealed);
+        content.forged = Some(armour(&forged));
+    }
+    Ok(content)
+}
+
+/// "Show MAC Key": `MKmac` of a message key, `MKenc`.
+pub fn mac_key(message_key: &Secret<64>) -> Secret<64> {
+    MessageKey::of(Secret::copied(message_key.as_bytes())).mac_key().into_secret()
+}
+
+/// `MKenc` of the message whose chain key this is.
+pub fn message_key(chain_key: &Secret<64>) -> Secret<64> {
+    ChainKey::of(Secret::copied(chain_key.as_bytes())).message_key().into_secret()
+}
+
+/// "ReMAC Message": the same message with the authenticator that it has under this key, whatever the one it came with. No
+/// key is wrong here.
+pub fn remac(line: &str, mac_key: &Secret<64>) -> Result<String, ForgeError> {
+    let bytes = message(line)?;
+    let message = read(&bytes)?;
+    let mut w = Writer::new();
+    w.bytes(message.sealed.sections);
+    let mac_key = MacKey::of(Secret::copied(mac_key.as_bytes()));
+    Ok(armour(&authenticated(w, &mac_key, message.revealed)))
+}
+
+/// "Revealing MAC Keys": those of messages of the other side, in the order of the wire.
+pub fn revealed_mac_keys(line: &str) -> Result<Vec<Secret<64>>, ForgeError> {
+    let bytes = message(line)?;
+    let (keys, _) = read(&bytes)?.revealed.as_chunks();
+    Ok(keys.iter().map(Secret::copied).collect())
+}
+
+fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
+    let mut r = Reader::new(message);
+    let header = Header::read(&mut r)?;
+    match (header.version, header.message_type) {
+        (Version::V4, MessageType::Data) => Ok(DataMessage::read(&mut r)?),
+        _ => Err(ForgeError::NotData("4")),
+    }
+}
+
+/// The key that the message's MAC holds under, and how far it is from the first one. The given key is of a message of the
+/// same ratchet, so of one that has no greater number.
+fn find_key(message: &DataMessage<'_>, first: &Secret<64>) -> Option<(MessageKey, u32)> {
+    let mut chain = ChainKey::of(Secret::copied(first.as_bytes()));
+    for steps in 0..=message.at.j.min(MAX_AHEAD) {
+        let key = chain.message_key();
+        if message.sealed.verify(&key.mac_key()).is_ok() {
+            return Some((key, steps));
+        }
+        chain = chain.next();
+    }
+    None
+}

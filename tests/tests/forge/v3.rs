@@ -1,0 +1,72 @@
+//! Version 3.
+
+use otrv4::forge::{ForgeError, v3};
+use otrv4::{Event, Reject, Secret};
+use otrv4_tests::{Person, talking, talking_with};
+
+use crate::{aes_key, only_3};
+
+/// A message that is under way from Alice to Bob, and the AES key that it was made with.
+fn under_way(text: &str) -> (Person, Person, String, Secret<16>) {
+    let (mut alice, mut bob) = talking_with(only_3());
+    let first = alice.line("the first");
+    assert_eq!(bob.receive(&first).heard(), ["the first"]);
+    let key = aes_key(&alice, &bob);
+    let line = alice.line(text);
+    (alice, bob, line, key)
+}
+
+#[test]
+fn a_modified_message_is_taken_for_the_real_one() {
+    let (_, mut bob, line, key) = under_way("hi Bob, pay 100 now");
+    let forged = v3::modify(&line, &v3::mac_key(&key), "100", "999", 12).expect("the right key");
+    assert_eq!(bob.receive(&forged).heard(), ["hi Bob, pay 999 now"]);
+    bob.receive(&line);
+    assert!(bob.told().iter().any(|event| matches!(event, Event::Rejected { reason: Reject::Replayed, .. })));
+}
+
+#[test]
+fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage() {
+    let (_, mut bob, line, key) = under_way("hi Bob");
+    let forged = v3::modify(&line, &v3::mac_key(&key), "yo", "ab", 0).expect("the right key");
+    assert_ne!(bob.receive(&forged).heard(), ["ab Bob"]);
+}
+
+#[test]
+fn wrong_keys_and_texts_that_do_not_fit_are_refused() {
+    let (mut alice, mut bob, line, key) = under_way("hi Bob");
+    let other = aes_key(&bob, &alice);
+    let right = v3::mac_key(&key);
+    assert_eq!(v3::modify(&line, &v3::mac_key(&other), "hi", "yo", 0), Err(ForgeError::WrongMacKey));
+    assert_eq!(v3::modify(&line, &right, "hi", "you", 0), Err(ForgeError::Lengths { old: 2, new: 3 }));
+    let outside = ForgeError::OutOfRange { offset: 6, text: 2, message: 7 };
+    assert_eq!(v3::modify(&line, &right, "hi", "yo", 6), Err(outside));
+    assert_eq!(v3::read_and_forge(&line, &other, None).err(), Some(ForgeError::WrongAesKey));
+    assert_eq!(v3::read_and_forge(&line, &key, Some("\0")).err(), Some(ForgeError::Nul));
+    let (mut carol, _) = talking();
+    assert_eq!(v3::remac(&carol.line("version 4"), &right), Err(ForgeError::NotData("3")));
+    bob.receive(&line);
+    alice.take();
+}
+
+#[test]
+fn a_message_is_read_and_forged_with_its_aes_key() {
+    let (mut alice, mut bob, line, key) = under_way("what Alice said");
+    let read = v3::read_and_forge(&line, &key, Some("what she has never said")).expect("the right key");
+    assert_eq!((read.text.as_str(), read.tlvs.len(), read.steps), ("what Alice said", 0, 0));
+    assert_eq!(bob.receive(&read.forged.unwrap()).heard(), ["what she has never said"]);
+    let next = alice.line("the next one");
+    assert_eq!(v3::read_and_forge(&next, &key, None).unwrap().text.as_str(), "the next one");
+}
+
+#[test]
+fn a_message_gets_a_new_mac_under_any_key() {
+    let (_, mut bob, line, key) = under_way("hi Bob");
+    let broken = v3::remac(&line, &Secret::copied(&[1; 20])).expect("any key");
+    bob.receive(&broken);
+    let told = bob.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Rejected { reason: Reject::Forged, .. })));
+    let mended = v3::remac(&broken, &v3::mac_key(&key)).expect("any key");
+    assert_eq!(mended, line);
+    assert_eq!(bob.receive(&mended).heard(), ["hi Bob"]);
+}
