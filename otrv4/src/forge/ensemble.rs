@@ -9,9 +9,10 @@
 //! The offline key exchange denies less than the interactive one. The Prekey Profile is signed by the owner's long-term key:
 //! a transcript that holds one proves that they were ready to be written to offline with that shared prekey, and whoever
 //! has seen when it was published knows the earliest time of the transcript. A prekey server remembers which prekeys it was
-//! given: somebody who trusts its memory, or has a copy, can tell that the prekey message of a forged
-//! transcript was never published. And as in every offline conversation, somebody who holds the prekey's secret from the
-//! start and watches Alice write knows that it was her.
+//! given: somebody who trusts its memory, or has a copy, can tell that a prekey message made here was never published. That one
+//! was published proves nothing: whoever starts a conversation can forge all of it from a real one, and so can its owner; these
+//! functions take none yet. And as the text says under "KCI Attacks", somebody who holds the prekey's secret from the start, knows
+//! that nobody else has it or a forging secret, and watches Alice write knows that it was her.
 
 use core::fmt;
 

@@ -5,15 +5,15 @@
 //!
 //! Once a MAC key is revealed, anybody can change the message that it belongs to; whoever has a message's key can write another
 //! message in its place; and each side can make up key exchanges and whole conversations with the other. All this runs the code
-//! that honest conversations run, so that what comes out cannot be told from what a client has sent. The functions take lines as
-//! they were on the wire, and say no where a key does not fit.
+//! that honest conversations run, so that each message is as a client sends it. Where more than one message shows more, the
+//! function says so. They take lines as they were on the wire, and say no where a key does not fit.
 //!
 //! | operation of the text | version 4 | versions 3 and 2 |
 //! |---|---|---|
 //! | Parse | [`parse()`] | [`parse()`] |
 //! | Modify Data Message | [`v4::modify`] | [`v3::modify`] |
 //! | Read and Forge Data Message | [`v4::read_and_forge`] | [`v3::read_and_forge`] |
-//! | Forge DAKE and Session Keys | [`Forger::dake`], [`Forger::offline_dake`] | [`v3::session_keys`] |
+//! | Forge DAKE and Session Keys | [`Forger::dake`], [`Forger::offline_dake`] | session keys alone: [`v3::session_keys`] |
 //! | Show MAC Key | [`v4::mac_key`] | [`v3::mac_key`] |
 //! | ReMAC Message | [`v4::remac`] | [`v3::remac`], and [`v3::Parts::assemble`] from its fields |
 //! | Impersonate Initiator or Responder | [`impersonate`] | |
