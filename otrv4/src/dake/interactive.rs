@@ -50,7 +50,7 @@ impl SentIdentity {
     }
 
     /// Whether of two crossing Identity messages ours stays: the one with the higher hash of `B`. spec-notes/SN-017
-    pub(crate) fn wins_over(&self, theirs: &VerifiedIdentity) -> bool {
+    pub(crate) fn wins_over(&self, theirs: &Identity) -> bool {
         hash_of_b(self.keys.dh.public()) >= hash_of_b(&theirs.dh)
     }
 

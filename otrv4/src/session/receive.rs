@@ -229,11 +229,19 @@ impl Session {
     ) -> Result<(), Reject> {
         let tag = header.sender;
         let identity = Identity::read(header, r)?;
-        // The same one again gets the same answer. spec-notes/SN-017
+        let ours_stays = self.identity.as_ref().is_some_and(|open| open.sent.wins_over(&identity));
+        // The same one again gets the same answer, unless ours is waiting and stays: then they answer that, and if both
+        // did, both would believe in another conversation. spec-notes/SN-017
         if let Some(answer) =
             self.instances.get(&tag).and_then(|instance| instance.answer_to(identity.hash()))
         {
-            self.send_message(cx, Some(tag), answer.message(), out);
+            match self.identity.as_mut().filter(|open| ours_stays && open.waits_for(tag)) {
+                Some(open) => {
+                    open.win(tag);
+                    out.save();
+                }
+                None => self.send_message(cx, Some(tag), answer.message(), out),
+            }
             return Ok(());
         }
         if !self.may_start_with(tag) {
@@ -241,11 +249,12 @@ impl Session {
         }
         let identity = identity.verify(self.us(cx.account), cx.now)?;
         self.admit(cx, tag, ContactKey::V4(identity.fingerprint()), out)?;
-        let crossing = self.identity.as_mut().filter(|open| open.waits_for(tag));
+        // Also one that has lost against another of theirs, which may be old: each of theirs is compared with ours.
+        let crossing = self.identity.as_mut().filter(|open| !open.is_completed(tag));
         if let Some(open) = crossing {
             out.save();
-            if open.sent.wins_over(&identity) {
-                open.win();
+            if ours_stays {
+                open.win(tag);
                 return Ok(());
             }
             open.lose(tag, cx.now);

@@ -43,6 +43,11 @@ impl OpenIdentity {
         !self.closed.iter().any(|(closed, _)| *closed == tag)
     }
 
+    /// Whether it has led to a conversation with that client.
+    pub(crate) fn is_completed(&self, tag: InstanceTag) -> bool {
+        self.closed.contains(&(tag, Closed::Completed))
+    }
+
     /// Whether nobody has answered yet, so that the message may simply be sent again.
     pub(crate) fn is_unanswered(&self) -> bool {
         !self.closed.iter().any(|(_, why)| *why == Closed::Completed)
@@ -58,7 +63,8 @@ impl OpenIdentity {
     }
 
     /// It crossed an Identity message of theirs and ours stays: it is sent again if no answer comes.
-    pub(crate) fn win(&mut self) {
+    pub(crate) fn win(&mut self, tag: InstanceTag) {
+        self.closed.retain(|closed| *closed != (tag, Closed::Lost));
         self.resend_at.get_or_insert(self.sent_at.plus(RESEND_AFTER));
     }
 
