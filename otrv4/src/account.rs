@@ -117,8 +117,11 @@ impl Account {
     /// Gives the account a key of versions 2 and 3, new or brought from another program, or takes it away. The profile that
     /// we show is made anew: it names the versions and, with a key, carries that and its transitional signature. Save and
     /// publish afterwards. Conversations of version 3 that run keep the key that they began with, but an SMP in them will
-    /// fail.
+    /// fail. Nothing happens to an account that poses as somebody ([`crate::forge::impersonate`]).
     pub fn set_v3_key(&mut self, key: Option<DsaKey>, rng: &mut dyn CryptoRng, now: Timestamp) {
+        if self.is_posing() {
+            return;
+        }
         self.v3_key = key;
         self.make_client_profile(rng, now);
     }
@@ -135,7 +138,7 @@ impl Account {
 
     /// Makes prekey messages, each good for one conversation that somebody starts while we are away, and keeps their
     /// secrets: of all that were made the newest [`MAX_KEPT_PREKEYS`]. Save before any of them leaves. Refused when
-    /// more than [`MAX_PREKEYS`] are asked for. For those who bring them to others by themselves; with a prekey server
+    /// more than [`MAX_PREKEYS`] are asked for, and to an account that poses as somebody. For those who bring them to others by themselves; with a prekey server
     /// see [`Self::publish`].
     pub fn make_prekeys(
         &mut self,
@@ -145,6 +148,9 @@ impl Account {
     ) -> Result<Vec<PrekeyEnsemble>, Refused> {
         if count > MAX_PREKEYS {
             return Err(Refused::TooManyPrekeys);
+        }
+        if self.is_posing() {
+            return Err(Refused::Posing);
         }
         self.renew_for_publication(rng, now);
         let ids: Vec<u32> = (0..count).map(|_| self.make_prekey(rng)).collect();

@@ -35,6 +35,9 @@ pub enum Refused {
     /// The conversation is one of version 2, which has no extra symmetric keys.
     #[error("version 2 of OTR has no extra keys; this needs a conversation of version 3 or 4")]
     NoExtraKeys,
+    /// The account poses as somebody ([`crate::forge::impersonate`]): what its key signs would be a proof of that.
+    #[error("this account only poses as somebody: it publishes nothing")]
+    Posing,
     /// More prekeys at once than a server keeps.
     #[error("at most 1000 prekeys can be made at once")]
     TooManyPrekeys,

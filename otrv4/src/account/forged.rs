@@ -29,6 +29,18 @@ impl Account {
         }
     }
 
+    /// Whether its key is not that of its profile. It must sign nothing but rings, in which it is one of three: a profile signed
+    /// with a forging key would prove that its secret was kept.
+    pub(super) fn is_posing(&self) -> bool {
+        self.key.public() != self.client_profile().identity_key()
+    }
+
+    /// Has made this prekey once: for tests of what is forged with it.
+    #[cfg(test)]
+    pub(crate) fn has_made(&mut self, prekey: crate::prekey::PrekeySecret) {
+        self.prekeys.push_back(prekey);
+    }
+
     /// Signs the next ring with that key.
     pub(crate) fn sign_with(&mut self, key: SigningKey) {
         self.key = LongTermKey::standing_in(key);

@@ -17,13 +17,17 @@ pub(super) use look::Look;
 
 impl Account {
     /// Begins a publication: the DAKE-1 message for the server, and what answers its DAKE-2. `fresh` prekeys are made
-    /// on top of those that no server has confirmed. Save before the message leaves.
+    /// on top of those that no server has confirmed. Save before the message leaves. Refused to an account that poses as
+    /// somebody.
     pub fn publish(
         &mut self,
         fresh: usize,
         rng: &mut dyn CryptoRng,
         now: Timestamp,
     ) -> Result<(Publishing, Vec<u8>), Refused> {
+        if self.is_posing() {
+            return Err(Refused::Posing);
+        }
         self.renew_for_publication(rng, now);
         let waiting = self.unpublished.len().min(MAX_PREKEYS_A_PUBLICATION);
         let fresh = fresh.min(MAX_PREKEYS_A_PUBLICATION.saturating_sub(waiting));

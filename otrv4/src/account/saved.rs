@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::publishing::Look;
 use super::{Account, Contact, Lifetimes};
+use crate::client_profile::VerifiedClientProfile;
 use crate::dake::{load_profile, save_profile};
 use crate::keys::{DsaKey, ForgingKey, LongTermKey, SharedPrekey};
 use crate::prekey::PrekeySecret;
@@ -62,7 +63,12 @@ impl Account {
         let mut seconds = || r.array("lifetime").map(i64::from_be_bytes);
         let lifetimes = Lifetimes { profile: seconds()?, overlap: seconds()?, renew_ahead: seconds()? };
         let client_profiles = r.list(load_profile)?;
-        if client_profiles.is_empty() || lifetimes != lifetimes.sane() {
+        let is_ours = |profile: &VerifiedClientProfile| {
+            let keys = [profile.identity_key(), profile.forging_key()];
+            keys == [key.public(), forging.public()] && profile.owner() == tag
+        };
+        if client_profiles.is_empty() || !client_profiles.iter().all(is_ours) || lifetimes != lifetimes.sane()
+        {
             return Err(LoadError::Damaged);
         }
         let prekey_profiles = r.list(|r| {

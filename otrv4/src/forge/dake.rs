@@ -91,7 +91,8 @@ impl Forger {
 /// use here, since a live peer makes ephemeral keys of its own.
 ///
 /// Nobody can be impersonated as the receiver of an offline conversation: that takes secrets of theirs in the key agreement
-/// itself. The account never renews its profile, which the peer refuses once it has expired; it is not to be published or saved.
+/// itself. The account never renews its profile, which the peer refuses once it has expired. It publishes nothing and takes no
+/// key of version 3, since its key must sign nothing but rings; saved, it cannot be loaded again.
 pub fn impersonate(
     who: Person,
     to: ClientProfile,
@@ -100,6 +101,9 @@ pub fn impersonate(
 ) -> Result<Account, CannotForge> {
     let who = Side::verify(Who::Other, who, now)?;
     let to = Side::verify(Who::Participant, Person { account: String::new(), profile: to }, now)?;
+    if who.profile.owner() == to.profile.owner() {
+        return Err(CannotForge::OneClient);
+    }
     let key = key.signing()?;
     match key.public() == to.profile.forging_key() {
         true => Ok(Account::in_the_name_of(&who.account, who.profile, key.copied())),

@@ -5,7 +5,9 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use super::ForgeError;
-use crate::wire::{Header, Line, Padding, Reader, Tlv, Version, classify, read_plaintext, write_plaintext};
+use crate::wire::{
+    Header, Line, Padding, Reader, Tlv, Version, classify, read_plaintext, tlv_type, write_plaintext,
+};
 
 /// The version of an encoded message.
 pub fn version(line: &str) -> Result<Version, ForgeError> {
@@ -30,28 +32,38 @@ pub struct Content {
     pub steps: u32,
     /// The message with the new text.
     pub forged: Option<String>,
+    /// Bytes of the text.
+    length: usize,
 }
 
 impl Content {
     pub(super) fn read(plaintext: &[u8], steps: u32) -> Self {
         let (text, tlvs) = read_plaintext(plaintext);
+        let length = text.len();
         let text = Zeroizing::new(String::from_utf8_lossy(text).into_owned());
-        Self { text, tlvs, steps, forged: None }
+        Self { text, tlvs, steps, forged: None, length }
     }
 
-    /// The plaintext of the same records with another text.
+    /// The plaintext of the same records with another text. Padding takes what the text leaves of the length, which is that of a
+    /// class; a text that is too long for it leaves none.
     pub(super) fn with_text(&self, new: &str) -> Result<Zeroizing<Vec<u8>>, ForgeError> {
         if new.contains('\0') {
             return Err(ForgeError::Nul);
         }
-        Ok(write_plaintext(new.as_bytes(), &self.tlvs, Padding::Off)?)
+        let copied = self.tlvs.iter().map(|Tlv { kind, value }| Tlv { kind: *kind, value: value.clone() });
+        let mut tlvs: Vec<_> = copied.collect();
+        if let Some(padding) = tlvs.last_mut().filter(|tlv| tlv.kind == tlv_type::PADDING) {
+            let room = self.length.saturating_add(padding.value.len());
+            padding.value.resize(room.saturating_sub(new.len()), 0);
+        }
+        Ok(write_plaintext(new.as_bytes(), &tlvs, Padding::Off)?)
     }
 }
 
 /// Shows neither text nor records.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text: _, tlvs, steps, forged } = self;
+        let Self { text: _, tlvs, steps, forged, length: _ } = self;
         write!(f, "Content({tlvs:?}, {steps} steps, forged: {})", forged.is_some())
     }
 }

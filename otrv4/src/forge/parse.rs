@@ -5,7 +5,7 @@ mod messages;
 mod prekeys;
 mod walk;
 
-use crate::wire::{Fragment, Line, Versions, WireError, classify};
+use crate::wire::{Fragment, InstanceTag, Line, Versions, WireError, classify};
 
 /// A line, taken apart. Nothing in it has been checked but its format.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,13 +112,18 @@ fn of_fragment(fragment: &Fragment<'_>) -> Vec<Field> {
         Field { name, kind, value: Value::Number(value.into()), meaning }
     };
     let identifier = identifier.map(|id| number("identifier", Kind::Int, id));
-    let receiver = receiver.map_or(0, crate::wire::InstanceTag::get);
+    let receiver = receiver.map_or(0, InstanceTag::get);
+    // Version 2 has none of them.
+    let tags = (sender != InstanceTag::V2).then(|| {
+        [
+            number("sender's instance tag", Kind::Int, sender.get()),
+            number("receiver's instance tag", Kind::Int, receiver),
+        ]
+    });
     let rest = [
-        number("sender's instance tag", Kind::Int, sender.get()),
-        number("receiver's instance tag", Kind::Int, receiver),
         number("index", Kind::Short, index.into()),
         number("total", Kind::Short, total.into()),
         shown("piece", piece),
     ];
-    identifier.into_iter().chain(rest).collect()
+    identifier.into_iter().chain(tags.into_iter().flatten()).chain(rest).collect()
 }

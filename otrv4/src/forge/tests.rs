@@ -11,12 +11,13 @@ use crate::dake::interactive::{AuthI, AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::dake::transcript::{Side, Transcript as Signed};
 use crate::keys::{ForgingSecret, Point};
+use crate::prekey::PrekeySecret;
 use crate::prekey_profile::PrekeyProfile;
 use crate::ratchet::keys::ChainKey;
 use crate::v4::DataMessage;
 use crate::vectors::rng;
 use crate::wire::{Header, Line as Classified, MessageType, Padding, Reader, classify, read_plaintext};
-use crate::{Account, Lifetimes, Policy, Refused, Reject, Timestamp};
+use crate::{Account, Lifetimes, LoadError, Policy, Refused, Reject, Timestamp};
 use live::Live;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -168,6 +169,31 @@ fn texts_of(said: &[Said<'_>]) -> Vec<(Who, String)> {
     said.iter().map(|said| (said.by, said.text.to_owned())).collect()
 }
 
+/// What the receiver's own program reads of what was written while he was away, had he made that prekey.
+fn heard_by(
+    receiver: &Account,
+    ensemble: &FalseEnsemble,
+    starts: Who,
+    transcript: &Transcript,
+) -> Vec<String> {
+    let mut w = crate::wire::Writer::new();
+    ensemble.secret().save(&mut w);
+    let prekey = PrekeySecret::load(&mut Reader::new(w.as_slice())).expect("what was saved");
+    let mut account = Account::load(&receiver.save()).expect("what was saved");
+    account.has_made(prekey);
+    let sender = if receiver.id() == "bob@example.org" { alice() } else { bob() };
+    let mut live = Live::new(sender, account);
+    live.now = NOW.plus(15);
+    let lines = transcript.lines.iter().take_while(|line| line.sender == starts);
+    lines.for_each(|line| live.step(1, |session, cx| session.receive(cx, &line.line)));
+    assert_eq!(live.clients[1].rejected(), None);
+    live.clients[1].heard().into_iter().map(ToOwned::to_owned).collect()
+}
+
+fn first_texts(said: &[Said<'_>], by: Who) -> Vec<String> {
+    said.iter().take_while(|said| said.by == by).map(|said| said.text.to_owned()).collect()
+}
+
 #[test]
 fn a_whole_interactive_conversation_is_forged_with_either_key_whoever_began_and_honest_verifiers_accept_it() {
     let (alice, bob, said) = (alice(), bob(), said());
@@ -200,6 +226,7 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
                 forger.transcript(script(begin, &said, starts), &mut rng()).expect("a transcript");
             assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
             assert_mac_keys_are_revealed(&transcript.lines);
+            assert_eq!(heard_by(receiver, &ensemble, starts, &transcript), first_texts(&said, starts));
         }
     }
 }
@@ -307,6 +334,24 @@ fn who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away() {
     let [_, bob] = &live.clients;
     assert_eq!(bob.heard(), ["It is me, Alice."]);
     assert_eq!(bob.fingerprint_at_the_other_end(), Some(alice.fingerprint().into()));
+}
+
+#[test]
+fn an_impersonator_signs_no_profile_and_cannot_be_saved() {
+    let (alice, bob) = (alice(), bob());
+    let to = Person::of(&bob).profile;
+    let mut mallory =
+        impersonate(Person::of(&alice), to, Key::forging_of(&bob), NOW).expect("his forging key");
+    let shown = mallory.client_profile().as_bytes().to_vec();
+    assert_eq!(mallory.make_prekeys(1, &mut rng(), NOW).err(), Some(Refused::Posing));
+    assert_eq!(mallory.publish(1, &mut rng(), NOW).err(), Some(Refused::Posing));
+    mallory.set_v3_key(Some(crate::keys::DsaKey::generate(&mut rng())), &mut rng(), NOW);
+    mallory.renew(&mut rng(), NOW.plus(100 * 24 * 60 * 60));
+    assert_eq!(mallory.client_profile().as_bytes(), shown);
+    assert!(mallory.v3_key().is_none() && mallory.prekey_profile().is_none());
+    assert_eq!(Account::load(&mallory.save()).err(), Some(LoadError::Damaged));
+    let himself = impersonate(Person::of(&bob), Person::of(&bob).profile, Key::forging_of(&bob), NOW);
+    assert_eq!(himself.err(), Some(CannotForge::OneClient));
 }
 
 #[test]

@@ -2,15 +2,17 @@
 //! Spec: otrv4.md "Forging Transcripts". Used by applications.
 //!
 //! Two real sessions talk to each other, each with the public profile of its side, so that each message is as an honest one of
-//! this library, by the same code: query, key exchange, counters, padding, heartbeats, revealed MAC keys, the end. Only the key that signs in a ring is another one of the same ring, and the receiver of an offline conversation gets
-//! its keys from the forger, who knows the ephemeral secrets of both sides.
+//! this library, by the same code: query, key exchange, counters, padding, heartbeats, revealed MAC keys, the end. Only the
+//! key that signs in a ring is another one of the same ring, and the receiver of an offline conversation gets its keys from
+//! the forger, who knows the ephemeral secrets of both sides.
 //!
 //! What the forger chooses must be plausible by itself: times at which the profiles were current (an honest client shows
 //! none in its last days, see [`crate::Lifetimes`]), texts, and a policy that both could have had.
 //!
 //! As a whole it is simpler than life, which shows in a long transcript: each message arrives at once, so that none crosses
 //! another, is late or lost; without an end it breaks off, where honest clients send heartbeats and end it after two hours;
-//! version 4 alone is offered, also where a profile lists 3; there are no fragments, no SMP, and no other clients. What only outsiders know, such as the logs of the messenger's server, no transcript can answer.
+//! version 4 alone is offered, also where a profile lists 3; there are no fragments, no SMP, and no other clients. What only
+//! outsiders know, such as the logs of the messenger's server, no transcript can answer.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -32,8 +32,8 @@ pub fn modify(
 }
 
 /// "Read and Forge Data Message": what a message says, to whoever has its chain key or one of a message before it in the
-/// same ratchet, at most a thousand before; and, for a new text, the same message with that text. TLV records and the MAC
-/// keys that it reveals stay as they are.
+/// same ratchet, at most a thousand before; and, for a new text, the same message with that text. TLV records but padding,
+/// the flag and the MAC keys that it reveals stay as they are: choose a message that has a text and no other records.
 pub fn read_and_forge(
     line: &str,
     chain_key: &Secret<64>,

@@ -120,6 +120,7 @@ fn lines_in_clear_are_told_apart() {
         (&format!("Hello.{tag}"), "Text with a whitespace tag", 2),
         ("?OTR Error: ERROR_1: Unreadable message", "Error message", 2),
         (cut, "Fragment", 6),
+        ("?OTR,1,2,abc,", "Fragment", 3),
         ("?OTR|broken", "Fragment", 1),
         ("?OTR:broken", "Encoded message", 1),
     ] {

@@ -1,8 +1,9 @@
 //! Version 4.
 
 use otrv4::forge::{ForgeError, v4};
-use otrv4::{Event, Reject, Secret};
-use otrv4_tests::{Person, deliver, talking};
+use otrv4::wire::Padding;
+use otrv4::{Event, Policy, Reject, Secret};
+use otrv4_tests::{Person, deliver, talking, talking_with};
 
 use crate::chain_key;
 
@@ -125,6 +126,19 @@ fn a_forged_message_keeps_its_records_and_what_it_reveals() {
     let kept = v4::read_and_forge(&forged, &chain, None).unwrap().tlvs;
     assert_eq!(kept, read.tlvs);
     assert_eq!(v4::revealed_mac_keys(&first).unwrap().len(), 2);
+}
+
+#[test]
+fn a_forged_text_leaves_a_padded_message_as_long_as_it_was() {
+    let (mut alice, mut bob) = talking_with(Policy { padding: Padding::Classes, ..Policy::default() });
+    deliver(alice.say("a turn"), bob.say("of each"));
+    let chain = chain_key(&mut bob, &alice);
+    let line = bob.line("No.");
+    for (new, as_long) in [("Yes, of course.", true), ("", true), (&*"x".repeat(300), false)] {
+        let forged = v4::read_and_forge(&line, &chain, Some(new)).expect("the right key").forged.unwrap();
+        assert_eq!(forged.len() == line.len(), as_long, "{new}");
+        assert_eq!(&*v4::read_and_forge(&forged, &chain, None).expect("the right key").text, new);
+    }
 }
 
 #[test]
