@@ -105,7 +105,9 @@ fn a_publication_with_any_changed_field_is_answered_with_failure() {
     for i in (0..4).chain((4..length).step_by(13)).chain([length - 1]) {
         let liar = Liar::new(&alice);
         let mut message = liar.seal(&liar.parts(&alice));
-        message[i] ^= 1;
+        // The number in a proof can be a byte shorter than that of another one.
+        let last = message.len() - 1;
+        message[i.min(last)] ^= 1;
         assert!(liar.check(message).is_none(), "byte {i}");
     }
     for message in [vec![], vec![0, 4, 8, 0, 0], vec![0, 4, 8, 255, 255], vec![0xff; 400]] {
