@@ -306,9 +306,9 @@ impl Args for SettingArguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Forging {
-    /// Keep it: you could forge conversations in your own name, so nobody can prove by them what others wrote to you
+    /// Keep it: who has it can pose as others towards you, so that nobody who makes you help while you talk can be sure of them
     Keep,
-    /// Destroy it: a thief of your keys cannot use it to pose as others towards you
+    /// Destroy it: a thief of your keys finds no such secret
     Destroy,
 }
 

@@ -173,12 +173,15 @@ fn ask_forging() -> Result<ForgingSecret, EverydayError> {
         return Err(EverydayError::NoChoice);
     }
     say(
-        "OTRv4 gives you a second key, by which you could forge conversations in your own name. With its secret kept,",
+        "OTRv4 gives you a second key. Whoever has its secret can pose as anybody towards you, you yourself included.",
     )?;
     say(
-        "nobody can prove by your transcripts that others wrote to you, you might have made them up. With it destroyed,",
+        "Kept, it protects the people you talk with: who forces you to help while you talk cannot be sure of them.",
     )?;
-    say("a thief of this folder cannot use it to pose as others towards you. If in doubt, destroy it.")?;
+    say(
+        "Destroyed, it protects you: a thief of this folder finds no such secret. A record that is shown later proves",
+    )?;
+    say("nothing either way. If in doubt, destroy it.")?;
     loop {
         print!("The forging key's secret: keep or destroy? [destroy] ");
         _ = io::stdout().flush();
