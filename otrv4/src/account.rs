@@ -114,6 +114,11 @@ impl Account {
         self.v3_key.as_ref()
     }
 
+    /// Whether the profile that we show says that we have one.
+    pub(crate) fn offers_v3(&self) -> bool {
+        self.client_profile().versions().contains(3)
+    }
+
     /// Gives the account a key of versions 2 and 3, new or brought from another program, or takes it away. The profile that
     /// we show is made anew: it names the versions and, with a key, carries that and its transitional signature. Save and
     /// publish afterwards. Conversations of version 3 that run keep the key that they began with, but an SMP in them will

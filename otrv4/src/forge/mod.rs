@@ -22,8 +22,10 @@
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
 //!
 //! ```
-//! use otrv4::forge::{Begin, CannotForge, Forger, Key, Person, Said, Script, Who};
-//! use otrv4::{Account, Policy, Timestamp};
+//! use std::time::Duration;
+//!
+//! use otrv4::forge::{Begin, CannotForge, Delivery, Forger, Key, Manner, Person, Said, Script, Who};
+//! use otrv4::{Account, Timestamp};
 //!
 //! /// What Alice could have talked about with somebody whose profile she has.
 //! fn forged(alice: &Account, bob: Person, now: Timestamp, rng: &mut dyn rand_core::CryptoRng) -> Result<(), CannotForge> {
@@ -33,8 +35,19 @@
 //!         Said { by: Who::Other, at: now.plus(20), text: "All of it." },
 //!     ];
 //!     let begin = Begin::Interactive(Who::Participant);
-//!     let script = Script { begin, start: now, said: &said, end: None, policy: Policy::default() };
-//!     for line in forger.transcript(script, rng)?.lines {
+//!     let script = Script {
+//!         begin,
+//!         start: now,
+//!         said: &said,
+//!         end: None,
+//!         until: now.plus(5 * 60),
+//!         participant: Manner::default(),
+//!         other: Manner::default(),
+//!     };
+//!     // Lines take between a fifth of a second and a whole one.
+//!     let mut take = [200, 950, 310, 480, 720].map(Duration::from_millis).into_iter().cycle();
+//!     let mut network = |_: &_| take.next().map_or(Delivery::Lost, Delivery::After);
+//!     for line in forger.transcript(script, &mut network, rng)?.lines {
 //!         println!("{:?} at {}: {}", line.sender, line.at.unix(), line.line);
 //!     }
 //!     Ok(())
@@ -48,6 +61,7 @@ mod forger;
 #[cfg(test)]
 mod judge;
 mod line;
+mod network;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -60,5 +74,6 @@ pub use ensemble::FalseEnsemble;
 pub use error::ForgeError;
 pub use forger::{CannotForge, Forger, Key, Person, Who};
 pub use line::{Content, version};
+pub use network::{Delivery, Manner};
 pub use parse::{Field, Kind, Parsed, Value, parse};
 pub use transcript::{Begin, Line, Said, Script, Transcript};

@@ -1,6 +1,7 @@
 //! Forged conversations before honest programs, and beside honest ones.
 
 mod live;
+mod network;
 
 use super::judge::{Kind, observe};
 use super::*;
@@ -58,7 +59,17 @@ fn said() -> Vec<Said<'static>> {
 }
 
 fn script<'a>(begin: Begin<'a>, said: &'a [Said<'a>], end: Who) -> Script<'a> {
-    Script { begin, start: NOW, said, end: Some((end, NOW.plus(300))), policy: Policy::default() }
+    let end = Some((end, NOW.plus(300)));
+    Script { end, ..breaking_off(begin, said) }
+}
+
+fn breaking_off<'a>(begin: Begin<'a>, said: &'a [Said<'a>]) -> Script<'a> {
+    let (participant, other) = (Manner::default(), Manner::default());
+    Script { begin, start: NOW, said, end: None, until: NOW, participant, other }
+}
+
+fn at_once(_: &Line) -> Delivery {
+    Delivery::AT_ONCE
 }
 
 /// Everything that a third person can check, given the chain keys. Gives the texts.
@@ -201,7 +212,7 @@ fn a_whole_interactive_conversation_is_forged_with_either_key_whoever_began_and_
         let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
         for begins in [Who::Participant, Who::Other] {
             let script = script(Begin::Interactive(begins), &said, begins);
-            let transcript = forger.transcript(script, &mut rng()).expect("a transcript");
+            let transcript = forger.transcript(script, &mut at_once, &mut rng()).expect("a transcript");
             assert_eq!(check(&transcript, [&alice, &bob], None), texts_of(&said));
             assert_mac_keys_are_revealed(&transcript.lines);
         }
@@ -222,8 +233,9 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
             let said: Vec<_> =
                 said.iter().filter(|s| s.by == starts || s.at > NOW.plus(15)).copied().collect();
             let begin = Begin::Offline { starts, ensemble: &ensemble, back: NOW.plus(15) };
-            let transcript =
-                forger.transcript(script(begin, &said, starts), &mut rng()).expect("a transcript");
+            let transcript = forger
+                .transcript(script(begin, &said, starts), &mut at_once, &mut rng())
+                .expect("a transcript");
             assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
             assert_mac_keys_are_revealed(&transcript.lines);
             assert_eq!(heard_by(receiver, &ensemble, starts, &transcript), first_texts(&said, starts));
@@ -239,10 +251,11 @@ fn a_forged_interactive_conversation_shows_what_an_honest_one_shows() {
         [(Who::Participant, Policy::default()), (Who::Other, Policy::default()), (Who::Other, padded)]
     {
         let (alice, bob) = (alice(), bob());
-        let script = Script { policy, ..script(Begin::Interactive(begins), &said, Who::Other) };
+        let (participant, other) = (policy.into(), policy.into());
+        let script = Script { participant, other, ..script(Begin::Interactive(begins), &said, Who::Other) };
         let key = Key::forging_of(&alice);
         let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
-        let forged = forger.transcript(script, &mut rng()).expect("a transcript");
+        let forged = forger.transcript(script, &mut at_once, &mut rng()).expect("a transcript");
         let mut live = Live::new(alice, bob);
         live.clients.iter_mut().for_each(|client| *client.session.policy() = policy);
         live.step(usize::from(begins == Who::Other), |session, cx| session.start(cx));
@@ -267,7 +280,7 @@ fn a_forged_offline_conversation_shows_what_an_honest_one_shows() {
     let script = script(begin, &said, Who::Other);
     let key = Key::long_term_of(&alice);
     let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), NOW).expect("a key of hers");
-    let forged = forger.transcript(script, &mut rng()).expect("a transcript");
+    let forged = forger.transcript(script, &mut at_once, &mut rng()).expect("a transcript");
     let mut live = Live::new(alice, bob);
     live.away = Some((1, back));
     live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("an ensemble"));
@@ -290,6 +303,7 @@ fn a_forged_key_exchange_is_accepted_and_its_keys_are_those_of_the_first_message
         let lines = forged.messages.iter().map(|(sender, message)| Line {
             sender: *sender,
             at: NOW,
+            received: Some(NOW),
             line: crate::wire::armour(message),
             chain_key: None,
         });
@@ -425,9 +439,8 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     let own = Key::long_term_of(&alice);
     let forger = Forger::new(Person::of(&alice), own, Person::of(&bob), NOW).expect("a key of hers");
     let refused = |said: &[Said<'_>], end| {
-        let begin = Begin::Interactive(Who::Participant);
-        let script = Script { begin, start: NOW, said, end, policy: Policy::default() };
-        forger.transcript(script, &mut rng()).err()
+        let script = Script { end, ..breaking_off(Begin::Interactive(Who::Participant), said) };
+        forger.transcript(script, &mut at_once, &mut rng()).err()
     };
     let say = |at, text| Said { by: Who::Other, at: NOW.plus(at), text };
     assert_eq!(
@@ -443,8 +456,8 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     let own = FalseEnsemble::new(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
     let offline = |ensemble, said| {
         let begin = Begin::Offline { starts: Who::Participant, ensemble, back: NOW.plus(60) };
-        let script = Script { begin, start: NOW, said, end: None, policy: Policy::default() };
-        forger.transcript(script, &mut rng()).err()
+        let script = breaking_off(begin, said);
+        forger.transcript(script, &mut at_once, &mut rng()).err()
     };
     let owner = Reject::ForeignOwner("prekey ensemble");
     assert_eq!(offline(&foreign, &[]), Some(CannotForge::Ensemble(owner)));

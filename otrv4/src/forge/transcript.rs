@@ -9,10 +9,10 @@
 //! What the forger chooses must be plausible by itself: times at which the profiles were current (an honest client shows
 //! none in its last days, see [`crate::Lifetimes`]), texts, and a policy that both could have had.
 //!
-//! As a whole it is simpler than life, which shows in a long transcript: each message arrives at once, so that none crosses
-//! another, is late or lost; without an end it breaks off, where honest clients send heartbeats and end it after two hours;
-//! version 4 alone is offered, also where a profile lists 3; there are no fragments, no SMP, and no other clients. What only
-//! outsiders know, such as the logs of the messenger's server, no transcript can answer.
+//! How long each line is on its way, and whether it arrives, the forger chooses line by line ([`Delivery`]): so lines cross each
+//! other, come late, and get lost. What a conversation can hold beyond that stays out: SMP, extra keys, keys refreshed on request,
+//! and several clients of one side. What only outsiders know, such as the logs of the messenger's server, no transcript can
+//! answer.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,6 +22,7 @@ use rand_core::CryptoRng;
 use super::dake::read;
 use super::ensemble::FalseEnsemble;
 use super::forger::{CannotForge, Forger, Remembering, Who};
+use super::network::{Delivery, Inbox, Manner, Moment};
 use crate::account::Account;
 use crate::crypto::ed448::SigningKey;
 use crate::crypto::secret::Secret;
@@ -29,7 +30,7 @@ use crate::dake::Ssid;
 use crate::dake::interactive::{AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::keys::Point;
-use crate::session::{Context, Event, Output, Policy, Session};
+use crate::session::{Context, Event, Output, Session};
 use crate::wire::{Line as Classified, MessageType, classify};
 use crate::{Reject, Timestamp};
 
@@ -40,12 +41,27 @@ pub struct Script<'a> {
     pub begin: Begin<'a>,
     /// When.
     pub start: Timestamp,
-    /// What was said, in the order of time. Each goes out at its time, or after what came before it if that was later.
+    /// What was said, in the order of time. Each goes out at its time, after what came before it; and what is said before the
+    /// conversation is there waits for it, as it does in programs.
     pub said: &'a [Said<'a>],
     /// Who ended it and when, if anybody did.
     pub end: Option<(Who, Timestamp)>,
-    /// What both sides wished and allowed.
-    pub policy: Policy,
+    /// When the record stops, or after the last of all this if that is later. Until then time brings what it brings: heartbeats,
+    /// what is still on its way, and the end that comes by itself when nobody answers any more ([`crate::session::Expiry`]).
+    pub until: Timestamp,
+    /// How the participant's program was set.
+    pub participant: Manner,
+    /// How the other one's was.
+    pub other: Manner,
+}
+
+impl Script<'_> {
+    const fn manner(&self, who: Who) -> Manner {
+        match who {
+            Who::Participant => self.participant,
+            Who::Other => self.other,
+        }
+    }
 }
 
 /// How a conversation began.
@@ -54,6 +70,13 @@ pub enum Begin<'a> {
     /// Both were there, and this side asked for it: by a query message, or by an Identity message where the policy knows no
     /// queries.
     Interactive(Who),
+    /// Both were there, and this side said something in clear, with the whitespace tag that offers encryption.
+    Tagged {
+        /// Who.
+        by: Who,
+        /// What.
+        text: &'a str,
+    },
     /// One side wrote while its peer was away.
     Offline {
         /// Who wrote.
@@ -99,38 +122,50 @@ pub struct Line {
     pub sender: Who,
     /// When.
     pub at: Timestamp,
+    /// When its receiver got it; none if it was lost, or is still under way.
+    pub received: Option<Timestamp>,
     /// As the messenger carried it.
     pub line: String,
-    /// For a data message its chain key: who has it can read the message, and forge it. None for the last message of a side
-    /// whose peer has ended the conversation: it holds nothing but MAC keys, and nobody is there to open it.
+    /// For a data message that was read its chain key: who has it can read the message, and forge it. It is with the last piece
+    /// of a message that came in pieces. None for the last message of a side whose peer has ended the conversation: it holds
+    /// nothing but MAC keys, and nobody is there to open it.
     pub chain_key: Option<Secret<64>>,
 }
 
 /// Without the line, which may be clear text.
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sender, at, line, chain_key } = self;
-        write!(f, "Line({sender:?}, {at:?}, {} bytes, {chain_key:?})", line.len())
+        let Self { sender, at, received, line, chain_key } = self;
+        write!(f, "Line({sender:?}, {at:?}, {received:?}, {} bytes, {chain_key:?})", line.len())
     }
 }
 
 impl Forger {
-    /// Forges a whole conversation. Refused if one side would not have taken part in it as it is written.
-    pub fn transcript(&self, script: Script<'_>, rng: &mut dyn CryptoRng) -> Result<Transcript, CannotForge> {
-        let mut stage = Stage::new(self, script, rng);
+    /// Forges a whole conversation, on a network that does with each line what `network` says. Refused if one side would not
+    /// have taken part in it as it is written.
+    pub fn transcript(
+        &self,
+        script: Script<'_>,
+        network: &mut dyn FnMut(&Line) -> Delivery,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Transcript, CannotForge> {
+        let mut stage = Stage::new(self, script, network, rng)?;
         stage.begin(script.begin)?;
         for Said { by, at, text } in script.said {
-            stage.wait_until(*at)?;
+            stage.wait_until_some_time_in(*at)?;
             stage.say(*by, text)?;
         }
         if let Some((who, at)) = script.end {
-            stage.wait_until(at)?;
+            stage.wait_until_some_time_in(at)?;
             stage.end(who)?;
         }
-        if let Some(back) = stage.back {
-            stage.wait_until(back)?;
+        let back = stage.participant.inbox.there_from().max(stage.other.inbox.there_from());
+        stage.wait_until(Moment::within(script.until, LAST_MILLI).max(back))?;
+        if stage.participant.held.len() + stage.other.held.len() > 0 {
+            return Err(CannotForge::NotEncrypted);
         }
-        let ssid = stage.ssid.ok_or(CannotForge::NotEncrypted)?;
+        let ssid =
+            stage.ssid.ok_or(stage.refused.map_or(CannotForge::NotEncrypted, CannotForge::Rejected))?;
         Ok(Transcript { lines: stage.lines, ssid })
     }
 }
@@ -138,58 +173,82 @@ impl Forger {
 /// Both ends of the network between them.
 struct Stage<'a> {
     forger: &'a Forger,
+    network: &'a mut dyn FnMut(&Line) -> Delivery,
     rng: Remembering<'a>,
+    moment: Moment,
+    /// What clocks show then.
     now: Timestamp,
     participant: End,
     other: End,
     /// Who is away, and whose false ensemble it is.
     offline: Option<(Who, &'a FalseEnsemble)>,
-    /// Until when.
-    back: Option<Timestamp>,
     lines: Vec<Line>,
     ssid: Option<Ssid>,
+    /// The first line that was refused. Some are in life, too, when others were lost or late; if there is no conversation in the
+    /// end this says why.
+    refused: Option<Reject>,
 }
 
 /// One end.
 struct End {
     account: Account,
     session: Session,
-    /// The lines that are on their way to it.
-    inbox: VecDeque<usize>,
+    inbox: Inbox,
+    /// Whether it has had a conversation.
+    was_secure: bool,
+    /// Texts that wait for one.
+    held: VecDeque<String>,
+    /// So many milliseconds after a second begins its program looks what is due.
+    ticks_at: u32,
 }
 
 impl<'a> Stage<'a> {
-    fn new(forger: &'a Forger, script: Script<'a>, rng: &'a mut dyn CryptoRng) -> Self {
-        let end = |who: Who| {
-            let (side, peer) = (forger.side(who), forger.side(who.peer()));
-            End {
-                account: Account::in_the_name_of(&side.account, side.profile.clone(), forger.any_key()),
-                session: Session::new(&peer.account, script.policy),
-                inbox: VecDeque::new(),
-            }
-        };
-        let (offline, back) = match script.begin {
-            Begin::Interactive(_) => (None, None),
+    fn new(
+        forger: &'a Forger,
+        script: Script<'a>,
+        network: &'a mut dyn FnMut(&Line) -> Delivery,
+        rng: &'a mut dyn CryptoRng,
+    ) -> Result<Self, CannotForge> {
+        let moment = Moment::within(script.start, millis(rng));
+        let (offline, away) = match script.begin {
+            Begin::Interactive(_) | Begin::Tagged { .. } => (None, None),
             Begin::Offline { starts, ensemble, back } => {
-                (Some((starts.peer(), ensemble)), Some(back).filter(|back| *back > script.start))
+                let back = Moment::within(back, millis(rng)).max(moment);
+                (Some((starts.peer(), ensemble)), Some((starts.peer(), back)))
             }
         };
-        Self {
+        let mut end = |who: Who| {
+            let (side, peer, manner) = (forger.side(who), forger.side(who.peer()), script.manner(who));
+            let mut session = Session::new(&peer.account, manner.policy);
+            session.set_max_line(manner.max_line)?;
+            Ok::<_, CannotForge>(End {
+                account: Account::in_the_name_of(&side.account, side.profile.clone(), forger.any_key()),
+                session,
+                inbox: Inbox::new(away.filter(|(away, _)| *away == who).map_or(moment, |(_, back)| back)),
+                was_secure: false,
+                held: VecDeque::new(),
+                ticks_at: millis(rng),
+            })
+        };
+        Ok(Self {
+            participant: end(Who::Participant)?,
+            other: end(Who::Other)?,
             forger,
+            network,
             rng: Remembering::new(rng),
-            now: script.start,
-            participant: end(Who::Participant),
-            other: end(Who::Other),
+            moment,
+            now: moment.second(),
             offline,
-            back,
             lines: Vec::new(),
             ssid: None,
-        }
+            refused: None,
+        })
     }
 
     fn begin(&mut self, begin: Begin<'_>) -> Result<(), CannotForge> {
         match begin {
             Begin::Interactive(who) => self.step(who, |session, cx| Ok(session.start(cx)))?,
+            Begin::Tagged { by, text } => self.step(by, |session, cx| Ok(session.send_tagged(cx, text)?))?,
             Begin::Offline { starts, ensemble, .. } => {
                 ensemble.verify_for(self.forger.side(starts.peer()), self.now)?;
                 let key = self.forger.ring_key(starts, || Some(SigningKey::of_ephemeral(ensemble.y())))?;
@@ -198,71 +257,102 @@ impl<'a> Stage<'a> {
                 self.step(starts, |session, cx| Ok(session.start_offline(cx, ensembles)?))?;
             }
         }
-        self.deliver_all()
+        Ok(())
     }
 
     fn say(&mut self, by: Who, text: &str) -> Result<(), CannotForge> {
-        if !self.end_of(by).session.instances().any(|instance| instance.selected) {
+        let end = self.peek(by);
+        if self.moment < end.inbox.there_from() {
             return Err(CannotForge::NotEncrypted);
         }
-        self.step(by, |session, cx| Ok(session.send(cx, None, text)?))?;
-        self.deliver_all()
+        if !end.was_secure && !end.session.is_starting() {
+            self.end_of(by).held.push_back(text.to_owned());
+            return Ok(());
+        }
+        if end.was_secure && !end.session.instances().any(|instance| instance.selected) {
+            return Err(CannotForge::NotEncrypted);
+        }
+        self.step(by, |session, cx| Ok(session.send(cx, None, text)?))
     }
 
     fn end(&mut self, who: Who) -> Result<(), CannotForge> {
-        self.step(who, |session, cx| Ok(session.end(cx)))?;
-        self.deliver_all()
+        self.step(who, |session, cx| Ok(session.end(cx)))
+    }
+
+    fn wait_until_some_time_in(&mut self, second: Timestamp) -> Result<(), CannotForge> {
+        let then = Moment::within(second, millis(&mut self.rng));
+        self.wait_until(then)
     }
 
     /// Lets time pass, with all that it brings on the way.
-    fn wait_until(&mut self, then: Timestamp) -> Result<(), CannotForge> {
-        while let Some(next) = self.next_deadline().filter(|next| *next <= then) {
-            self.now = next;
-            self.back.take_if(|back| *back <= next);
+    fn wait_until(&mut self, then: Moment) -> Result<(), CannotForge> {
+        self.deliver_all()?;
+        while let Some(next) = self.next_moment().filter(|next| *next <= then) {
+            self.pass(next);
             for who in [Who::Participant, Who::Other] {
-                if self.is_there(who) {
+                if self.tick_of(who).is_some_and(|at| at <= next) {
                     self.step(who, |session, cx| Ok(session.tick(cx)))?;
                 }
             }
             self.deliver_all()?;
         }
-        self.now = self.now.max(then);
+        self.pass(self.moment.max(then));
         Ok(())
     }
 
-    /// The next time after now at which anything happens by itself.
-    fn next_deadline(&mut self) -> Option<Timestamp> {
-        let there = [Who::Participant, Who::Other].map(|who| self.is_there(who).then_some(who));
-        let mut next = self.back;
-        for who in there.into_iter().flatten() {
-            let end = self.end_of(who);
-            let deadline = Some(end.session.next_deadline(&end.account)).filter(|at| *at > self.now);
-            next = next.into_iter().chain(deadline).min();
-        }
-        next
+    fn pass(&mut self, to: Moment) {
+        (self.moment, self.now) = (to, to.second());
     }
 
-    fn is_there(&self, who: Who) -> bool {
-        self.back.is_none() || self.offline.is_none_or(|(away, _)| away != who)
+    /// The next moment after this one in which anything happens by itself.
+    fn next_moment(&mut self) -> Option<Moment> {
+        let now = self.moment;
+        let of = |who| [self.tick_of(who).filter(|at| *at > now), self.end_of(who).inbox.next()];
+        [Who::Participant, Who::Other].map(of).into_iter().flatten().flatten().min()
     }
 
+    /// When a program looks what is due, as soon as anything is.
+    fn tick_of(&self, who: Who) -> Option<Moment> {
+        let end = self.peek(who);
+        let deadline = end.session.next_deadline(&end.account);
+        (deadline < Timestamp::from_unix(i64::MAX))
+            .then(|| Moment::within(deadline, end.ticks_at).max(end.inbox.there_from()))
+    }
+
+    /// Everything that has arrived by now.
     fn deliver_all(&mut self) -> Result<(), CannotForge> {
+        let now = self.moment;
         loop {
-            let there = [Who::Participant, Who::Other].into_iter().filter(|who| self.is_there(*who));
-            let waiting: Vec<Who> = there.collect();
-            let next = waiting.into_iter().find_map(|who| Some((who, self.end_of(who).inbox.pop_front()?)));
-            match next {
+            let arrived = |who| Some((who, self.end_of(who).inbox.take(now)?));
+            match [Who::Participant, Who::Other].into_iter().find_map(arrived) {
                 Some((who, at)) => self.deliver(who, at)?,
                 None => return Ok(()),
             }
         }
     }
 
-    /// Gives a line to its receiver, who gets the key to answer it with before.
+    /// Gives a line to its receiver, or with the last piece of a message all of it.
     fn deliver(&mut self, to: Who, at: usize) -> Result<(), CannotForge> {
-        let Some(line) = self.lines.get(at).map(|line| line.line.clone()) else { return Ok(()) };
-        let Classified::Encoded(Ok(message)) = classify(&line) else {
-            return self.step(to, |session, cx| Ok(session.receive(cx, &line)));
+        let (moment, now) = (self.moment, self.now);
+        let Some(arrived) = self.lines.get_mut(at) else { return Ok(()) };
+        arrived.received = Some(now);
+        let line = arrived.line.clone();
+        let whole = match classify(&line) {
+            Classified::Fragment(Ok(piece)) => self.end_of(to).inbox.complete(&piece, moment),
+            _ => Some(line),
+        };
+        if let Some(line) = whole {
+            self.deliver_whole(to, at, &line)?;
+        }
+        let end = self.end_of(to);
+        let held = if end.was_secure { std::mem::take(&mut end.held) } else { VecDeque::new() };
+        held.iter().try_for_each(|text| self.say(to, text))
+    }
+
+    /// Gives a message to its receiver, who gets the key to answer it with before.
+    fn deliver_whole(&mut self, to: Who, at: usize, line: &str) -> Result<(), CannotForge> {
+        let Classified::Encoded(Ok(message)) = classify(line) else {
+            return self.step(to, |session, cx| Ok(session.receive(cx, line)));
         };
         match read(&message, |header, _| Ok(header.message_type))? {
             MessageType::Identity => self.sign_at(to, &read(&message, Identity::read)?.ecdh)?,
@@ -276,7 +366,7 @@ impl<'a> Stage<'a> {
             }
             _ => {}
         }
-        self.step(to, |session, cx| Ok(session.receive(cx, &line)))
+        self.step(to, |session, cx| Ok(session.receive(cx, line)))
     }
 
     fn sign_at(&mut self, to: Who, ephemeral: &Point) -> Result<(), CannotForge> {
@@ -310,15 +400,14 @@ impl<'a> Stage<'a> {
         for output in ask(&mut end.session, &mut cx)? {
             match output {
                 Output::Save => {}
-                Output::Send(line) => {
-                    let at = self.lines.len();
-                    self.lines.push(Line { sender: who, at: self.now, line, chain_key: None });
-                    self.end_of(who.peer()).inbox.push_back(at);
+                Output::Send(line) => self.send(who, line),
+                Output::Event(Event::Secure { ssid, .. }) => {
+                    self.end_of(who).was_secure = true;
+                    if who == Who::Participant {
+                        self.ssid = Some(ssid);
+                    }
                 }
-                Output::Event(Event::Secure { ssid, .. }) if who == Who::Participant => {
-                    self.ssid = Some(ssid)
-                }
-                Output::Event(Event::Rejected { reason, .. }) => return Err(reason.into()),
+                Output::Event(Event::Rejected { reason, .. }) => _ = self.refused.get_or_insert(reason),
                 Output::Event(Event::NotDone { reason }) => return Err(reason.into()),
                 Output::Event(Event::NotSent { .. }) => return Err(CannotForge::NotEncrypted),
                 Output::Event(_) => {}
@@ -327,10 +416,32 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    fn send(&mut self, sender: Who, line: String) {
+        let (number, moment) = (self.lines.len(), self.moment);
+        let line = Line { sender, at: self.now, received: None, line, chain_key: None };
+        let delivery = (self.network)(&line);
+        self.lines.push(line);
+        self.end_of(sender.peer()).inbox.put(number, moment, delivery);
+    }
+
     fn end_of(&mut self, who: Who) -> &mut End {
         match who {
             Who::Participant => &mut self.participant,
             Who::Other => &mut self.other,
         }
     }
+
+    const fn peek(&self, who: Who) -> &End {
+        match who {
+            Who::Participant => &self.participant,
+            Who::Other => &self.other,
+        }
+    }
 }
+
+/// Where within a second something happens.
+fn millis(rng: &mut dyn CryptoRng) -> u32 {
+    rng.next_u32() % (LAST_MILLI + 1)
+}
+
+const LAST_MILLI: u32 = 999;

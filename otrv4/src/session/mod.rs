@@ -259,7 +259,7 @@ impl Session {
 
     /// What we offer: of the versions that the policy allows those that the account has a key for.
     fn allowed_versions(&self, account: &Account) -> Versions {
-        self.policy.allowed_versions(account.v3_key().is_some())
+        self.policy.allowed_versions(account.offers_v3())
     }
 
     fn is_encrypted(&self, tag: InstanceTag) -> bool {

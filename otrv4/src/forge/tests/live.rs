@@ -72,7 +72,8 @@ impl Live {
                 Output::Event(event) => self.clients[who].events.push(event),
                 Output::Send(line) => {
                     let sender = [Who::Participant, Who::Other][who];
-                    self.lines.push(Line { sender, at: self.now, line: line.clone(), chain_key: None });
+                    let (at, received) = (self.now, None);
+                    self.lines.push(Line { sender, at, received, line: line.clone(), chain_key: None });
                     self.clients[1 - who].inbox.push_back(line);
                 }
             }
