@@ -195,6 +195,10 @@ impl PrekeyEnsemble {
         })
     }
 
+    pub(crate) const fn message(&self) -> &PrekeyMessage {
+        &self.message
+    }
+
     /// As it was read.
     pub fn write(&self, w: &mut Writer) {
         w.bytes(self.client_profile.as_bytes())

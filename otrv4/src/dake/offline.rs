@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use super::transcript::{Side, Transcript};
 use super::{EphemeralKeys, Established, Mode, Ssid, Us};
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};
-use crate::crypto::dh3072::DhPublic;
+use crate::crypto::dh3072::{DhKeyPair, DhPublic};
 use crate::crypto::ed448::{EcdhKeyPair, Point};
 use crate::crypto::kdf::{Usage, hcmac, kdf};
 use crate::crypto::mac::Mac;
@@ -28,11 +28,7 @@ pub(crate) fn start(
     let (their_profile, prekey) = (ensemble.profile(), ensemble.message());
     let their_shared_prekey = ensemble.prekey_profile().shared_prekey();
     let keys = EphemeralKeys::generate(rng);
-    let k_ecdh = keys.ecdh.shared(prekey.ecdh());
-    let brace = BraceKey::fresh(&keys.dh.shared(prekey.dh()));
-    let with_shared_prekey = keys.ecdh.shared(their_shared_prekey);
-    let with_identity_key = keys.ecdh.shared(their_profile.identity_key());
-    let tmp_k = tmp_k(&k_ecdh, &with_shared_prekey, &with_identity_key, &brace);
+    let (tmp_k, brace) = agreed(&keys.ecdh, &keys.dh, ensemble);
 
     let transcript = Transcript {
         bob: Side {
@@ -181,22 +177,28 @@ impl NonInteractiveAuth {
         Err(Reject::Forged)
     }
 
-    /// The same conversation of Bob for whoever knows the secrets of his prekey message and Alice's `x`, but neither of
-    /// his two other secrets: `tmp_k` follows from those as well. The message is one of ours, so it is not verified again.
-    pub(crate) fn receive_with_x(
+    /// The same conversation of Bob for whoever knows Alice's `x` and `a`, from which she has computed `tmp_k`. The message is one of ours,
+    /// so it is not verified again.
+    pub(crate) fn receive_with_secrets_of_alice(
         self,
-        x: &EcdhKeyPair,
+        (x, a): (&EcdhKeyPair, &DhKeyPair),
         ensemble: &VerifiedEnsemble,
-        prekey: &PrekeySecret,
         now: Timestamp,
     ) -> Result<Established, Reject> {
         let their_profile = self.profile.verify(self.sender, now)?;
-        let brace = BraceKey::fresh(&prekey.dh().shared(&self.dh));
-        let with_shared_prekey = x.shared(ensemble.prekey_profile().shared_prekey());
-        let with_identity_key = x.shared(ensemble.profile().identity_key());
-        let tmp_k = tmp_k(&prekey.ecdh().shared(&self.ecdh), &with_shared_prekey, &with_identity_key, &brace);
+        let (tmp_k, brace) = agreed(x, a, ensemble);
         Ok(received(&tmp_k, brace, (self.first_ecdh, self.first_dh), their_profile))
     }
+}
+
+/// `tmp_k` and the brace key, from Alice's `x` and `a`.
+fn agreed(x: &EcdhKeyPair, a: &DhKeyPair, ensemble: &VerifiedEnsemble) -> (Secret<64>, BraceKey) {
+    let prekey = ensemble.message();
+    let brace = BraceKey::fresh(&a.shared(prekey.dh()));
+    let with_shared_prekey = x.shared(ensemble.prekey_profile().shared_prekey());
+    let with_identity_key = x.shared(ensemble.profile().identity_key());
+    let tmp_k = tmp_k(&x.shared(prekey.ecdh()), &with_shared_prekey, &with_identity_key, &brace);
+    (tmp_k, brace)
 }
 
 /// Bob's conversation, from what both sides have in common and Alice's first keys.

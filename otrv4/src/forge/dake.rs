@@ -5,11 +5,10 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 
-use super::ensemble::FalseEnsemble;
+use super::ensemble::Ensemble;
 use super::forger::{CannotForge, Forger, Key, Person, Remembering, Side, Who};
 use crate::account::Account;
 use crate::client_profile::ClientProfile;
-use crate::crypto::ed448::SigningKey;
 use crate::crypto::secret::Secret;
 use crate::dake::interactive::{AuthI, AuthR, Identity, SentAuthR, SentIdentity};
 use crate::dake::offline;
@@ -69,16 +68,17 @@ impl Forger {
         Ok(ForgedDake { messages, ssid, chain_keys })
     }
 
-    /// Forges an offline key exchange, XZDH, that this side starts from an ensemble of its peer.
+    /// Forges an offline key exchange, XZDH, that this side starts from an ensemble of its peer. Refused if neither the forger's key
+    /// nor what they know of the ensemble is of use in the ring.
     pub fn offline_dake(
         &self,
         starts: Who,
-        ensemble: &FalseEnsemble,
+        ensemble: &Ensemble,
         at: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<ForgedDake, CannotForge> {
         let verified = ensemble.verify_for(self.side(starts.peer()), at)?;
-        let key = self.ring_key(starts, || Some(SigningKey::of_ephemeral(ensemble.y())))?;
+        let key = self.ring_key(starts, || ensemble.key())?;
         let (established, message) = offline::start(self.us(starts, &key), &verified, rng)?;
         let (ssid, chain_keys) = (established.ssid, first_chain_key(&established).into_iter().collect());
         Ok(ForgedDake { messages: vec![(starts, message)], ssid, chain_keys })

@@ -1,17 +1,26 @@
-//! False Prekey Ensemble: a prekey message in somebody's name, of which the forger has the secrets.
+//! Prekey Ensembles that offline conversations are forged from: genuine ones, and the False Prekey Ensemble of the text.
 //! Spec: otrv4.md "Forging Transcripts", "Prekey Server Forged Conversations". Used by the operations beside it.
 //!
+//! The keys of an offline conversation follow from what is public in the ensemble and from the starter's ephemeral secrets, which are the
+//! forger's own. What is left is the signature of the start, over the ring `{F_b, H_a, Y}`: Bob owns the ensemble, Alice starts.
+//!
+//! | who forges | with | from | signs with |
+//! |---|---|---|---|
+//! | Alice | long-term key | any ensemble of Bob's | `H_a` |
+//! | Alice | forging key | a false one | `y` |
+//! | Bob | forging key | any of his own | `F_b` |
+//! | Bob | long-term key | one of his own whose prekey he still has, or a false one | `y` |
+//!
 //! Prekey messages are not signed, so anybody can make one for any client, and whoever starts a conversation from it cannot
-//! tell. What the forger cannot make are the two profiles around it: he takes the real ones. A conversation can be forged in
-//! which the owner receives; a live one cannot be read by the forger, since the owner's long-term key and shared prekey
-//! are in its secret, too.
+//! tell. What the maker of a false one cannot make are the two profiles around it: he takes the real ones. A live conversation that is
+//! started from it he cannot read, since the owner's long-term key and shared prekey are in its secret, too.
 //!
 //! The offline key exchange denies less than the interactive one. The Prekey Profile is signed by the owner's long-term key:
 //! a transcript that holds one proves that they were ready to be written to offline with that shared prekey, and whoever
-//! has seen when it was published knows the earliest time of the transcript. A prekey server remembers which prekeys it was
-//! given: somebody who trusts its memory, or has a copy, can tell that a prekey message made here was never published. That one
-//! was published proves nothing: whoever starts a conversation can forge all of it from a real one, and so can its owner; these
-//! functions take none yet. And as the text says under "KCI Attacks", somebody who holds the prekey's secret from the start, knows
+//! has seen when it was published knows the earliest time of the transcript. That a prekey message was published proves nothing, since
+//! both sides can forge from it. That one was not may: a prekey server remembers which prekeys it was given, and somebody who trusts its
+//! memory, or has a copy, can tell a false one. A prekey serves one conversation: of two from one prekey at least one is forged,
+//! but neither shows which. And as the text says under "KCI Attacks", somebody who holds the prekey's secret from the start, knows
 //! that nobody else has it or a forging secret, and watches Alice write knows that it was her.
 
 use core::fmt;
@@ -19,22 +28,39 @@ use core::fmt;
 use rand_core::CryptoRng;
 
 use super::forger::{CannotForge, Side};
+use crate::account::Account;
 use crate::client_profile::ClientProfile;
-use crate::crypto::ed448::EcdhKeyPair;
+use crate::crypto::ed448::{EcdhKeyPair, SigningKey};
 use crate::prekey::{PrekeyEnsemble, PrekeySecret, VerifiedEnsemble};
 use crate::prekey_profile::PrekeyProfile;
 use crate::wire::{Reader, Versions, Writer};
 use crate::{Reject, Timestamp};
 
-/// A Prekey Ensemble whose one-time keys the forger knows.
-pub struct FalseEnsemble {
+/// A Prekey Ensemble, and its one-time ECDH key to sign with where the forger knows its secret. It is checked where it is used; its
+/// Client Profile must be the one that the forger has of its owner.
+pub struct Ensemble {
     ensemble: PrekeyEnsemble,
-    secret: PrekeySecret,
+    y: Option<EcdhKeyPair>,
 }
 
-impl FalseEnsemble {
-    /// Of the client whose profiles these are; checked where it is used.
-    pub fn new(
+impl Ensemble {
+    /// One that its owner has published, as a prekey server handed it out.
+    pub const fn genuine(ensemble: PrekeyEnsemble) -> Self {
+        Self { ensemble, y: None }
+    }
+
+    /// One that this account has published, with the secret of its prekey. Refused if the account has it no more, as after the
+    /// first conversation that came from it.
+    pub fn own(ensemble: PrekeyEnsemble, account: &Account) -> Result<Self, CannotForge> {
+        let message = ensemble.message();
+        let prekey = account.offered(message.id()).map(|published| published.prekey);
+        let prekey = prekey.filter(|p| p.message(account.tag()).as_bytes() == message.as_bytes());
+        let y = copied(prekey.ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?.ecdh());
+        Ok(Self { ensemble, y: Some(y) })
+    }
+
+    /// False Prekey Ensemble: one of the client whose profiles these are, with a prekey message made up here.
+    pub fn forged(
         client_profile: &ClientProfile,
         prekey_profile: &PrekeyProfile,
         rng: &mut dyn CryptoRng,
@@ -46,7 +72,8 @@ impl FalseEnsemble {
             .bytes(prekey_profile.as_bytes())
             .bytes(secret.message(client_profile.owner()).as_bytes());
         let ensemble = PrekeyEnsemble::read(&mut Reader::new(w.as_slice()));
-        Self { ensemble: ensemble.expect("three parts that were read or made before"), secret }
+        let ensemble = ensemble.expect("three parts that were read or made before");
+        Self { ensemble, y: Some(copied(secret.ecdh())) }
     }
 
     /// As an honest prekey server would hand it out.
@@ -63,20 +90,22 @@ impl FalseEnsemble {
         }
     }
 
-    pub(super) const fn secret(&self) -> &PrekeySecret {
-        &self.secret
-    }
-
-    /// The pair of `Y`, to sign with.
-    pub(super) const fn y(&self) -> &EcdhKeyPair {
-        self.secret.ecdh()
+    /// `Y`, to sign with, where its secret is known.
+    pub(super) fn key(&self) -> Option<SigningKey> {
+        self.y.as_ref().map(SigningKey::of_ephemeral)
     }
 }
 
-/// Without the secrets.
-impl fmt::Debug for FalseEnsemble {
+fn copied(pair: &EcdhKeyPair) -> EcdhKeyPair {
+    let mut w = Writer::new();
+    pair.write(&mut w);
+    EcdhKeyPair::read(&mut Reader::new(w.as_slice()), "Y").expect("as it was written")
+}
+
+/// Without the secret.
+impl fmt::Debug for Ensemble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ensemble, secret: _ } = self;
-        f.debug_tuple("FalseEnsemble").field(ensemble).finish()
+        let Self { ensemble, y } = self;
+        f.debug_struct("Ensemble").field("ensemble", ensemble).field("knows_y", &y.is_some()).finish()
     }
 }

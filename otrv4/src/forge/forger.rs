@@ -8,9 +8,9 @@
 //! |---|---|---|---|
 //! | Auth-R | Alice, who answers | `{F_b, H_a, Y}` | `H_a` if she forges, `F_b` if Bob does, `Y` always |
 //! | Auth-I | Bob, who sent the Identity | `{H_b, F_a, X}` | `H_b` if he forges, `F_a` if Alice does, `X` always |
-//! | Non-Interactive-Auth | Alice, who starts | `{F_b, H_a, Y}` | as for Auth-R; `Y` is that of the prekey message |
+//! | Non-Interactive-Auth | Alice, who starts | `{F_b, H_a, Y}` | as for Auth-R, but `Y` only where the prekey's secret is known ([`super::Ensemble`]) |
 //!
-//! So one long-term or one forging secret is more than enough, and a signature does not show which key made it. The
+//! So one long-term or one forging secret is enough, and a signature does not show which key made it. The
 //! specification asks for a participant's key, and so does [`Forger::new`]: the tools are for those who took part.
 
 use core::convert::Infallible;
@@ -20,6 +20,7 @@ use rand_core::{CryptoRng, TryCryptoRng, TryRng};
 
 use crate::account::Account;
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};
+use crate::crypto::dh3072::{DhKeyPair, DhPublic};
 use crate::crypto::ed448::{EcdhKeyPair, Point, SigningKey};
 use crate::crypto::secret::Secret;
 use crate::dake::Us;
@@ -104,7 +105,7 @@ pub enum CannotForge {
     /// The prekey ensemble is not valid then.
     #[error("the prekey ensemble cannot be used: {0}")]
     Ensemble(Reject),
-    /// The key is in no ring of the conversation.
+    /// The key is in no ring of the conversation, and the secret of the ephemeral key in it is not known.
     #[error("the key is neither the long-term nor the forging key that the rings of this conversation hold")]
     OutsideRing,
     /// The secret of the forging key was destroyed when it was made.
@@ -213,26 +214,36 @@ impl fmt::Debug for Forger {
     }
 }
 
-/// The forger's generator, which remembers what may have become ephemeral ECDH keys: their secrets are known to whoever
-/// brings the randomness, so that a key exchange need not give them away.
+/// The forger's generator, which remembers what may have become ephemeral keys: their secrets are known to whoever brings the
+/// randomness, so that a key exchange need not give them away.
 pub(super) struct Remembering<'a> {
     rng: &'a mut dyn CryptoRng,
-    draws: Vec<Secret<57>>,
+    ecdh: Vec<Secret<57>>,
+    dh: Vec<Secret<80>>,
 }
 
 impl<'a> Remembering<'a> {
     pub(super) fn new(rng: &'a mut dyn CryptoRng) -> Self {
-        Self { rng, draws: Vec::new() }
+        Self { rng, ecdh: Vec::new(), dh: Vec::new() }
     }
 
     /// The key of that public key, to sign with.
     pub(super) fn key_of(&self, public: &Point) -> Option<SigningKey> {
-        self.pair_of(public).as_ref().map(SigningKey::of_ephemeral)
+        self.ecdh_of(public).as_ref().map(SigningKey::of_ephemeral)
     }
 
     /// The pair of that public key, if its secret was drawn here.
-    pub(super) fn pair_of(&self, public: &Point) -> Option<EcdhKeyPair> {
-        self.draws.iter().map(EcdhKeyPair::from_random57).find(|pair| pair.public() == public)
+    pub(super) fn ecdh_of(&self, public: &Point) -> Option<EcdhKeyPair> {
+        self.ecdh.iter().map(EcdhKeyPair::from_random57).find(|pair| pair.public() == public)
+    }
+
+    /// The same for a DH key.
+    pub(super) fn dh_of(&self, public: &DhPublic) -> Option<DhKeyPair> {
+        let pairs = self
+            .dh
+            .iter()
+            .filter_map(|draw| DhKeyPair::read(&mut Reader::new(draw.as_bytes()), "DH secret").ok());
+        pairs.into_iter().find(|pair| pair.public() == public)
     }
 }
 
@@ -250,7 +261,10 @@ impl TryRng for Remembering<'_> {
     fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
         self.rng.fill_bytes(out);
         if let Ok(draw) = (&*out).try_into() {
-            self.draws.push(Secret::copied(draw));
+            self.ecdh.push(Secret::copied(draw));
+        }
+        if let Ok(draw) = (&*out).try_into() {
+            self.dh.push(Secret::copied(draw));
         }
         Ok(())
     }

@@ -17,7 +17,7 @@
 //! | Show MAC Key | [`v4::mac_key`] | [`v3::mac_key`] |
 //! | ReMAC Message | [`v4::remac`] | [`v3::remac`], and [`v3::Parts::assemble`] from its fields |
 //! | Impersonate Initiator or Responder | [`impersonate`] | |
-//! | False Prekey Ensemble | [`FalseEnsemble`] | |
+//! | False Prekey Ensemble | [`Ensemble::forged`] | |
 //! | Forge Entire Transcript | [`Forger::transcript`] | |
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
 //!
@@ -70,7 +70,7 @@ pub mod v3;
 pub mod v4;
 
 pub use dake::{ForgedDake, impersonate};
-pub use ensemble::FalseEnsemble;
+pub use ensemble::Ensemble;
 pub use error::ForgeError;
 pub use forger::{CannotForge, Forger, Key, Person, Who};
 pub use line::{Content, version};

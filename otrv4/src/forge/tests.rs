@@ -1,7 +1,11 @@
 //! Forged conversations before honest programs, and beside honest ones.
 
+mod first_messages;
 mod live;
 mod network;
+mod offline;
+
+use rand_core::Rng as _;
 
 use super::judge::{Kind, observe};
 use super::*;
@@ -16,7 +20,7 @@ use crate::prekey::PrekeySecret;
 use crate::prekey_profile::PrekeyProfile;
 use crate::ratchet::keys::ChainKey;
 use crate::v4::DataMessage;
-use crate::vectors::rng;
+use crate::vectors::{Recorded, rng};
 use crate::wire::{Header, Line as Classified, MessageType, Padding, Reader, classify, read_plaintext};
 use crate::{Account, Lifetimes, LoadError, Policy, Refused, Reject, Timestamp};
 use live::Live;
@@ -76,7 +80,7 @@ fn at_once(_: &Line) -> Delivery {
 fn check(
     transcript: &Transcript,
     [participant, other]: [&Account; 2],
-    ensemble: Option<&FalseEnsemble>,
+    ensemble: Option<&Ensemble>,
 ) -> Vec<(Who, String)> {
     let side_of = |who| if who == Who::Participant { participant } else { other };
     let lines = &transcript.lines;
@@ -180,21 +184,25 @@ fn texts_of(said: &[Said<'_>]) -> Vec<(Who, String)> {
     said.iter().map(|said| (said.by, said.text.to_owned())).collect()
 }
 
-/// What the receiver's own program reads of what was written while he was away, had he made that prekey.
-fn heard_by(
-    receiver: &Account,
-    ensemble: &FalseEnsemble,
-    starts: Who,
-    transcript: &Transcript,
-) -> Vec<String> {
-    let mut w = crate::wire::Writer::new();
-    ensemble.secret().save(&mut w);
-    let prekey = PrekeySecret::load(&mut Reader::new(w.as_slice())).expect("what was saved");
-    let mut account = Account::load(&receiver.save()).expect("what was saved");
-    account.has_made(prekey);
+/// A false ensemble, and the secret of its prekey that its maker draws.
+fn forged_ensemble(owner: &Account, profile: &PrekeyProfile) -> (Ensemble, PrekeySecret) {
+    let draws = [4, 57, 80].map(|length| {
+        let mut draw = vec![0; length];
+        rng().fill_bytes(&mut draw);
+        draw
+    });
+    let ensemble = Ensemble::forged(&Person::of(owner).profile, profile, &mut Recorded(draws.clone().into()));
+    let [id, y, b] = draws;
+    let id = u32::from_be_bytes(id.try_into().expect("4 bytes"));
+    (ensemble, PrekeySecret::generate(&mut Recorded([y, b].into()), id))
+}
+
+/// What the receiver's own program reads of what was written while he was away.
+fn heard_by(receiver: &Account, starts: Who, transcript: &Transcript, back: Timestamp) -> Vec<String> {
+    let account = Account::load(&receiver.save()).expect("what was saved");
     let sender = if receiver.id() == "bob@example.org" { alice() } else { bob() };
     let mut live = Live::new(sender, account);
-    live.now = NOW.plus(15);
+    live.now = back;
     let lines = transcript.lines.iter().take_while(|line| line.sender == starts);
     lines.for_each(|line| live.step(1, |session, cx| session.receive(cx, &line.line)));
     assert_eq!(live.clients[1].rejected(), None);
@@ -229,7 +237,7 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
         for (starts, receiver, profile) in
             [(Who::Participant, &bob, &profiles[1]), (Who::Other, &alice, &profiles[0])]
         {
-            let ensemble = FalseEnsemble::new(&Person::of(receiver).profile, profile, &mut rng());
+            let (ensemble, prekey) = forged_ensemble(receiver, profile);
             let said: Vec<_> =
                 said.iter().filter(|s| s.by == starts || s.at > NOW.plus(15)).copied().collect();
             let begin = Begin::Offline { starts, ensemble: &ensemble, back: NOW.plus(15) };
@@ -238,7 +246,11 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
                 .expect("a transcript");
             assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
             assert_mac_keys_are_revealed(&transcript.lines);
-            assert_eq!(heard_by(receiver, &ensemble, starts, &transcript), first_texts(&said, starts));
+            let mut receiver = Account::load(&receiver.save()).expect("what was saved");
+            // He has not made that prekey. If he had:
+            receiver.has_made(prekey);
+            let heard = heard_by(&receiver, starts, &transcript, NOW.plus(15));
+            assert_eq!(heard, first_texts(&said, starts));
         }
     }
 }
@@ -274,7 +286,7 @@ fn a_forged_offline_conversation_shows_what_an_honest_one_shows() {
     let said: Vec<_> =
         said().into_iter().filter(|s| s.by == Who::Participant || s.at > NOW.plus(15)).collect();
     let ensembles = bob.make_prekeys(1, &mut rng(), NOW).expect("few");
-    let ensemble = FalseEnsemble::new(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let ensemble = Ensemble::forged(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
     let back = NOW.plus(15);
     let begin = Begin::Offline { starts: Who::Participant, ensemble: &ensemble, back };
     let script = script(begin, &said, Who::Other);
@@ -310,7 +322,7 @@ fn a_forged_key_exchange_is_accepted_and_its_keys_are_those_of_the_first_message
         let transcript = Transcript { lines: lines.collect(), ssid: forged.ssid };
         assert!(check(&transcript, [&alice, &bob], None).is_empty());
     }
-    let ensemble = FalseEnsemble::new(&Person::of(&bob).profile, &profile, &mut rng());
+    let ensemble = Ensemble::forged(&Person::of(&bob).profile, &profile, &mut rng());
     let forged = forger.offline_dake(Who::Participant, &ensemble, NOW, &mut rng()).expect("a key exchange");
     assert_eq!((forged.messages.len(), forged.chain_keys.len()), (1, 1));
 }
@@ -394,7 +406,7 @@ fn a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_l
 fn an_honest_sender_takes_a_false_ensemble() {
     let (alice, mut bob) = (alice(), bob());
     let profile = prekey_profile(&mut bob);
-    let ensemble = FalseEnsemble::new(&Person::of(&bob).profile, &profile, &mut rng());
+    let ensemble = Ensemble::forged(&Person::of(&bob).profile, &profile, &mut rng());
     let mut live = Live::new(alice, bob);
     let ensembles = vec![ensemble.ensemble().clone()];
     live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("she takes it"));
@@ -451,9 +463,9 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     assert_eq!(refused(&[], None), None);
 
     let (mut carol, away) = (account("carol@example.org", ForgingSecret::Destroy), [say(1, "I am away.")]);
-    let foreign = FalseEnsemble::new(&Person::of(&carol).profile, &prekey_profile(&mut carol), &mut rng());
+    let foreign = Ensemble::forged(&Person::of(&carol).profile, &prekey_profile(&mut carol), &mut rng());
     let mut bob = bob;
-    let own = FalseEnsemble::new(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let own = Ensemble::forged(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
     let offline = |ensemble, said| {
         let begin = Begin::Offline { starts: Who::Participant, ensemble, back: NOW.plus(60) };
         let script = breaking_off(begin, said);

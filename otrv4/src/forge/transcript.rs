@@ -20,16 +20,16 @@ use std::fmt;
 use rand_core::CryptoRng;
 
 use super::dake::read;
-use super::ensemble::FalseEnsemble;
+use super::ensemble::Ensemble;
 use super::forger::{CannotForge, Forger, Remembering, Who};
 use super::network::{Delivery, Inbox, Manner, Moment};
 use crate::account::Account;
-use crate::crypto::ed448::SigningKey;
 use crate::crypto::secret::Secret;
 use crate::dake::Ssid;
 use crate::dake::interactive::{AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::keys::Point;
+use crate::prekey::VerifiedEnsemble;
 use crate::session::{Context, Event, Output, Session};
 use crate::wire::{Line as Classified, MessageType, classify};
 use crate::{Reject, Timestamp};
@@ -82,7 +82,7 @@ pub enum Begin<'a> {
         /// Who wrote.
         starts: Who,
         /// An ensemble of the peer.
-        ensemble: &'a FalseEnsemble,
+        ensemble: &'a Ensemble,
         /// When the peer came back and read.
         back: Timestamp,
     },
@@ -180,8 +180,8 @@ struct Stage<'a> {
     now: Timestamp,
     participant: End,
     other: End,
-    /// Who is away, and whose false ensemble it is.
-    offline: Option<(Who, &'a FalseEnsemble)>,
+    /// Who is away, and their ensemble, which was valid when the conversation began.
+    offline: Option<(Who, VerifiedEnsemble)>,
     lines: Vec<Line>,
     ssid: Option<Ssid>,
     /// The first line that was refused. Some are in life, too, when others were lost or late; if there is no conversation in the
@@ -210,11 +210,11 @@ impl<'a> Stage<'a> {
         rng: &'a mut dyn CryptoRng,
     ) -> Result<Self, CannotForge> {
         let moment = Moment::within(script.start, millis(rng));
-        let (offline, away) = match script.begin {
-            Begin::Interactive(_) | Begin::Tagged { .. } => (None, None),
-            Begin::Offline { starts, ensemble, back } => {
+        let away = match script.begin {
+            Begin::Interactive(_) | Begin::Tagged { .. } => None,
+            Begin::Offline { starts, back, .. } => {
                 let back = Moment::within(back, millis(rng)).max(moment);
-                (Some((starts.peer(), ensemble)), Some((starts.peer(), back)))
+                Some((starts.peer(), back))
             }
         };
         let mut end = |who: Who| {
@@ -238,7 +238,7 @@ impl<'a> Stage<'a> {
             rng: Remembering::new(rng),
             moment,
             now: moment.second(),
-            offline,
+            offline: None,
             lines: Vec::new(),
             ssid: None,
             refused: None,
@@ -250,8 +250,9 @@ impl<'a> Stage<'a> {
             Begin::Interactive(who) => self.step(who, |session, cx| Ok(session.start(cx)))?,
             Begin::Tagged { by, text } => self.step(by, |session, cx| Ok(session.send_tagged(cx, text)?))?,
             Begin::Offline { starts, ensemble, .. } => {
-                ensemble.verify_for(self.forger.side(starts.peer()), self.now)?;
-                let key = self.forger.ring_key(starts, || Some(SigningKey::of_ephemeral(ensemble.y())))?;
+                let verified = ensemble.verify_for(self.forger.side(starts.peer()), self.now)?;
+                self.offline = Some((starts.peer(), verified));
+                let key = self.forger.ring_key(starts, || ensemble.key())?;
                 self.end_of(starts).account.sign_with(key);
                 let ensembles = vec![ensemble.ensemble().clone()];
                 self.step(starts, |session, cx| Ok(session.start_offline(cx, ensembles)?))?;
@@ -375,14 +376,14 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// The receiver of an offline conversation has no secrets; the forger has those of the other side.
+    /// The forger need not know the secrets of whoever receives an offline conversation: those of its start are enough.
     fn take_up(&mut self, to: Who, message: &[u8]) -> Result<(), CannotForge> {
-        let (_, ensemble) = self.offline.ok_or(Reject::Unexpected)?;
-        let verified = ensemble.verify_for(self.forger.side(to), self.now)?;
+        let (_, ensemble) = self.offline.as_ref().ok_or(Reject::Unexpected)?;
         let message = read(message, NonInteractiveAuth::read)?;
-        let x = self.rng.pair_of(&message.ecdh).ok_or(Reject::Unexpected)?;
-        let (tag, now) = (self.forger.side(to.peer()).profile.owner(), self.now);
-        let established = message.receive_with_x(&x, &verified, ensemble.secret(), now)?;
+        let x = self.rng.ecdh_of(&message.ecdh).ok_or(Reject::Unexpected)?;
+        let a = self.rng.dh_of(&message.dh).ok_or(Reject::Unexpected)?;
+        let established = message.receive_with_secrets_of_alice((&x, &a), ensemble, self.now)?;
+        let tag = self.forger.side(to.peer()).profile.owner();
         self.step(to, |session, cx| Ok(session.take_up(cx, tag, established)?))
     }
 
