@@ -20,10 +20,11 @@ pub(crate) struct ForgeArguments {
 }
 
 const SOURCES: &str = "\
-A message, key, profile or recording is given as itself, as @FILE, or as - for the next line of standard input; - takes all
-of it where a recording is read. Others on this machine can see arguments: give secrets as @FILE or -. Keys are hex digits.
-A recording is any text with lines of a conversation in it, such as a log or what `forge dake` prints.
-Whether a message is of version 4 or 3 is read from it.";
+A message, key, profile or recording is given as itself, as @FILE, or as - for the next line of
+standard input; where a recording is read, - takes all of it. Others on this machine can see
+arguments: give secrets as @FILE or -. Keys are hex digits. A recording is any text with lines of a
+conversation in it, such as a log or what `forge dake` prints. Whether a message is of version 4 or 3
+is read from it.";
 
 #[derive(Subcommand)]
 pub(super) enum Operation {
@@ -102,8 +103,9 @@ pub(super) enum Operation {
     },
     /// Put a data message of version 3 together from its fields
     #[command(after_help = "Example:\n    \
-        client-demo forge assemble --sender 00000100 --receiver 00000101 --sender-keyid 1 --recipient-keyid 1 \\\n        \
-        --next-dh 04 --counter 1 --ciphertext 0a0b0c --mac-key 000102030405060708090a0b0c0d0e0f10111213")]
+        client-demo forge assemble --sender 00000100 --receiver 00000101 --counter 1 \\\n        \
+        --sender-keyid 1 --recipient-keyid 1 --next-dh 04 --ciphertext 0a0b0c \\\n        \
+        --mac-key 000102030405060708090a0b0c0d0e0f10111213")]
     Assemble(AssembleArguments),
     /// Forge a key exchange between you and somebody who knows nothing of it
     #[command(after_help = "Examples:\n    \
@@ -151,7 +153,7 @@ pub(super) struct TranscriptArguments {
     /// The other one is away at first, until they say something
     #[arg(long)]
     pub(super) offline: bool,
-    /// Who ends it, after the last text; without, it breaks off
+    /// Who ends it, after the last text; without, the recording stops there
     #[arg(long, value_enum)]
     pub(super) end: Option<Side>,
     /// What was said
@@ -248,9 +250,12 @@ pub(super) struct PairArguments {
     /// Their Client Profile: a recording in which they begin or answer, or base64
     #[arg(long, value_name = "RECORDING|@FILE|-", required_unless_present = "ensemble")]
     pub(super) profile: Option<Source>,
-    /// A prekey ensemble of whoever receives; yours is at hand
+    /// A prekey ensemble of whoever receives, as a prekey server gave it out; if that is you, one is made up without
     #[arg(long, value_name = "BASE64|@FILE|-")]
     pub(super) ensemble: Option<Source>,
+    /// Make up a prekey in the place of the one in the ensemble: either key of yours can forge with that
+    #[arg(long, requires = "ensemble")]
+    pub(super) false_prekey: bool,
     /// When: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
     #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
     pub(super) at: Option<Timestamp>,

@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use otrv4::client_profile::ClientProfile;
-use otrv4::forge::{self, FalseEnsemble, Key, Person, Who, witness};
+use otrv4::forge::{self, Ensemble, Key, Person, Who, witness};
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::{Reader, Versions, Writer, armour};
@@ -58,6 +58,7 @@ pub(super) fn dake(arguments: DakeArguments) -> Result<Shown, Unforged> {
 /// `forge check`.
 pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
     let CheckArguments { recording, one, other, ensemble, at } = arguments;
+    let (one, other) = (one.as_str(), other.as_str());
     let ensemble = ensemble.as_ref().map(Source::ensemble).transpose()?;
     let recording = recording.whole()?;
     let at = at.unwrap_or_else(system::now);
@@ -86,30 +87,33 @@ pub(super) fn ensemble(of: &Source) -> Result<Shown, Unforged> {
     Ok(Shown { lines: vec![base64], json })
 }
 
-/// The false ensemble of that side, from what is at hand of it.
-pub(super) fn ensemble_of(pair: &Pair, receives: Who) -> Result<FalseEnsemble, Unforged> {
-    match (receives, &pair.ensemble) {
-        (_, Some(ensemble)) => falsified(ensemble.clone(), pair.at),
-        (Who::Participant, None) => own(&pair.account),
+/// The ensemble of that side: the one that was given, or a false one with its profiles. Of oneself the profiles are at hand.
+pub(super) fn ensemble_of(pair: &Pair, receives: Who) -> Result<Ensemble, Unforged> {
+    match (receives, pair.ensemble.clone()) {
+        (_, Some(ensemble)) if pair.false_prekey => falsified(ensemble, pair.at),
+        (Who::Other, Some(ensemble)) => Ok(Ensemble::genuine(ensemble)),
         (Who::Other, None) => Err(Unforged::WhichEnsemble),
+        // Whose prekey has served a conversation can still forge with the forging key.
+        (Who::Participant, Some(ensemble)) => {
+            Ok(Ensemble::own(ensemble.clone(), &pair.account).unwrap_or_else(|_| Ensemble::genuine(ensemble)))
+        }
+        (Who::Participant, None) => {
+            let prekey_profile = pair.account.prekey_profile().ok_or(Unforged::NoPrekeyProfile)?;
+            Ok(forged(pair.account.client_profile().as_bytes(), prekey_profile.as_bytes()))
+        }
     }
 }
 
-/// The same profiles with a prekey of ours.
-fn falsified(real: PrekeyEnsemble, at: Timestamp) -> Result<FalseEnsemble, Unforged> {
+/// The same profiles with a prekey that is made up.
+fn falsified(real: PrekeyEnsemble, at: Timestamp) -> Result<Ensemble, Unforged> {
     let verified = real.verify(at, Versions::V4).map_err(forge::CannotForge::Ensemble)?;
-    Ok(false_ensemble(verified.profile().as_bytes(), verified.prekey_profile().as_bytes()))
+    Ok(forged(verified.profile().as_bytes(), verified.prekey_profile().as_bytes()))
 }
 
-fn own(account: &Account) -> Result<FalseEnsemble, Unforged> {
-    let prekey_profile = account.prekey_profile().ok_or(Unforged::NoPrekeyProfile)?;
-    Ok(false_ensemble(account.client_profile().as_bytes(), prekey_profile.as_bytes()))
-}
-
-fn false_ensemble(client_profile: &[u8], prekey_profile: &[u8]) -> FalseEnsemble {
+fn forged(client_profile: &[u8], prekey_profile: &[u8]) -> Ensemble {
     let client_profile = ClientProfile::read(&mut Reader::new(client_profile));
     let prekey_profile = PrekeyProfile::read(&mut Reader::new(prekey_profile));
-    FalseEnsemble::new(
+    Ensemble::forged(
         &client_profile.expect("it was read before"),
         &prekey_profile.expect("it was read before"),
         &mut system::rng(),

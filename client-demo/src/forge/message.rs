@@ -51,7 +51,7 @@ fn data_type(kind: Kind) -> &'static str {
 /// `forge modify`: with a MAC key, or with those that a recording reveals.
 pub(super) fn modify(arguments: &ModifyArguments) -> Result<Shown, Unforged> {
     let ModifyArguments { mac_key, recording, old, new, offset, line } = arguments;
-    let keys = mac_key.as_ref().map(|key| key.line(MAC_KEY)).transpose()?.map(|key| Source::Given(key));
+    let keys = mac_key.as_ref().map(|key| key.line(MAC_KEY)).transpose()?.map(Source::Given);
     let line = line.line(LINE)?;
     let version = forge::version(&line)?;
     let modified = match (&keys, recording) {

@@ -117,7 +117,7 @@ fn what_to_do(why: &CannotForge) -> &'static str {
             ".\nTake one of whoever receives that is valid now, or forge for its time with --at TIME"
         }
         CannotForge::OutsideRing => {
-            ".\nThe home folder must be that of the participant, and its key be in the profile that is shown"
+            ".\nFrom a prekey ensemble of theirs the long-term key forges, from one of yours the forging key; with --false-prekey, either"
         }
         CannotForge::Destroyed => {
             ". Use the long-term key, with --key long-term; nobody can be impersonated towards this account"

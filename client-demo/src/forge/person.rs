@@ -19,12 +19,14 @@ pub(super) struct Pair {
     pub(super) forger: Forger,
     /// As it was given.
     pub(super) ensemble: Option<PrekeyEnsemble>,
+    /// Whether the prekey in it is to be replaced.
+    pub(super) false_prekey: bool,
     pub(super) at: Timestamp,
 }
 
 impl Pair {
     pub(super) fn open(arguments: PairArguments) -> Result<Self, Unforged> {
-        let PairArguments { place, key, with, profile, ensemble, at } = arguments;
+        let PairArguments { place, key, with, profile, ensemble, false_prekey, at } = arguments;
         let account = account(&place.into())?;
         let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
         let profile = match (profile, &ensemble) {
@@ -39,7 +41,7 @@ impl Pair {
         };
         let other = Person { account: with.clone(), profile };
         let forger = Forger::new(Person::of(&account), key, other, at)?;
-        Ok(Self { account, with, forger, ensemble, at })
+        Ok(Self { account, with, forger, ensemble, false_prekey, at })
     }
 
     /// The account name of that side.

@@ -1,8 +1,11 @@
 //! `forge transcript`: a whole conversation from a script.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use humantime::format_rfc3339_seconds;
-use otrv4::forge::{Begin, Said, Script, Who};
-use otrv4::{Policy, Timestamp};
+use otrv4::Timestamp;
+use otrv4::forge::{Begin, Delivery, Manner, Said, Script, Who};
+use rand_core::Rng;
 use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -29,8 +32,16 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
         Some(ensemble) => Begin::Offline { starts: begins, ensemble, back: back(&said, begins, pair.at) },
     };
     let end = end.map(|who| (who.into(), last.plus(PAUSE)));
-    let script = Script { begin, start: pair.at, said: &said, end, policy: Policy::default() };
-    let forged = pair.forger.transcript(script, &mut system::rng())?;
+    let script = Script {
+        begin,
+        start: pair.at,
+        said: &said,
+        end,
+        until: last.plus(PAUSE),
+        participant: Manner::default(),
+        other: Manner::default(),
+    };
+    let forged = pair.forger.transcript(script, &mut |_| on_its_way(), &mut system::rng())?;
     let ensemble = used.as_ref().map(|ensemble| in_base64(ensemble.ensemble()));
 
     let lines = forged.lines.iter().map(|line| {
@@ -114,9 +125,14 @@ fn back(said: &[Said<'_>], starts: Who, start: Timestamp) -> Timestamp {
     first.unwrap_or(last).max(before.plus(1))
 }
 
+/// How long a line takes: from a fifth of a second to a whole one.
+pub(super) fn on_its_way() -> Delivery {
+    Delivery::After(Duration::from_millis(200 + system::rng().next_u64() % 800))
+}
+
 fn time(at: Timestamp) -> String {
-    let since_1970 = std::time::Duration::from_secs(u64::try_from(at.unix()).unwrap_or_default());
-    format_rfc3339_seconds(std::time::UNIX_EPOCH + since_1970).to_string()
+    let since_1970 = Duration::from_secs(u64::try_from(at.unix()).unwrap_or_default());
+    format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string()
 }
 
 /// Seconds before a text, where the script says none.

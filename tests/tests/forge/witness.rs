@@ -1,6 +1,6 @@
 //! What a third person can check of a key exchange: honest ones and forged ones pass alike.
 
-use otrv4::forge::{FalseEnsemble, ForgeError, Forger, Key, Person as Named, Who, client_profile, witness};
+use otrv4::forge::{Ensemble, ForgeError, Forger, Key, Person as Named, Who, client_profile, witness};
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::{Reader, armour, unarmour};
 use otrv4::{Mode, Reject};
@@ -61,7 +61,7 @@ fn an_offline_start_passes_with_the_ensemble_that_it_answers_and_no_other() {
     let bytes = bob.account.prekey_profile().unwrap().as_bytes().to_vec();
     let profile = PrekeyProfile::read(&mut Reader::new(&bytes)).unwrap();
     let others = Named::of(&bob.account);
-    let ensemble = || FalseEnsemble::new(&others.profile, &profile, &mut rng());
+    let ensemble = || Ensemble::forged(&others.profile, &profile, &mut rng());
     let (used, another) = (ensemble(), ensemble());
     let (own, key) = (Named::of(&alice.account), Key::long_term_of(&alice.account));
     let forger = Forger::new(own, key, others.clone(), START).unwrap();

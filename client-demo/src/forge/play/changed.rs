@@ -62,7 +62,9 @@ fn talk() -> Result<Talk, PlayError> {
     let mut wire = Wire::default();
     let lines = alice.step(|session, cx| Ok(session.start(cx)))?;
     wire.carry(lines, &mut bob, &mut alice)?;
-    (alice.told(), bob.told());
+    // What each client says of the handshake.
+    alice.told();
+    bob.told();
     let before = bob.keep();
     let mut talk = Talk { alice, bob, wire, which: 0, before };
     talk.say(true, "Hello Bob.")?;

@@ -1,11 +1,12 @@
 //! The second half: Alice, alone, makes up a whole conversation with Bob.
 
-use otrv4::forge::{Begin, Forger, Key, Line, Person, Said, Script, Transcript, Who, v4, witness};
-use otrv4::{Policy, Reject, Timestamp};
+use otrv4::forge::{Begin, Forger, Key, Line, Manner, Person, Said, Script, Transcript, Who, v4, witness};
+use otrv4::{Reject, Timestamp};
 
 use super::people::{ALICE, BOB, Client};
 use super::{PlayError, Reader, beginning, check};
-use crate::demo::page::{chapter, fact, fingerprint, quote, told};
+use crate::demo::page::{chapter, fact, quote, told};
+use crate::forge::transcript::on_its_way;
 use crate::system;
 
 /// Two chapters.
@@ -32,8 +33,16 @@ fn invent(alice: &Client, bob: &Client, now: Timestamp) -> Result<Transcript, Pl
     }
     let begin = Begin::Interactive(Who::Participant);
     let end = Some((Who::Other, now.plus(END)));
-    let script = Script { begin, start: now, said: &said, end, policy: Policy::default() };
-    let transcript = forger.transcript(script, &mut system::rng())?;
+    let script = Script {
+        begin,
+        start: now,
+        said: &said,
+        end,
+        until: now.plus(END),
+        participant: Manner::default(),
+        other: Manner::default(),
+    };
+    let transcript = forger.transcript(script, &mut |_| on_its_way(), &mut system::rng())?;
     told("Her program plays both parts, by the code of every honest conversation:")?;
     for line in transcript.lines.iter().skip(1).take(4) {
         fact(if line.sender == Who::Participant { "from Alice" } else { "from Bob" }, beginning(&line.line))?;
@@ -50,8 +59,9 @@ fn judge(alice: &Client, bob: &Client, transcript: &Transcript, now: Timestamp) 
     let witnessed = witness(lines(), [BOB, ALICE], None, now)?;
     check(witnessed.began == bob.account.fingerprint(), "it is not Bob")?;
     check(witnessed.answered == alice.account.fingerprint(), "it is not Alice")?;
-    fingerprint("signed by", &witnessed.began.groups())?;
-    fact("", "which is Bob's fingerprint")?;
+    let groups = witnessed.began.groups();
+    let groups: Vec<&str> = groups.split(' ').take(3).collect();
+    fact("signed by", format_args!("{} …, which is Bob's fingerprint", groups.join(" ")))?;
     let swapped = witness(lines(), [ALICE, BOB], None, now);
     check(swapped == Err(Reject::Forged), "the check accepts anything")?;
     told("The check is a real one: with the two names exchanged it fails. Then he reads:")?;

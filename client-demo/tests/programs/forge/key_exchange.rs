@@ -66,20 +66,33 @@ fn who_lacks_a_key_or_a_profile_forges_no_key_exchange() {
 }
 
 #[test]
-fn an_offline_key_exchange_is_forged_from_an_ensemble_that_its_owner_knows_nothing_of() {
+fn an_offline_key_exchange_is_forged_from_a_real_ensemble_or_with_a_prekey_that_its_owner_knows_nothing_of() {
     let stage = Stage::new().with_keys();
-    let arguments =
-        ["forge", "dake", "--home", "alice", "--with", BOB, "--offline", "--ensemble", "@ensemble"];
-    let forged = stage.json(&arguments);
-    stage.write("forged", forged["messages"][0]["line"].as_str().expect("a line"));
-    stage.write("used", forged["ensemble"].as_str().expect("an ensemble"));
-    let checked = stage.json(&["forge", "check", "@forged", ALICE, BOB, "--ensemble", "@used"]);
+    let offline = ["forge", "dake", "--home", "alice", "--with", BOB, "--offline", "--ensemble", "@ensemble"];
+    let false_prekey = [&offline[..], &["--false-prekey"]].concat();
+    let forged = |arguments: &[&str]| {
+        let forged = stage.json(arguments);
+        stage.write("forged", forged["messages"][0]["line"].as_str().expect("a line"));
+        stage.write("used", forged["ensemble"].as_str().expect("an ensemble"));
+        stage.json(&["forge", "check", "@forged", ALICE, BOB, "--ensemble", "@used"])
+    };
+    let checked = forged(&false_prekey);
     assert_eq!(
         (&checked["mode"], &checked["began"]["account"]),
         (&Value::from("offline"), &Value::from(ALICE))
     );
     let other = stage.refused(&["forge", "check", "@forged", ALICE, BOB, "--ensemble", "@ensemble"]);
     assert!(other.contains("Give the prekey ensemble that the conversation began with"), "{other}");
+    forged(&[&false_prekey[..], &["--key", "forging"]].concat());
+    let refused = stage.refused(&[&offline[..], &["--key", "forging"]].concat());
+    assert!(refused.contains("with --false-prekey, either"), "{refused}");
+    // From the real one, and to the one who owns it, who knows nothing of it.
+    assert_eq!(forged(&offline), checked);
+    assert_eq!(stage.read("used"), stage.read("ensemble"));
+    let alice = stage.pipe("alice", &[]).fingerprint();
+    let answer = stage.pipe("bob", &[]).receive(&stage.read("forged"));
+    let secure = answer.iter().find(|line| line.starts_with("event secure")).expect("encrypted");
+    assert_eq!(field(secure, "fingerprint"), alice);
     // An honest Alice takes a false ensemble, too, and an honest Bob does not know the prekey.
     stage.write("false", &stage.done(&["forge", "ensemble", "--of", "@ensemble"]));
     assert_ne!(stage.read("false").trim(), stage.read("ensemble"));
