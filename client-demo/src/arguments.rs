@@ -9,6 +9,7 @@ use otrv4::keys::{Fingerprint, FingerprintV3, ForgingSecret};
 use otrv4::wire::InstanceTag;
 
 use crate::everyday::{Choice, LibotrClient, Place, Which};
+use crate::forge::ForgeArguments;
 use crate::keep::{Chosen, SETTINGS, Setting, versions};
 use crate::network::Network;
 use crate::pipe::words::tag;
@@ -126,6 +127,8 @@ pub(crate) enum Command {
     ///
     /// The files are not encrypted: whoever reads them can pose as you. Files that are there are kept.
     ExportLibotr(ExportArguments),
+    /// Make up what was never said, and see what a recording of a conversation is worth: `client-demo forge play`
+    Forge(ForgeArguments),
     /// Hold a conversation over stdin and stdout, for other programs
     Pipe(PipeArguments),
 }
@@ -378,7 +381,7 @@ fn contact_key(text: &str) -> Result<ContactKey, String> {
     either.map_err(|_| "not a fingerprint: 112 hex digits, or 40 of version 3".to_owned())
 }
 
-fn client_tag(text: &str) -> Result<InstanceTag, String> {
+pub(crate) fn client_tag(text: &str) -> Result<InstanceTag, String> {
     tag(text).ok_or_else(|| "not the tag of a client: 8 hex digits".to_owned())
 }
 

@@ -3,6 +3,7 @@
 mod arguments;
 mod demo;
 mod everyday;
+mod forge;
 mod harmless;
 mod keep;
 mod network;
@@ -74,6 +75,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let export = Export { folder, client, which: which.into(), instance_tag, overwrite };
             everyday::export_libotr(&place.into(), export)?;
         }
+        Command::Forge(arguments) => forge::run(arguments)?,
         Command::Pipe(arguments) => {
             let passphrase = passphrase::given(arguments.passphrase_file.as_deref())?;
             pipe::run(pipe::Options {

@@ -3,7 +3,7 @@
 //! if everything in it has happened.
 
 mod observer;
-mod page;
+pub(crate) mod page;
 mod person;
 mod server;
 mod story;

@@ -2,6 +2,7 @@
 //! story.
 
 mod everyday;
+mod forge;
 mod libotr;
 mod life;
 mod moving;

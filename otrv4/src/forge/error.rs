@@ -58,6 +58,9 @@ pub enum ForgeError {
     /// A text with a NUL in it, which would end it.
     #[error("a text cannot contain a NUL: what follows it would be read as TLV records")]
     Nul,
+    /// A message in which no Client Profile travels.
+    #[error("no client profile in it: take an Identity, Auth-R or Non-Interactive-Auth message of version 4")]
+    NoProfile,
     /// A Diffie-Hellman number outside its group.
     #[error("not a Diffie-Hellman key of version 3: {0}")]
     DhKey(WireError),

@@ -20,6 +20,7 @@
 //! | False Prekey Ensemble | [`Ensemble::forged`] | |
 //! | Forge Entire Transcript | [`Forger::transcript`] | |
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
+//! | what anybody can check of a key exchange | [`witness`] | |
 //!
 //! ```
 //! use std::time::Duration;
@@ -68,6 +69,7 @@ mod tests;
 mod transcript;
 pub mod v3;
 pub mod v4;
+mod witness;
 
 pub use dake::{ForgedDake, impersonate};
 pub use ensemble::Ensemble;
@@ -77,3 +79,4 @@ pub use line::{Content, version};
 pub use network::{Delivery, Manner};
 pub use parse::{Field, Kind, Parsed, Value, parse};
 pub use transcript::{Begin, Line, Said, Script, Transcript};
+pub use witness::{Witnessed, client_profile, witness};

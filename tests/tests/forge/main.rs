@@ -7,6 +7,7 @@ mod third_party;
 mod toolkit;
 mod v3;
 mod v4;
+mod witness;
 
 use otrv4::wire::Versions;
 use otrv4::{Policy, Secret, inside};

@@ -47,7 +47,8 @@ fn the_owner_of_an_ensemble_forges_that_somebody_wrote_to_them_with_either_key_a
         (Key::long_term_of(&bob), &own),
     ] {
         let script = script(begin(Who::Other, ensemble), &said, Who::Participant);
-        let transcript = forger(&bob, key, &alice).transcript(script, &mut at_once, &mut rng()).expect("a transcript");
+        let transcript =
+            forger(&bob, key, &alice).transcript(script, &mut at_once, &mut rng()).expect("a transcript");
         assert_eq!(check(&transcript, [&bob, &alice], Some(ensemble)), texts_of(&said));
         assert_mac_keys_are_revealed(&transcript.lines);
         let heard = heard_by(&bob, Who::Other, &transcript, NOW.plus(15));
@@ -121,7 +122,7 @@ fn one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_
     let said = [(Who::Participant, start.plus(5), "Are you there?"), (Who::Other, back.plus(5), "I am.")]
         .map(|(by, at, text)| Said { by, at, text });
     let begin = Begin::Offline { starts: Who::Participant, ensemble: &ensemble, back };
-    let script = Script { start, ..breaking_off(begin, &said) };
+    let script = Script { start, until: back.plus(10), ..breaking_off(begin, &said) };
     let key = Key::long_term_of(&alice);
     let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), start).expect("a key of hers");
     let transcript = forger.transcript(script, &mut at_once, &mut rng()).expect("a transcript");

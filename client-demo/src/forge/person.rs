@@ -1,0 +1,68 @@
+//! Whoever forges: an account from its home folder, which stays as it is, and what everybody may know of the other one.
+
+use otrv4::client_profile::ClientProfile;
+use otrv4::forge::{Forger, Key, Person, Who};
+use otrv4::prekey::PrekeyEnsemble;
+use otrv4::wire::{Reader, Writer};
+use otrv4::{Account, Timestamp};
+
+use super::Unforged;
+use super::arguments::{PairArguments, Which};
+use crate::everyday::Place;
+use crate::keep::Home;
+use crate::{passphrase, system};
+
+/// Two people, one of whom forges.
+pub(super) struct Pair {
+    pub(super) account: Account,
+    pub(super) with: String,
+    pub(super) forger: Forger,
+    /// As it was given.
+    pub(super) ensemble: Option<PrekeyEnsemble>,
+    /// Whether the prekey in it is to be replaced.
+    pub(super) false_prekey: bool,
+    pub(super) at: Timestamp,
+}
+
+impl Pair {
+    pub(super) fn open(arguments: PairArguments) -> Result<Self, Unforged> {
+        let PairArguments { place, key, with, profile, ensemble, false_prekey, at } = arguments;
+        let account = account(&place.into())?;
+        let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
+        let profile = match (profile, &ensemble) {
+            (Some(source), _) => source.profile(account.tag())?,
+            (None, Some(ensemble)) => profile_in(ensemble),
+            (None, None) => return Err(Unforged::NoProfile),
+        };
+        let at = at.unwrap_or_else(system::now);
+        let key = match key {
+            Which::LongTerm => Key::long_term_of(&account),
+            Which::Forging => Key::forging_of(&account),
+        };
+        let other = Person { account: with.clone(), profile };
+        let forger = Forger::new(Person::of(&account), key, other, at)?;
+        Ok(Self { account, with, forger, ensemble, false_prekey, at })
+    }
+
+    /// The account name of that side.
+    pub(super) fn name(&self, who: Who) -> &str {
+        match who {
+            Who::Participant => self.account.id(),
+            Who::Other => &self.with,
+        }
+    }
+}
+
+/// The account in a home folder, as it was kept.
+pub(super) fn account(place: &Place) -> Result<Account, Unforged> {
+    let passphrase = || passphrase::given_or_asked(place.passphrase_file.as_deref()).map_err(Unforged::from);
+    let (_home, state) = Home::open(&place.home, passphrase)?;
+    Ok(Account::load(state.account.as_slice())?)
+}
+
+/// The Client Profile that an ensemble begins with.
+fn profile_in(ensemble: &PrekeyEnsemble) -> ClientProfile {
+    let mut w = Writer::new();
+    ensemble.write(&mut w);
+    ClientProfile::read(&mut Reader::new(w.as_slice())).expect("an ensemble begins with one")
+}
