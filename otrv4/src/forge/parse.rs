@@ -69,7 +69,7 @@ pub enum Value {
 }
 
 /// The fields of any line: of a query, a text with a whitespace tag, an error, a fragment, an encoded message of the versions
-/// 2, 3 and 4, or a message of the prekey server's protocol. Whatever the line, there is an answer.
+/// 2, 3 and 4, or a message or fragment of the prekey server's protocol. Whatever the line, there is an answer.
 pub fn parse(line: &str) -> Parsed {
     let line = line.trim_end_matches(['\r', '\n']);
     match classify(line) {
@@ -107,16 +107,26 @@ fn offer(versions: Versions) -> Field {
 
 fn of_fragment(fragment: &Fragment<'_>) -> Vec<Field> {
     let &Fragment { identifier, sender, receiver, index, total, piece } = fragment;
+    // Version 2 has no tags.
+    let tags = (sender != InstanceTag::V2).then(|| [sender.get(), receiver.map_or(0, InstanceTag::get)]);
+    of_pieces(identifier, tags, index, total, piece)
+}
+
+fn of_pieces(
+    identifier: Option<u32>,
+    tags: Option<[u32; 2]>,
+    index: u16,
+    total: u16,
+    piece: &str,
+) -> Vec<Field> {
     let number = |name, kind, value: u32| {
         let meaning = None;
         Field { name, kind, value: Value::Number(value.into()), meaning }
     };
     let identifier = identifier.map(|id| number("identifier", Kind::Int, id));
-    let receiver = receiver.map_or(0, InstanceTag::get);
-    // Version 2 has none of them.
-    let tags = (sender != InstanceTag::V2).then(|| {
+    let tags = tags.map(|[sender, receiver]| {
         [
-            number("sender's instance tag", Kind::Int, sender.get()),
+            number("sender's instance tag", Kind::Int, sender),
             number("receiver's instance tag", Kind::Int, receiver),
         ]
     });

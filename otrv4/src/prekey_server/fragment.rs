@@ -36,10 +36,7 @@ impl FragmentAssembler {
 
     /// Takes in a line that begins with `?OTRP|`; gives the text that it completes.
     pub fn add(&mut self, line: &str, now: Timestamp) -> Result<Option<String>, WireError> {
-        let (names, index, total, piece) = parse_behind(FRAGMENT_PREFIX, line)?;
-        let [identifier, sender, receiver] = *names.as_slice() else {
-            return Err(WireError::Illegal("fragment"));
-        };
+        let ([identifier, sender, receiver], index, total, piece) = read_fragment(line)?;
         let receiver = InstanceTag::receiver(receiver)?;
         if self.our_tag.is_some() && receiver.is_some() && receiver != self.our_tag {
             return Err(WireError::Illegal("receiver of the fragment"));
@@ -67,8 +64,15 @@ impl FragmentAssembler {
     }
 }
 
+/// Identifier, sender's and receiver's instance tag, index, total and piece of a line that begins with `?OTRP|`.
+pub(crate) fn read_fragment(line: &str) -> Result<([u32; 3], u16, u16, &str), WireError> {
+    let (names, index, total, piece) = parse_behind(FRAGMENT_PREFIX, line)?;
+    let names = names.try_into().map_err(|_| WireError::Illegal("fragment"))?;
+    Ok((names, index, total, piece))
+}
+
 /// What a fragment begins with.
-const FRAGMENT_PREFIX: &str = "?OTRP|";
+pub(crate) const FRAGMENT_PREFIX: &str = "?OTRP|";
 
 /// What the text of every message of version 4 begins with: the version, in base64.
 const TEXT_PREFIX: &str = "AAQ";

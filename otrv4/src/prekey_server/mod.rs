@@ -26,6 +26,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fragment::{FRAGMENT_PREFIX, read_fragment};
 pub use fragment::{FragmentAssembler, cut_text};
 pub use messages::{
     Dake1, Dake3, EnsembleQuery, MAX_ENSEMBLES, MAX_IDENTITY, MAX_REQUEST, MAX_TEXT, Request, decode_text,

@@ -2,6 +2,7 @@
 //! the wire, and that the programs of libotr read and make the same.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod layouts;
 mod parse;
 mod third_party;
 mod toolkit;

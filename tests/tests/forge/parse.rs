@@ -29,7 +29,7 @@ fn bytes(field: &Field) -> Vec<u8> {
 }
 
 /// A message of which nothing is left over.
-fn whole(line: &str) -> Parsed {
+pub(crate) fn whole(line: &str) -> Parsed {
     let parsed = parse(line);
     assert_eq!(parsed.error, None, "{parsed:?}");
     let message = unarmour(line).or_else(|_| decode_text(line)).expect("a message");
@@ -38,7 +38,7 @@ fn whole(line: &str) -> Parsed {
 }
 
 /// All lines of a conversation, with two messages of each side.
-fn lines(mut alice: Person, mut bob: Person) -> Vec<String> {
+pub(crate) fn lines(mut alice: Person, mut bob: Person) -> Vec<String> {
     let mut lines = Vec::new();
     alice.act(|session, cx| session.start(cx));
     for _ in 0..8 {
@@ -121,6 +121,8 @@ fn lines_in_clear_are_told_apart() {
         ("?OTR Error: ERROR_1: Unreadable message", "Error message", 2),
         (cut, "Fragment", 6),
         ("?OTR,1,2,abc,", "Fragment", 3),
+        ("?OTRP|1|0|200,1,2,abc,", "Fragment of a prekey server message", 6),
+        ("?OTRP|1|0,1,2,abc,|broken", "Fragment of a prekey server message", 1),
         ("?OTR|broken", "Fragment", 1),
         ("?OTR:broken", "Encoded message", 1),
     ] {
@@ -134,7 +136,7 @@ proptest! {
     #[test]
     fn whatever_a_message_holds_all_of_it_is_shown(
         version in 1..6_u16,
-        kind in prop::sample::select(vec![2_u8, 3, 5, 6, 9, 0x0a, 0x0b, 0x0d, 0x0e, 0x10, 0x11, 0x12, 0x13, 0x35, 0x36, 0x37]),
+        kind in prop::sample::select(vec![2_u8, 3, 5, 6, 9, 0x0a, 0x0b, 0x0d, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x35, 0x36, 0x37]),
         rest in prop::collection::vec(prop_oneof![Just(0_u8), 0..8_u8, any::<u8>()], 0..400),
     ) {
         let message = [&version.to_be_bytes(), [kind].as_slice(), &rest].concat();

@@ -1,7 +1,7 @@
 //! The encoded messages of all versions. Spec: the format table of each message in otrv4.md and OTRv3.
 
 use super::Parsed;
-use super::prekeys::client_profile;
+use super::prekeys::{client_profile, prekey_keys};
 use super::walk::{Body, Walk};
 use crate::wire::WireError;
 
@@ -14,6 +14,7 @@ pub(super) fn parse(message: &[u8]) -> Parsed {
             (4, 0x36) => ("Auth-R message", auth_r),
             (4, 0x37) => ("Auth-I message", ring_signature),
             (4, 0x0d) => ("Non-Interactive-Auth message", non_interactive_auth),
+            (4, 0x0f) => ("Prekey message", prekey_keys),
             (2 | 3, 0x03) => ("Data message", data_v3),
             (2 | 3, 0x02) => ("D-H Commit message", dh_commit),
             (2 | 3, 0x0a) => ("D-H Key message", dh_key),
@@ -22,8 +23,11 @@ pub(super) fn parse(message: &[u8]) -> Parsed {
             _ => return Err(("Encoded message", WireError::Illegal("message type"))),
         };
         walk.mean(name);
-        let rest = if version == 2 { Ok(()) } else { tags(walk) };
-        rest.and_then(|()| body(walk)).map(|()| name).map_err(|error| (name, error))
+        let tags = match (version, kind) {
+            (2, _) | (4, 0x0f) => Ok(()),
+            _ => tags(walk),
+        };
+        tags.and_then(|()| body(walk)).map(|()| name).map_err(|error| (name, error))
     })
 }
 

@@ -1,16 +1,19 @@
 //! Profiles, prekey messages, and the messages between clients and the prekey server. What is inside DAKE-3 is one field.
 //! Spec: otrv4.md "Client Profile Data Type", "Prekey Profile Data Type", "Prekey Message"; otrv4-prekey-server.md.
 
-use super::Parsed;
 use super::messages::{head, ring_signature, tag};
 use super::walk::{Body, Walk};
+use super::{Parsed, clear, damaged, of_pieces};
 use crate::crypto::dsa::DsaPublic;
 use crate::keys::{Fingerprint, Point};
-use crate::prekey_server::decode_text;
+use crate::prekey_server::{FRAGMENT_PREFIX, decode_text, read_fragment};
 use crate::wire::{Reader, Versions, WireError};
 
-/// A message of the prekey server's protocol, if the line is one.
+/// A fragment or a message of the prekey server's protocol, if the line is one.
 pub(super) fn parse(line: &str) -> Option<Parsed> {
+    if line.starts_with(FRAGMENT_PREFIX) {
+        return Some(fragment(line));
+    }
     let message = decode_text(line).ok().filter(|message| message.starts_with(&[0, 4]))?;
     Some(Walk::through(&message, |walk| {
         let (_, kind) = head(walk).map_err(|error| ("Prekey server message", error))?;
@@ -24,11 +27,22 @@ pub(super) fn parse(line: &str) -> Option<Parsed> {
             0x05 => ("Failure message", reply),
             0x06 => ("Success message", reply),
             0x0b => ("Storage Status message", status),
+            0x0f => ("Prekey message", prekey_keys),
             _ => return Err(("Prekey server message", WireError::Illegal("message type"))),
         };
         walk.mean(name);
         body(walk).map(|()| name).map_err(|error| (name, error))
     }))
+}
+
+fn fragment(line: &str) -> Parsed {
+    let name = "Fragment of a prekey server message";
+    match read_fragment(line) {
+        Ok(([identifier, sender, receiver], index, total, piece)) => {
+            clear(name, of_pieces(Some(identifier), Some([sender, receiver]), index, total, piece))
+        }
+        Err(error) => damaged(name, line, error),
+    }
 }
 
 pub(super) fn client_profile(walk: &mut Walk<'_>) -> Result<(), WireError> {
@@ -101,6 +115,11 @@ fn prekey_message(walk: &mut Walk<'_>) -> Result<(), WireError> {
         return Err(WireError::Illegal("message type"));
     }
     walk.mean("Prekey message");
+    prekey_keys(walk)
+}
+
+/// What a prekey message has behind its type; it has no sender and no receiver.
+pub(super) fn prekey_keys(walk: &mut Walk<'_>) -> Result<(), WireError> {
     walk.int("prekey message identifier")?;
     tag(walk, "owner's instance tag")?;
     walk.point("Y")?;
