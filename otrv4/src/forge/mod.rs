@@ -20,6 +20,7 @@
 //! | False Prekey Ensemble | [`FalseEnsemble`] | |
 //! | Forge Entire Transcript | [`Forger::transcript`] | |
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
+//! | Messages of the MAC keys that a transcript reveals | [`revealed_keys`] | [`revealed_keys`] |
 //!
 //! ```
 //! use otrv4::forge::{Begin, CannotForge, Forger, Key, Person, Said, Script, Who};
@@ -49,6 +50,7 @@ mod forger;
 mod judge;
 mod line;
 mod parse;
+mod revealed;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -61,4 +63,5 @@ pub use error::ForgeError;
 pub use forger::{CannotForge, Forger, Key, Person, Who};
 pub use line::{Content, version};
 pub use parse::{Field, Kind, Parsed, Value, parse};
+pub use revealed::{RevealedKey, revealed_keys};
 pub use transcript::{Begin, Line, Said, Script, Transcript};

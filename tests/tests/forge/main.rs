@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod parse;
+mod revealed;
 mod third_party;
 mod toolkit;
 mod v3;
