@@ -21,6 +21,7 @@
 //! | Forge Entire Transcript | [`Forger::transcript`] | |
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
 //! | what anybody can check of a key exchange | [`witness`] | |
+//! | Messages of the MAC keys that a transcript reveals | [`revealed_keys`] | [`revealed_keys`] |
 //!
 //! ```
 //! use std::time::Duration;
@@ -64,6 +65,7 @@ mod judge;
 mod line;
 mod network;
 mod parse;
+mod revealed;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -78,5 +80,6 @@ pub use forger::{CannotForge, Forger, Key, Person, Who};
 pub use line::{Content, version};
 pub use network::{Delivery, Manner};
 pub use parse::{Field, Kind, Parsed, Value, parse};
+pub use revealed::{RevealedKey, revealed_keys};
 pub use transcript::{Begin, Line, Said, Script, Transcript};
 pub use witness::{Witnessed, client_profile, witness};

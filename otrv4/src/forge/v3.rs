@@ -168,11 +168,16 @@ pub fn session_keys(our_secret: &Secret<40>, their_public: &[u8]) -> Result<Sess
     })
 }
 
-fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
+pub(super) fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
     let mut r = Reader::new(message);
     let header = Header::read(&mut r)?;
     match (header.version, header.message_type) {
         (Version::V3 | Version::V2, MessageType::Data) => Ok(DataMessage::read(&header, &mut r)?),
         _ => Err(ForgeError::NotData("3")),
     }
+}
+
+/// Whether the message's MAC holds under this key.
+pub(super) fn holds_under(message: &DataMessage<'_>, mac_key: &[u8; 20]) -> bool {
+    message.is_authentic(&MacKey::of(Secret::copied(mac_key)))
 }

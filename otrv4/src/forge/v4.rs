@@ -80,13 +80,18 @@ pub fn revealed_mac_keys(line: &str) -> Result<Vec<Secret<64>>, ForgeError> {
     Ok(keys.iter().map(Secret::copied).collect())
 }
 
-fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
+pub(super) fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
     let mut r = Reader::new(message);
     let header = Header::read(&mut r)?;
     match (header.version, header.message_type) {
         (Version::V4, MessageType::Data) => Ok(DataMessage::read(&mut r)?),
         _ => Err(ForgeError::NotData("4")),
     }
+}
+
+/// Whether the message's MAC holds under this key.
+pub(super) fn holds_under(message: &DataMessage<'_>, mac_key: &[u8; 64]) -> bool {
+    message.sealed.verify(&MacKey::of(Secret::copied(mac_key))).is_ok()
 }
 
 /// The key that the message's MAC holds under, and how far it is from the first one. The given key is of a message of the

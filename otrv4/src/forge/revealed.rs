@@ -1,0 +1,85 @@
+//! Which messages a revealed MAC key belongs to. Spec: otrv4.md "Revealing MAC Keys"; OTRv3 "Revealing MAC Keys".
+//! Used by applications.
+//!
+//! A message does not say which key its MAC was made with, and a list of old keys not which messages they are of. So keys are
+//! tried, and one under which no MAC holds is of no message here, whatever the line says that it came in: that list is not
+//! authenticated, and anybody on the way can put other bytes into it.
+
+use super::line::message;
+use super::{v3, v4};
+
+/// A MAC key that has been revealed. It is public: whoever has the lines has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevealedKey {
+    /// The key: 64 bytes, in versions 3 and 2 20.
+    pub key: Vec<u8>,
+    /// The lines that reveal it, by their places from 0.
+    pub revealed_in: Vec<usize>,
+    /// The messages whose MAC holds under it, likewise: what anybody can change now, see [`v4::modify`] and [`v3::modify`].
+    /// In versions 3 and 2 one key serves several.
+    pub messages: Vec<usize>,
+}
+
+/// All MAC keys that these lines reveal, in the order in which they are first revealed, each with its messages. Lines that
+/// are no data messages count as places and are passed over.
+///
+/// Takes one MAC for each key of a conversation in its order; for each key that has no message here, one for every message.
+pub fn revealed_keys<L: AsRef<str>>(lines: &[L]) -> Vec<RevealedKey> {
+    let bytes: Vec<_> = lines.iter().map(|line| message(line.as_ref()).unwrap_or_default()).collect();
+    let messages = bytes.iter().enumerate().filter_map(|(place, bytes)| Some((place, Data::read(bytes)?)));
+    let mut unmatched: Vec<(usize, Data<'_>)> = messages.collect();
+    let mut keys = Vec::new();
+    for (place, data) in &unmatched {
+        data.revealed().for_each(|key| note(&mut keys, key, *place));
+    }
+    // A key is of a message before it, as a rule, and a message has one key.
+    for RevealedKey { key, revealed_in, messages } in &mut keys {
+        let first = revealed_in.first().copied().unwrap_or_default();
+        unmatched.retain(|(place, data)| {
+            let matched = *place < first && data.holds_under(key);
+            if matched {
+                messages.push(*place);
+            }
+            !matched
+        });
+    }
+    for (place, data) in unmatched {
+        for key in keys.iter_mut().filter(|key| data.holds_under(&key.key)) {
+            key.messages.push(place);
+        }
+    }
+    keys
+}
+
+fn note(keys: &mut Vec<RevealedKey>, key: &[u8], place: usize) {
+    match keys.iter_mut().find(|known| known.key == key) {
+        Some(known) => known.revealed_in.push(place),
+        None => keys.push(RevealedKey { key: key.to_vec(), revealed_in: vec![place], messages: Vec::new() }),
+    }
+}
+
+/// A data message of either format.
+enum Data<'a> {
+    V4(crate::v4::DataMessage<'a>),
+    V3(crate::v3::DataMessage<'a>),
+}
+
+impl<'a> Data<'a> {
+    fn read(message: &'a [u8]) -> Option<Self> {
+        v4::read(message).map(Self::V4).or_else(|_| v3::read(message).map(Self::V3)).ok()
+    }
+
+    fn revealed(&self) -> impl Iterator<Item = &'a [u8]> {
+        match self {
+            Self::V4(data) => data.revealed.chunks(64),
+            Self::V3(data) => data.revealed.chunks(20),
+        }
+    }
+
+    fn holds_under(&self, key: &[u8]) -> bool {
+        match self {
+            Self::V4(data) => key.try_into().is_ok_and(|key| v4::holds_under(data, key)),
+            Self::V3(data) => key.try_into().is_ok_and(|key| v3::holds_under(data, key)),
+        }
+    }
+}
