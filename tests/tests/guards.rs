@@ -1,5 +1,6 @@
 //! The list of guards, `tests/guards/guards.toml`, is true to the code: each guard is where it is said to be, each test
 //! exists, and every fault of `spec-notes/faults.md` has a guard. That the tests notice is tried by `tests/guards/run`.
+//! The tests that `docs/deniability.md` names exist, too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,20 +35,33 @@ fn every_guard_is_where_the_list_says() {
 #[test]
 fn every_test_of_the_list_exists() {
     for Guard { name, test: [package, target, function], .. } in guards() {
-        let folder = match (package.as_str(), target.as_str()) {
-            ("otrv4-tests", target) => format!("tests/tests/{target}"),
-            (package, "lib") => format!("{package}/src"),
-            (package, target) => format!("{package}/tests/{target}"),
-        };
-        let files = match root().join(&folder).is_dir() {
-            true => files_under(&root().join(&folder)),
-            false => vec![root().join(format!("{folder}.rs"))],
-        };
-        let signature = format!("#[test]\nfn {function}()");
-        let unindented = |file: &PathBuf| fs::read_to_string(file).unwrap().replace("\n    ", "\n");
-        let found = files.iter().filter(|file| unindented(file).contains(&signature));
-        assert!(found.count() > 0, "{name}: {function} in {folder}");
+        assert!(exists(&package, &target, &function), "{name}: {function} in {package}, {target}");
     }
+}
+
+#[test]
+fn every_test_of_the_page_on_deniability_exists() {
+    let page = read("docs/deniability.md");
+    let commands = page.lines().filter_map(|line| line.strip_prefix("    cargo test -p "));
+    let mut checked = 0;
+    for command in commands {
+        let words: Vec<_> = command.split_whitespace().collect();
+        let (package, target, path) = match words[..] {
+            [package, "--lib", path] => (package, "lib", path),
+            [package, "--test", target, path] => (package, target, path),
+            [package, "--test", target] => {
+                assert!(files(package, target).iter().all(|file| file.exists()), "{command}");
+                continue;
+            }
+            _ => panic!("{command}"),
+        };
+        let function = path.rsplit("::").next().unwrap();
+        let is_module =
+            files(package, target).iter().any(|file| file.file_stem().is_some_and(|stem| stem == function));
+        assert!(is_module || exists(package, target, function), "{command}");
+        checked += 1;
+    }
+    assert!(checked > 20, "{checked} commands");
 }
 
 #[test]
@@ -64,6 +78,25 @@ fn every_fault_has_a_guard_and_its_row_names_the_test() {
     }
     let unguarded: Vec<_> = rows.iter().filter(|row| !guarded.contains(*row)).collect();
     assert!(unguarded.is_empty(), "{unguarded:#?}");
+}
+
+fn exists(package: &str, target: &str, function: &str) -> bool {
+    let signature = format!("#[test]\nfn {function}()");
+    let unindented = |file: &PathBuf| fs::read_to_string(file).unwrap().replace("\n    ", "\n");
+    files(package, target).iter().any(|file| unindented(file).contains(&signature))
+}
+
+/// The files that a test target is made of.
+fn files(package: &str, target: &str) -> Vec<PathBuf> {
+    let folder = match (package, target) {
+        ("otrv4-tests", target) => format!("tests/tests/{target}"),
+        (package, "lib") => format!("{package}/src"),
+        (package, target) => format!("{package}/tests/{target}"),
+    };
+    match root().join(&folder).is_dir() {
+        true => files_under(&root().join(&folder)),
+        false => vec![root().join(format!("{folder}.rs"))],
+    }
 }
 
 fn guards() -> Vec<Guard> {
