@@ -2,7 +2,7 @@
 //! instance tags and extra keys. Spec: OTRv3 (Protocol-v3 4.1.1). Used by [`crate::session`].
 
 pub(crate) mod ake;
-mod ake_keys;
+pub(crate) mod ake_keys;
 pub(crate) mod data;
 #[cfg(feature = "inside")]
 mod dishonest;

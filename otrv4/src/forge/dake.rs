@@ -85,7 +85,7 @@ impl Forger {
     }
 }
 
-/// An account that poses as somebody towards one person, by that person's forging key: with it a [`crate::Session`] takes
+/// An account that poses as somebody towards one person, by that person's forging key (spec-notes/SN-046): with it a [`crate::Session`] takes
 /// part in live conversations with them as initiator, as responder and as starter of an offline one. The person has to have
 /// kept the secret ([`crate::keys::ForgingSecret::Keep`]) for anybody to be able to; that of their long-term key is of no
 /// use here, since a live peer makes ephemeral keys of its own.

@@ -1,5 +1,5 @@
 //! Prekey Ensembles that offline conversations are forged from: genuine ones, and the False Prekey Ensemble of the text.
-//! Spec: otrv4.md "Forging Transcripts", "Prekey Server Forged Conversations". Used by the operations beside it.
+//! Spec: otrv4.md "Forging Transcripts", "Prekey Server Forged Conversations" (spec-notes/SN-046). Used by the operations beside it.
 //!
 //! The keys of an offline conversation follow from what is public in the ensemble and from the starter's ephemeral secrets, which are the
 //! forger's own. What is left is the signature of the start, over the ring `{F_b, H_a, Y}`: Bob owns the ensemble, Alice starts.

@@ -10,6 +10,7 @@ use super::{Content, ForgeError};
 use crate::Secret;
 use crate::crypto::dh1536::{Dh1536KeyPair, Dh1536Public};
 use crate::v3::DataMessage;
+use crate::v3::ake_keys::AkeKeys;
 use crate::v3::data::{authenticated, seal_behind};
 use crate::v3::session_keys::{MacKey, MessageKeys, SessionKeys as Derived};
 use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, WireError, Writer, armour};
@@ -133,6 +134,9 @@ pub struct SessionKeys {
     pub our_public: Vec<u8>,
     /// Whether it is the greater number of the two, which decides whose key is whose.
     pub we_are_high: bool,
+    /// The secure session id, if they are the keys of a key exchange: the first 64 bits of `h2(0x00)`. (`otr_sesskeys` shows that
+    /// of version 1, a SHA-1 hash, in its place.)
+    pub session_id: [u8; 8],
     /// What we encrypt with.
     pub sending_aes: Secret<16>,
     /// What we authenticate with.
@@ -156,10 +160,12 @@ pub fn session_keys(our_secret: &Secret<40>, their_public: &[u8]) -> Result<Sess
         return Err(ForgeError::DhKey(WireError::Illegal("a public key that is our own")));
     }
     let we_are_high = ours.public() > &theirs;
-    let Derived { sending, receiving, extra } = Derived::derive(&ours.shared(&theirs), we_are_high);
+    let secbytes = ours.shared(&theirs);
+    let Derived { sending, receiving, extra } = Derived::derive(&secbytes, we_are_high);
     Ok(SessionKeys {
         our_public: ours.public().as_be_bytes().to_vec(),
         we_are_high,
+        session_id: AkeKeys::derive(&secbytes).ssid,
         sending_aes: sending.aes.into_secret(),
         sending_mac: sending.mac.into_secret(),
         receiving_aes: receiving.aes.into_secret(),

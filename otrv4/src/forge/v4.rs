@@ -15,7 +15,7 @@ use crate::wire::{Header, MessageType, Reader, Version, Writer, armour};
 /// message's MAC key. Everything else stays as it is.
 ///
 /// `old` is a guess. A wrong key is noticed, and refused; a wrong guess is not: the message is valid then, too, and its
-/// reader sees garbage at that place.
+/// reader sees garbage at that place. spec-notes/SN-046
 pub fn modify(
     line: &str,
     mac_key: &Secret<64>,

@@ -1,6 +1,6 @@
 //! The seven values that the key exchange takes from its shared secret, and the two signatures that are sealed with them.
 //! Spec: OTRv3 "Computing AES keys, MAC keys, and the secure session id", "Reveal Signature Message", "Signature Message".
-//! Used by [`super::ake`].
+//! Used by [`super::ake`] and by the forging tools.
 
 use super::messages::SealedSignature;
 use crate::Reject;
@@ -14,9 +14,9 @@ use crate::wire::{Reader, WireError, Writer};
 
 /// What both sides derive from `s`.
 #[derive(Debug)]
-pub(super) struct AkeKeys {
+pub(crate) struct AkeKeys {
     /// "The first 64 bits of h2(0x00)".
-    pub(super) ssid: [u8; 8],
+    pub(crate) ssid: [u8; 8],
     /// `c`, `m1` and `m2`: of the Reveal Signature message.
     pub(super) reveal_signature: SignatureKeys,
     /// `c'`, `m1'` and `m2'`: of the Signature message.
@@ -41,7 +41,7 @@ pub(super) struct Signer {
 
 impl AkeKeys {
     /// From the MPI of the shared secret: `h2(b) = SHA-256(b ‖ secbytes)`.
-    pub(super) fn derive(secbytes: &[u8]) -> Self {
+    pub(crate) fn derive(secbytes: &[u8]) -> Self {
         let h2 = |b: u8| sha256_secret(&[&[b], secbytes]);
         let both = h2(0x01);
         let half = |half: Option<&[u8; 16]>| Secret::copied(half.expect("32 bytes"));

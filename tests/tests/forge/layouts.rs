@@ -101,7 +101,7 @@ fn of_data_messages() {
         ("authenticator", Bytes),
         ("old MAC keys to be revealed", Int),
     ];
-    let revealed = vec![("revealed MAC key", Bytes); 16];
+    let revealed = [("revealed MAC key", Bytes); 16];
     for line in &lines[4..] {
         let here = layout(line).iter().filter(|field| field.0 == "revealed MAC key").count();
         assert_layout(line, &[HEAD, TAGS, fields, &revealed[..here]]);

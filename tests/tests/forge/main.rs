@@ -5,6 +5,7 @@
 mod layouts;
 mod parse;
 mod revealed;
+mod table;
 mod third_party;
 mod toolkit;
 mod v3;

@@ -90,6 +90,7 @@ fn session_keys_are_the_same_at_both_ends() {
     let Some(printed) = run("otr_sesskeys", &[&hex(&secret), "04"], "") else { return };
     let digits: Vec<&str> =
         printed.lines().filter_map(|line| line.split_once(": ")).map(|(_, digits)| digits).collect();
+    // Its session id is that of version 1.
     let [our_public, _session_id, keys @ ..] = &digits[..] else { panic!("{printed}") };
     assert_eq!(*our_public, hex(&high.our_public));
     let ours = [

@@ -1,6 +1,7 @@
 //! Version 3.
 
-use otrv4::forge::{ForgeError, v3};
+use otrv4::forge::{ForgeError, Value, parse, v3};
+use otrv4::wire::InstanceTag;
 use otrv4::{Event, Reject, Secret};
 use otrv4_tests::{Person, talking, talking_with};
 
@@ -26,10 +27,16 @@ fn a_modified_message_is_taken_for_the_real_one() {
 }
 
 #[test]
-fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage() {
-    let (_, mut bob, line, key) = under_way("hi Bob");
-    let forged = v3::modify(&line, &v3::mac_key(&key), "yo", "ab", 0).expect("the right key");
-    assert_ne!(bob.receive(&forged).heard(), ["ab Bob"]);
+fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there_and_nothing_else() {
+    let (_, mut bob, line, key) = under_way("hi Bob, pay 100 now");
+    let forged = v3::modify(&line, &v3::mac_key(&key), "200", "999", 12).expect("the right key");
+    let garbage: Vec<u8> = [b'1' ^ b'2' ^ b'9', b'0' ^ b'0' ^ b'9', b'0' ^ b'0' ^ b'9'].into();
+    let seen = [b"hi Bob, pay ", garbage.as_slice(), b" now"].concat();
+    // Its MAC holds.
+    let read = v3::read_and_forge(&forged, &key, None).expect("the right key");
+    assert_eq!(read.text.as_bytes(), seen);
+    let told = bob.receive(&forged).told();
+    assert!(matches!(&told[..], [Event::Message { text, .. }] if text.as_bytes() == seen), "{told:?}");
 }
 
 #[test]
@@ -69,4 +76,37 @@ fn a_message_gets_a_new_mac_under_any_key() {
     let mended = v3::remac(&broken, &v3::mac_key(&key)).expect("any key");
     assert_eq!(mended, line);
     assert_eq!(bob.receive(&mended).heard(), ["hi Bob"]);
+}
+
+#[test]
+fn the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone() {
+    let (_, mut bob, line, key) = under_way("hi Bob");
+    let parsed = parse(&line);
+    let value = |name: &str| &parsed.fields.iter().find(|field| field.name == name).unwrap().value;
+    let number = |name| match value(name) {
+        Value::Number(number) => *number,
+        other => panic!("{other:?}"),
+    };
+    let int = |name| u32::try_from(number(name)).unwrap();
+    let bytes = |name| match value(name) {
+        Value::Bytes(bytes) => bytes.as_slice(),
+        other => panic!("{other:?}"),
+    };
+    let parts = v3::Parts {
+        sender: InstanceTag::new(int("sender's instance tag")).unwrap(),
+        receiver: InstanceTag::new(int("receiver's instance tag")).unwrap(),
+        flags: u8::try_from(number("flags")).unwrap(),
+        sender_keyid: int("sender keyid"),
+        recipient_keyid: int("recipient keyid"),
+        next_dh: bytes("DH y"),
+        counter: number("top half of counter init"),
+        ciphertext: bytes("encrypted message"),
+        revealed: &[],
+    };
+    bob.receive(&parts.assemble(&Secret::copied(&[1; 20])).unwrap());
+    let told = bob.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Rejected { reason: Reject::Forged, .. })));
+    let again = parts.assemble(&v3::mac_key(&key)).unwrap();
+    assert_eq!(again, line);
+    assert_eq!(bob.receive(&again).heard(), ["hi Bob"]);
 }

@@ -32,13 +32,16 @@ fn a_modified_message_is_taken_for_the_real_one() {
 }
 
 #[test]
-fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage() {
-    let (_, mut bob, line, chain) = under_way("hi Bob");
-    let forged = v4::modify(&line, &mac_key(&chain), "yo", "ab", 0).expect("the right key");
-    let garbage: Vec<u8> = [b'h' ^ b'y' ^ b'a', b'i' ^ b'o' ^ b'b'].into_iter().chain(*b" Bob").collect();
-    let heard = bob.receive(&forged).heard();
-    assert_eq!(heard, [String::from_utf8_lossy(&garbage)]);
-    assert_ne!(heard, ["ab Bob"]);
+fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there_and_nothing_else() {
+    let (_, mut bob, line, chain) = under_way("hi Bob, pay 100 now");
+    let forged = v4::modify(&line, &mac_key(&chain), "200", "999", 12).expect("the right key");
+    let garbage: Vec<u8> = [b'1' ^ b'2' ^ b'9', b'0' ^ b'0' ^ b'9', b'0' ^ b'0' ^ b'9'].into();
+    let seen = [b"hi Bob, pay ", garbage.as_slice(), b" now"].concat();
+    // Its MAC holds.
+    let read = v4::read_and_forge(&forged, &chain, None).expect("the right key");
+    assert_eq!(read.text.as_bytes(), seen);
+    let told = bob.receive(&forged).told();
+    assert!(matches!(&told[..], [Event::Message { text, .. }] if text.as_bytes() == seen), "{told:?}");
 }
 
 #[test]

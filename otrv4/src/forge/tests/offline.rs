@@ -131,7 +131,7 @@ fn one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_
 }
 
 #[test]
-fn the_owners_program_checks_mac_and_signature_of_a_forged_start() {
+fn the_owners_program_takes_a_forged_start_and_checks_its_mac_and_signature() {
     let (alice, mut bob) = (alice(), bob());
     let ensemble = Ensemble::genuine(published(&mut bob));
     let forger = forger(&alice, Key::long_term_of(&alice), &bob);
