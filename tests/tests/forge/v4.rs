@@ -34,8 +34,8 @@ fn a_modified_message_is_taken_for_the_real_one() {
 #[test]
 fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there_and_nothing_else() {
     let (_, mut bob, line, chain) = under_way("hi Bob, pay 100 now");
-    let forged = v4::modify(&line, &mac_key(&chain), "200", "999", 12).expect("the right key");
-    let garbage: Vec<u8> = [b'1' ^ b'2' ^ b'9', b'0' ^ b'0' ^ b'9', b'0' ^ b'0' ^ b'9'].into();
+    let forged = v4::modify(&line, &mac_key(&chain), "278", "999", 12).expect("the right key");
+    let garbage: Vec<u8> = [b'1' ^ b'2' ^ b'9', b'0' ^ b'7' ^ b'9', b'0' ^ b'8' ^ b'9'].into();
     let seen = [b"hi Bob, pay ", garbage.as_slice(), b" now"].concat();
     // Its MAC holds.
     let read = v4::read_and_forge(&forged, &chain, None).expect("the right key");
