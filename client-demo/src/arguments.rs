@@ -127,7 +127,7 @@ pub(crate) enum Command {
     ///
     /// The files are not encrypted: whoever reads them can pose as you. Files that are there are kept.
     ExportLibotr(ExportArguments),
-    /// Make up what was never said, and see what a recording of a conversation is worth: `client-demo forge play`
+    /// Make up what was never said; `forge play` shows what a recording of a conversation is worth
     Forge(ForgeArguments),
     /// Hold a conversation over stdin and stdout, for other programs
     Pipe(PipeArguments),

@@ -23,8 +23,8 @@ const SOURCES: &str = "\
 A message, key, profile or recording is given as itself, as @FILE, or as - for the next line of
 standard input; where a recording is read, - takes all of it. Others on this machine can see
 arguments: give secrets as @FILE or -. Keys are hex digits. A recording is any text with lines of a
-conversation in it, such as a log or what `forge dake` prints. Whether a message is of version 4 or 3
-is read from it.";
+conversation in it, such as a log, or what `forge dake` prints. A message says itself whether it is
+one of version 4 or 3.";
 
 #[derive(Subcommand)]
 pub(super) enum Operation {
@@ -150,7 +150,7 @@ pub(super) struct TranscriptArguments {
     /// Who begins
     #[arg(long, value_enum, default_value_t = Side::Me)]
     pub(super) begins: Side,
-    /// The other one is away at first, until they say something
+    /// Whoever does not begin is away at first, until they say something
     #[arg(long)]
     pub(super) offline: bool,
     /// Who ends it, after the last text; without, the recording stops there
@@ -268,7 +268,7 @@ pub(super) struct DakeArguments {
     /// Who begins
     #[arg(long, value_enum, default_value_t = Side::Me)]
     pub(super) begins: Side,
-    /// The other one is away: a key exchange with prekeys
+    /// Whoever does not begin is away: a key exchange with prekeys
     #[arg(long)]
     pub(super) offline: bool,
 }

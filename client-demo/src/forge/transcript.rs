@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
 use otrv4::Timestamp;
-use otrv4::forge::{Begin, Delivery, Manner, Said, Script, Who};
+use otrv4::forge::{Begin, Delivery, Line, Manner, Said, Script, Who};
 use rand_core::Rng;
 use serde::Deserialize;
 use serde_json::json;
@@ -41,7 +41,7 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
         participant: Manner::default(),
         other: Manner::default(),
     };
-    let forged = pair.forger.transcript(script, &mut |_| on_its_way(), &mut system::rng())?;
+    let forged = pair.forger.transcript(script, &mut |_: &Line| on_its_way(), &mut system::rng())?;
     let ensemble = used.as_ref().map(|ensemble| in_base64(ensemble.ensemble()));
 
     let lines = forged.lines.iter().map(|line| {

@@ -112,8 +112,8 @@ fn change(talk: &mut Talk) -> Result<(), PlayError> {
     let real = talk.wire.0.get(talk.which).cloned().unwrap_or_default();
     let forged = talk.forge(OLD_WORD)?;
     check(forged != real && forged.len() == real.len(), "the forged line is not another one as long")?;
-    told("Which is the real one? Here is Bob's client as it was before the message came:")?;
-    told("the same program, the same keys. It is given the one, and then the other.")?;
+    told("Which is the real one? Here is Bob's client as it was before the message")?;
+    told("came: same program, same keys. It is given the one, and then the other.")?;
     for (what, line, word) in [("recorded", &real, OLD_WORD), ("forged", &forged, NEW_WORD)] {
         let read = read(&talk.before, line)?;
         check(read == text(word), "Bob's client did not take the message")?;

@@ -42,7 +42,7 @@ fn invent(alice: &Client, bob: &Client, now: Timestamp) -> Result<Transcript, Pl
         participant: Manner::default(),
         other: Manner::default(),
     };
-    let transcript = forger.transcript(script, &mut |_| on_its_way(), &mut system::rng())?;
+    let transcript = forger.transcript(script, &mut |_: &Line| on_its_way(), &mut system::rng())?;
     told("Her program plays both parts, by the code of every honest conversation:")?;
     for line in transcript.lines.iter().skip(1).take(4) {
         fact(if line.sender == Who::Participant { "from Alice" } else { "from Bob" }, beginning(&line.line))?;
@@ -64,7 +64,7 @@ fn judge(alice: &Client, bob: &Client, transcript: &Transcript, now: Timestamp) 
     fact("signed by", format_args!("{} …, which is Bob's fingerprint", groups.join(" ")))?;
     let swapped = witness(lines(), [ALICE, BOB], None, now);
     check(swapped == Err(Reject::Forged), "the check accepts anything")?;
-    told("The check is a real one: with the two names exchanged it fails. Then he reads:")?;
+    told("It is a real check: with the two names exchanged it fails. Then he reads:")?;
     let texts = transcript.lines.iter().filter_map(|line| Some((line.sender, text(line)?)));
     let texts: Vec<(Who, String)> = texts.filter(|(_, text)| !text.is_empty()).collect();
     let as_written = SAID.map(|(by, _, text)| (by, text.to_owned()));

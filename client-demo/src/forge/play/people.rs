@@ -2,6 +2,7 @@
 
 use otrv4::keys::ForgingSecret;
 use otrv4::{Account, Context, Event, Lifetimes, Output, Policy, Session};
+use zeroize::Zeroizing;
 
 use super::PlayError;
 use crate::system;
@@ -17,7 +18,7 @@ pub(super) struct Client {
 }
 
 /// What is left of a client that was closed: account and session.
-pub(super) struct Kept(Vec<u8>, Vec<u8>);
+pub(super) struct Kept(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
 
 impl Client {
     pub(super) fn new(id: &str, with: &str) -> Self {
@@ -28,7 +29,7 @@ impl Client {
 
     /// A copy of everything that this client has.
     pub(super) fn keep(&self) -> Kept {
-        Kept(self.account.save().to_vec(), self.session.save().to_vec())
+        Kept(self.account.save(), self.session.save())
     }
 
     pub(super) fn step(

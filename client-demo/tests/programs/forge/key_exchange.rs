@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::{ALICE, BOB, Stage};
-use crate::process::{field, plain, says};
+use crate::process::{field, plain, says, wire_lines};
 
 fn dake<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["forge", "dake", "--home", "alice", "--with", BOB, "--profile", "@recording"], more].concat()
@@ -99,8 +99,10 @@ fn an_offline_key_exchange_is_forged_from_a_real_ensemble_or_with_a_prekey_that_
     let mut alice = stage.pipe("alice", &[]);
     let started = alice.ask(&format!("offline {}", stage.read("false").trim()));
     assert!(says(&started, "event secure "), "{started:?}");
-    let line = crate::process::wire_lines(&started).remove(0);
-    assert!(says(&stage.pipe("bob", &[]).receive(&line), "event rejected"));
+    let mut bob = stage.pipe("bob", &[]);
+    let lines = wire_lines(&started);
+    let answers: Vec<String> = lines.iter().flat_map(|line| bob.receive(line)).collect();
+    assert!(says(&answers, "event rejected the prekey is not ours"), "{answers:?}");
     assert!(stage.refused(&["forge", "ensemble", "--of", "@message"]).contains("no prekey ensemble in it"));
 }
 
@@ -138,7 +140,7 @@ fn who_has_bobs_forging_key_poses_as_alice_to_him_live_and_while_he_is_away() {
             answers.extend(bob.ask("send Who else?"));
             heard.push("answered".to_owned());
         }
-        for line in crate::process::wire_lines(&answers) {
+        for line in wire_lines(&answers) {
             std::io::Write::write_all(&mut stdin, format!("{line}\n").as_bytes()).expect("it listens");
         }
     }
