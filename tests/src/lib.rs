@@ -3,6 +3,7 @@
 
 pub mod fuzzing;
 pub mod hostile;
+pub mod judge;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};

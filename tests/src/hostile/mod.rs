@@ -40,5 +40,6 @@ mod world;
 
 pub use action::{Action, Deed, draw};
 pub use invariants::Violation;
+pub(crate) use macs::hcmac;
 pub use run::{Failure, LENGTH, Outcome, run, run_many};
 pub use summary::Summary;

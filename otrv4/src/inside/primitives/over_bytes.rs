@@ -129,6 +129,19 @@ pub fn ring_verify(prekey: bool, ring: [&[u8]; 3], sigma: &[u8], m: &[u8]) -> bo
     read.is_ok_and(|sigma| ring::verify(usage, [&a, &b, &c], &sigma, m))
 }
 
+/// `r + c·h` for the long-term key of an account, and for its forging key if it has kept that secret: the nonce of the signature
+/// where it was this key that signed, else a number without a meaning.
+pub fn ring_nonces(account: &Account, c: &[u8], r: &[u8]) -> Option<Vec<[u8; 57]>> {
+    let c = Scalar::read(&mut Reader::new(c), "c").ok()?;
+    let keys = [Some(account.key().signing()), account.forging_key().signing()];
+    let nonce = |key: &SigningKey| {
+        let mut nonce = SecretScalar::decode(r.try_into().ok()?)?;
+        nonce.add_product(&c, key.secret_scalar());
+        Some(nonce.publish().to_bytes())
+    };
+    keys.into_iter().flatten().map(nonce).collect()
+}
+
 /// Of a ratchet that has begun: brace key, root key and chain key after a step. A new `k_dh` makes a new brace key.
 pub fn ratchet_step(root: &[u8], brace: &[u8], k_ecdh: &[u8], k_dh: Option<&[u8]>) -> Option<[Vec<u8>; 3]> {
     let root = RootKey::load(&mut Reader::new(root)).ok()?;

@@ -1,0 +1,236 @@
+//! Real and forged transcripts, shuffled, before the judge: how often is he right?
+
+use std::fmt;
+use std::io::Result;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use otrv4::keys::{DsaKey, ForgingSecret};
+use otrv4::{Account, Lifetimes};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::SliceRandom;
+
+pub use super::forged::Kept;
+pub use super::leaks::Leak;
+
+use super::forged::forge;
+use super::leaks::leak;
+use super::live::converse;
+use super::lives::Life;
+use super::record::{self, Keys, Transcript};
+use super::verdict::{Seen, differences, judge, see};
+use crate::START;
+
+/// Two people, what they said, and what a seed made of it.
+pub struct Experiment {
+    seed: u64,
+    saved: [Vec<u8>; 2],
+    keys: Keys,
+    real: Vec<(Transcript, Seen)>,
+}
+
+/// Who forges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForgedBy {
+    /// Somebody with that key, as well as can be.
+    Key(Kept),
+    /// Somebody who gives himself away.
+    Leak(Leak),
+}
+
+impl ForgedBy {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Kept::ALL.into_iter().map(Self::Key).chain(Leak::ALL.into_iter().map(Self::Leak))
+    }
+}
+
+impl fmt::Display for ForgedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 2] = ["Alice", "Bob"];
+        f.write_str(&match self {
+            Self::Key(Kept::LongTerm(side)) => format!("long-term secret of {}", NAMES[*side]),
+            Self::Key(Kept::Forging(side)) => format!("forging secret of {}", NAMES[*side]),
+            Self::Leak(Leak::FieldOrder) => "leaky: two fields in the other order".into(),
+            Self::Leak(Leak::Clock) => "leaky: by the clock, no delays".into(),
+            Self::Leak(Leak::Nonces) => "leaky: the same secrets again".into(),
+        })
+    }
+}
+
+/// How the judge did.
+#[derive(Clone, Debug)]
+pub struct Score {
+    /// Real transcripts, and of them those that he called forged.
+    pub real: (usize, usize),
+    /// Forged ones, and of them those that he called forged.
+    pub forged: (usize, usize),
+    /// Real ones that break a rule: those would be faults of the rules, or of the library.
+    pub false_violations: Vec<String>,
+    /// Forged ones that break a rule.
+    pub violations: Vec<String>,
+    /// The features that told most.
+    pub loudest: Vec<(String, f64)>,
+}
+
+impl Score {
+    /// How often he was right, in percent.
+    pub fn right(&self) -> f64 {
+        let right = self.real.0 - self.real.1 + self.forged.1;
+        100.0 * right as f64 / (self.real.0 + self.forged.0) as f64
+    }
+
+    /// Of the forged ones so many were called that, in percent.
+    pub fn caught(&self) -> f64 {
+        100.0 * self.forged.1 as f64 / self.forged.0 as f64
+    }
+
+    /// Of the real ones so many were, in percent.
+    pub fn false_alarms(&self) -> f64 {
+        100.0 * self.real.1 as f64 / self.real.0 as f64
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (right, caught, alarms) = (self.right(), self.caught(), self.false_alarms());
+        let rules = (self.false_violations.len(), self.violations.len());
+        write!(f, "{right:6.2} % | {caught:6.2} % | {alarms:6.2} % | {} | {}", rules.0, rules.1)
+    }
+}
+
+impl Experiment {
+    /// Alice and Bob with keys from that seed, who have really talked so many times.
+    pub fn new(seed: u64, count: usize) -> Self {
+        let saved = people(seed);
+        let keys = Keys::load([&saved[0], &saved[1]]).expect("what was saved");
+        let accounts = [saved[0].as_slice(), saved[1].as_slice()];
+        let real = in_parallel(count, |which| {
+            let mut rng = generator(seed, REAL, which);
+            loop {
+                let life = Life::draw(&mut rng, START);
+                if let Some(transcript) = converse(&life, accounts, &mut rng) {
+                    let seen = see(&transcript, &keys);
+                    return (transcript, seen);
+                }
+            }
+        });
+        Self { seed, saved, keys, real }
+    }
+
+    /// As many forged transcripts.
+    pub fn forged(&self, by: ForgedBy) -> Vec<Transcript> {
+        self.forged_and_seen(by).into_iter().map(|(transcript, _)| transcript).collect()
+    }
+
+    fn forged_and_seen(&self, by: ForgedBy) -> Vec<(Transcript, Seen)> {
+        let stream = ForgedBy::all().position(|other| other == by).map_or(REAL, |n| REAL + 1 + n as u64);
+        in_parallel(self.real.len(), |which| {
+            let mut rng = generator(self.seed, stream, which);
+            loop {
+                let life = Life::draw(&mut rng, START);
+                let accounts = [&self.keys.accounts[0], &self.keys.accounts[1]];
+                let forged = match by {
+                    ForgedBy::Key(kept) => {
+                        forge(&life, accounts, kept, &mut rng).map(|(transcript, _)| transcript)
+                    }
+                    ForgedBy::Leak(what) => leak(what, which as u64, &life, accounts, &mut rng),
+                };
+                if let Some(transcript) = forged {
+                    let seen = see(&transcript, &self.keys);
+                    return (transcript, seen);
+                }
+            }
+        })
+    }
+
+    /// All real ones and as many forged ones, shuffled: the judge learns from one half and judges the other, and once more the other
+    /// way round.
+    pub fn judge(&self, by: ForgedBy) -> Score {
+        let forged = self.forged_and_seen(by);
+        let real = self.real.iter().map(|(_, seen)| (seen, false));
+        let mut all: Vec<(&Seen, bool)> = real.chain(forged.iter().map(|(_, seen)| (seen, true))).collect();
+        all.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed));
+        let halves = all.split_at(all.len() / 2);
+        let mut score = Score {
+            real: (0, 0),
+            forged: (0, 0),
+            false_violations: Vec::new(),
+            violations: Vec::new(),
+            loudest: Vec::new(),
+        };
+        for (learn_from, to_judge) in [(halves.0, halves.1), (halves.1, halves.0)] {
+            let seen: Vec<&Seen> = to_judge.iter().map(|(seen, _)| *seen).collect();
+            for (verdict, (_, forged)) in judge(&seen, learn_from).iter().zip(to_judge) {
+                let (count, found) = match forged {
+                    true => (&mut score.forged, &mut score.violations),
+                    false => (&mut score.real, &mut score.false_violations),
+                };
+                count.0 += 1;
+                count.1 += usize::from(verdict.forged);
+                found.extend(
+                    verdict.violations.first().map(|first| format!("{}: {}", first.rule, first.detail)),
+                );
+            }
+        }
+        score.loudest = differences(&all);
+        score
+    }
+
+    /// Real and forged transcripts, and the accounts of both, as files in that folder.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder)?;
+        for (name, saved) in ["alice.account", "bob.account"].iter().zip(&self.saved) {
+            std::fs::write(folder.join(name), saved)?;
+        }
+        record::write(&folder.join("real.jsonl"), self.real.iter().map(|(transcript, _)| transcript))?;
+        for (number, by) in ForgedBy::all().enumerate() {
+            record::write(&folder.join(format!("forged-{number}.jsonl")), &self.forged(by))?;
+        }
+        Ok(())
+    }
+}
+
+/// Alice, who has a key of version 3 as well, and Bob. Both keep their forging secret, and can be written to while away.
+fn people(seed: u64) -> [Vec<u8>; 2] {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    ["alice@example.org", "bob@example.org"].map(|id| {
+        let mut account = Account::new(id, ForgingSecret::Keep, Lifetimes::default(), &mut rng, START);
+        if id.starts_with("alice") {
+            account.set_v3_key(Some(DsaKey::generate(&mut rng)), &mut rng, START);
+        }
+        account.make_prekeys(0, &mut rng, START).expect("few");
+        account.save().to_vec()
+    })
+}
+
+fn generator(seed: u64, stream: u64, which: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream((stream << 32) + which as u64 + 1);
+    rng
+}
+
+/// The same as one after the other, on all cores.
+fn in_parallel<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut made = Vec::new();
+        loop {
+            let which = next.fetch_add(1, Ordering::Relaxed);
+            if which >= count {
+                return made;
+            }
+            made.push((which, make(which)));
+        }
+    };
+    let mut made: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        running.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
+    });
+    made.sort_by_key(|(which, _)| *which);
+    made.into_iter().map(|(_, made)| made).collect()
+}
+
+const REAL: u64 = 1;

@@ -1,0 +1,111 @@
+//! Forged conversations, by a forger who has one key of one of the two, and makes up a life.
+
+use otrv4::forge::{
+    Begin, Delivery, FalseEnsemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who,
+};
+use otrv4::prekey_profile::PrekeyProfile;
+use otrv4::wire::Reader;
+use otrv4::{Account, Timestamp};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::live::GREETING;
+use super::lives::{Begun, Life};
+use super::record::{Line, Transcript};
+
+/// What the forger has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The long-term secret of that side.
+    LongTerm(usize),
+    /// The forging secret of that side, which it has kept.
+    Forging(usize),
+}
+
+impl Kept {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::LongTerm(0), Self::LongTerm(1), Self::Forging(0), Self::Forging(1)];
+
+    const fn side(self) -> usize {
+        match self {
+            Self::LongTerm(side) | Self::Forging(side) => side,
+        }
+    }
+}
+
+/// A forged record, and the lines as the forger has them, with the keys of the messages. None if what was made up does not lead to a
+/// conversation, such as when a line of the handshake is lost.
+pub(crate) fn forge(
+    life: &Life,
+    accounts: [&Account; 2],
+    kept: Kept,
+    rng: &mut ChaCha8Rng,
+) -> Option<(Transcript, Vec<ForgedLine>)> {
+    let mut network = ChaCha8Rng::from_rng(rng);
+    let links = life.links;
+    let mine = kept.side();
+    let mut carry = |line: &ForgedLine| {
+        let from = if line.sender == Who::Participant { mine } else { 1 - mine };
+        links[from].carry(&mut network)
+    };
+    forge_through(life, accounts, kept, &mut carry, rng)
+}
+
+/// The same on another network.
+pub(crate) fn forge_through(
+    life: &Life,
+    accounts: [&Account; 2],
+    kept: Kept,
+    network: &mut dyn FnMut(&ForgedLine) -> Delivery,
+    rng: &mut ChaCha8Rng,
+) -> Option<(Transcript, Vec<ForgedLine>)> {
+    let mine = kept.side();
+    let key = match kept {
+        Kept::LongTerm(side) => Key::long_term_of(accounts[side]),
+        Kept::Forging(side) => Key::forging_of(accounts[side]),
+    };
+    let who = |side: usize| if side == mine { Who::Participant } else { Who::Other };
+    let time = Timestamp::from_unix;
+    let (participant, other) = (Person::of(accounts[mine]), Person::of(accounts[1 - mine]));
+    let forger = Forger::new(participant, key, other, time(life.start)).expect("a key of theirs");
+    let ensemble = match life.begin {
+        Begun::Offline(by, _) => Some(made_up(accounts[1 - by], rng)),
+        Begun::Asked(_) | Begun::Tagged(_) => None,
+    };
+    let begin = match (life.begin, &ensemble) {
+        (Begun::Offline(by, back), Some(ensemble)) => {
+            Begin::Offline { starts: who(by), ensemble, back: time(back) }
+        }
+        (Begun::Tagged(by), _) => Begin::Tagged { by: who(by), text: GREETING },
+        (Begun::Asked(by) | Begun::Offline(by, _), _) => Begin::Interactive(who(by)),
+    };
+    let said: Vec<Said<'_>> = life
+        .said
+        .iter()
+        .map(|saying| Said { by: who(saying.by), at: time(saying.at), text: &saying.text })
+        .collect();
+    let script = Script {
+        begin,
+        start: time(life.start),
+        said: &said,
+        end: life.end.map(|(by, at)| (who(by), time(at))),
+        until: time(life.until),
+        participant: life.manners[mine],
+        other: life.manners[1 - mine],
+    };
+    let forged = forger.transcript(script, network, rng).ok()?.lines;
+    let lines = forged.iter().map(|line| Line {
+        sender: accounts[if line.sender == Who::Participant { mine } else { 1 - mine }].id().to_owned(),
+        at: line.at.unix(),
+        received: line.received.map(Timestamp::unix),
+        line: line.line.clone(),
+    });
+    Some((Transcript { lines: lines.collect() }, forged))
+}
+
+/// Prekeys in the name of who was away, around the profiles that they published.
+fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> FalseEnsemble {
+    let published = owner.prekey_profile().expect("they have prekeys").as_bytes();
+    let profile = PrekeyProfile::read(&mut Reader::new(published)).expect("a profile");
+    FalseEnsemble::new(&Person::of(owner).profile, &profile, rng)
+}

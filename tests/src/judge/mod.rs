@@ -1,0 +1,47 @@
+//! A judge who gets transcripts and all long-term keys after the fact, and tries to tell real conversations from forged ones by
+//! everything that anybody has thought of. Spec: otrv4.md "Forging Transcripts", "Deniability".
+//!
+//! | file | holds |
+//! |---|---|
+//! | `record` | a transcript and the keys, as files |
+//! | `look` | what a transcript shows: messages put together from pieces, with their fields |
+//! | `form`, `signatures`, `numbers`, `revealing`, `clocks` | rules that an honest conversation keeps, each a function |
+//! | `repeats` | what must be nowhere twice, within a transcript and across all of them |
+//! | `features`, `learner` | what has no rule, in numbers; and what tells two piles of transcripts apart in these numbers |
+//! | `verdict` | all of it together |
+//! | `lives`, `live`, `forged`, `leaks` | lives of two people; real ones, by two honest programs; forged ones; and forgers who give themselves away |
+//! | `experiment` | real and forged ones, shuffled, before the judge |
+
+pub mod experiment;
+pub mod record;
+pub mod verdict;
+
+mod clocks;
+mod features;
+mod forged;
+mod form;
+mod leaks;
+mod learner;
+mod live;
+mod lives;
+mod look;
+mod numbers;
+mod repeats;
+mod revealing;
+mod signatures;
+
+/// What a judge says against a transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule that it breaks.
+    pub rule: &'static str,
+    /// Where, and how.
+    pub detail: String,
+}
+
+/// What a rule finds, or nothing.
+type Found = Vec<Violation>;
+
+fn violation(rule: &'static str, detail: impl Into<String>) -> Violation {
+    Violation { rule, detail: detail.into() }
+}

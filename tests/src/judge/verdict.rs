@@ -1,0 +1,76 @@
+//! The judge's verdict on transcripts: forged if a rule is broken, or if it looks more like forged ones than like real ones.
+
+use super::features::features;
+use super::learner::Learner;
+use super::look::Look;
+use super::record::{Keys, Transcript};
+use super::repeats::{Fresh, Repeats, fresh_values};
+use super::{Found, Violation, clocks, form, numbers, revealing, signatures};
+
+/// What the judge says of one transcript.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    /// Whether it is forged.
+    pub forged: bool,
+    /// The rules that it breaks.
+    pub violations: Vec<Violation>,
+    /// How likely it is forged by its features, from 0 to 1; none without examples to learn from.
+    pub likely: Option<f64>,
+}
+
+/// What was seen of one transcript, by itself.
+#[derive(Clone)]
+pub struct Seen {
+    violations: Found,
+    features: Vec<f64>,
+    names: Vec<String>,
+    fresh: Vec<Fresh>,
+}
+
+/// Looks at one transcript with all rules that need no other one.
+pub fn see(transcript: &Transcript, keys: &Keys) -> Seen {
+    let look = Look::at(transcript, keys);
+    let violations = [
+        form::every_line_is_written_as_the_specification_says(&look),
+        form::tags_are_those_of_the_two(&look, keys),
+        form::profiles_were_current(&look, keys),
+        form::offers_are_those_of_the_profile(&look, keys),
+        form::pieces_have_one_length(&look),
+        signatures::ring_signatures_hold(&look, keys),
+        numbers::ratchets_count_as_honest_ones_do(&look),
+        numbers::nobody_goes_on_without_an_answer(&look),
+        revealing::revealed_keys_belong_to_messages_of_the_other_side(&look),
+        revealing::keys_are_revealed_when_a_ratchet_begins_or_all_ends(&look),
+        clocks::time_goes_forward(&look),
+        clocks::not_everything_arrives_at_once(&look),
+        clocks::nobody_speaks_by_the_clock(&look),
+    ];
+    let (names, features) = features(&look, keys).into_iter().unzip();
+    Seen { violations: violations.concat(), features, names, fresh: fresh_values(&look, keys) }
+}
+
+/// The verdicts on all of them, side by side. `examples` are known ones, with whether they are forged.
+pub fn judge(all: &[&Seen], examples: &[(&Seen, bool)]) -> Vec<Verdict> {
+    let mut repeats = Repeats::default();
+    all.iter().enumerate().for_each(|(which, seen)| repeats.note(which, &seen.fresh));
+    let mut repeated = repeats.found();
+    let known: Vec<(&[f64], bool)> =
+        examples.iter().map(|(seen, forged)| (seen.features.as_slice(), *forged)).collect();
+    let learner = (!known.is_empty()).then(|| Learner::learn(&known));
+    let verdict = |(which, seen): (usize, &&Seen)| {
+        let mut violations = seen.violations.clone();
+        violations.extend(repeated.remove(&which).unwrap_or_default());
+        let likely = learner.as_ref().map(|learner| learner.judge(&seen.features));
+        let forged = !violations.is_empty() || likely.is_some_and(|likely| likely > 0.5);
+        Verdict { forged, violations, likely }
+    };
+    all.iter().enumerate().map(verdict).collect()
+}
+
+/// In which features known ones differ most, each with its weight: for looking for a leak.
+pub fn differences(examples: &[(&Seen, bool)]) -> Vec<(String, f64)> {
+    let known: Vec<(&[f64], bool)> =
+        examples.iter().map(|(seen, forged)| (seen.features.as_slice(), *forged)).collect();
+    let names = examples.first().map(|(seen, _)| seen.names.clone()).unwrap_or_default();
+    Learner::learn(&known).loudest(&names, 8)
+}

@@ -1,0 +1,39 @@
+//! The judge of [`otrv4_tests::judge`], who has every long-term key, cannot tell forged conversations from real ones; and he is no coin: he
+//! catches forgers who make a mistake. Spec: otrv4.md "Forging Transcripts", "Deniability".
+//!
+//! `cargo run --release -p otrv4-tests --bin judge -- experiment` prints the table, with other seeds if wanted.
+
+use otrv4_tests::judge::experiment::{Experiment, ForgedBy, Kept, Leak};
+
+#[test]
+fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers_who_make_a_mistake() {
+    println!("seed {SEED}, {COUNT} real and as many forged transcripts each");
+    let experiment = Experiment::new(SEED, COUNT);
+    for kept in Kept::ALL {
+        let (by, score) = (ForgedBy::Key(kept), experiment.judge(ForgedBy::Key(kept)));
+        println!("{by}: {score}");
+        assert!((47.0..=53.0).contains(&score.right()), "{by}: {score}\n{:#?}", score.loudest);
+        assert!(score.false_violations.is_empty() && score.violations.is_empty(), "{by}: {score:#?}");
+    }
+    for leak in Leak::ALL {
+        let (by, score) = (ForgedBy::Leak(leak), experiment.judge(ForgedBy::Leak(leak)));
+        println!("{by}: {score}");
+        assert!(score.caught() >= 95.0 && score.false_alarms() <= 5.0, "{by}: {score:#?}");
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_verdicts_each_time() {
+    let [one, other] = [(), ()].map(|()| {
+        let experiment = Experiment::new(2, 10);
+        ForgedBy::all()
+            .map(|by| (experiment.judge(by).to_string(), experiment.forged(by)))
+            .collect::<Vec<_>>()
+    });
+    assert!(one == other, "two runs of one seed differ");
+}
+
+const SEED: u64 = 1;
+
+/// Real ones, and forged ones by each forger.
+const COUNT: usize = 1000;
