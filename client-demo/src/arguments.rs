@@ -10,6 +10,7 @@ use otrv4::wire::InstanceTag;
 
 use crate::everyday::{Choice, LibotrClient, Place, Which};
 use crate::forge::ForgeArguments;
+use crate::inspect::arguments::InspectArguments;
 use crate::keep::{Chosen, SETTINGS, Setting, versions};
 use crate::network::Network;
 use crate::pipe::words::tag;
@@ -129,6 +130,8 @@ pub(crate) enum Command {
     ExportLibotr(ExportArguments),
     /// Make up what was never said; `forge play` shows what a recording of a conversation is worth
     Forge(ForgeArguments),
+    /// Take lines of any version of OTR apart: every field explained, and who could forge it by now
+    Inspect(InspectArguments),
     /// Hold a conversation over stdin and stdout, for other programs
     Pipe(PipeArguments),
 }

@@ -12,7 +12,7 @@ pub(crate) fn name(name: &str) -> String {
     let plain = |c: char| (c.is_alphanumeric() && !is_hidden(c)) || "@._+-/".contains(c);
     match !name.is_empty() && name.chars().all(plain) {
         true => name.to_owned(),
-        false => format!("\"{}\"", text(name).replace('\n', "\\n").replace('\t', "\\t").replace('"', "\\\"")),
+        false => format!("\"{}\"", line(name).replace('"', "\\\"")),
     }
 }
 
@@ -23,6 +23,11 @@ pub(crate) fn argument(contact: &str) -> String {
         true => contact.to_owned(),
         false => format!("'{}'", text(contact).replace('\n', " ").replace('\'', r"'\''")),
     }
+}
+
+/// A text on one line.
+pub(crate) fn line(words: &str) -> String {
+    text(words).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Text with control characters other than line breaks and tabs made visible, and those that show nothing or turn the

@@ -5,6 +5,7 @@ mod demo;
 mod everyday;
 mod forge;
 mod harmless;
+mod inspect;
 mod keep;
 mod network;
 mod passphrase;
@@ -76,6 +77,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             everyday::export_libotr(&place.into(), export)?;
         }
         Command::Forge(arguments) => forge::run(arguments)?,
+        Command::Inspect(arguments) => inspect::run(arguments)?,
         Command::Pipe(arguments) => {
             let passphrase = passphrase::given(arguments.passphrase_file.as_deref())?;
             pipe::run(pipe::Options {

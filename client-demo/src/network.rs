@@ -84,7 +84,8 @@ impl Network {
 }
 
 impl Letter {
-    fn read(file: PathBuf) -> Result<Self, NetworkError> {
+    /// What is in this file.
+    pub(crate) fn read(file: PathBuf) -> Result<Self, NetworkError> {
         let mut bytes = Vec::new();
         File::open(&file)
             .and_then(|open| open.take(MAX_LETTER).read_to_end(&mut bytes))

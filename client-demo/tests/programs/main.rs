@@ -3,6 +3,7 @@
 
 mod everyday;
 mod forge;
+mod inspect;
 mod libotr;
 mod life;
 mod moving;

@@ -1,0 +1,201 @@
+//! What could be forged by whom, as far as these lines show. Spec: otrv4.md "Security Properties", "Revealing MAC Keys",
+//! "KCI Attacks", "Forging Transcripts"; OTRv3 "The protocol".
+//!
+//! It is about what a line proves to somebody who was not there. In a live conversation each side checks what it receives:
+//! there, nothing of this is a way in.
+
+use serde::Serialize;
+
+use super::report::{Entry, Message};
+
+/// Who could have made, or could change, a line.
+#[derive(Serialize)]
+pub(super) struct Forgery {
+    pub(super) by: Forger,
+    /// The same for people, in some words.
+    pub(super) short: String,
+    pub(super) why: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Forger {
+    /// Whoever can send a line.
+    Anybody,
+    /// The text of this message, with what is in the transcript.
+    WhoeverHasTheTranscript,
+    /// A whole key exchange that looks the same, from what is public.
+    WhoeverMakesUpTheExchange,
+    /// Those who share its keys.
+    TheTwo,
+    /// Nobody but who signed.
+    TheSigner,
+}
+
+impl Forgery {
+    /// Not decided yet.
+    pub(super) const NONE: Self = Self { by: Forger::Anybody, short: String::new(), why: String::new() };
+
+    pub(super) fn of(entry: &Entry) -> Self {
+        let message = entry.main();
+        if !message.is_sound() {
+            return Self::new(
+                Forger::Anybody,
+                "anybody",
+                "It follows no format of OTR, so no client takes it for a message, and it proves nothing.",
+            );
+        }
+        match (message.name, entry.revealed_in) {
+            ("Data message", Some(line)) => revealed(message, line),
+            ("Data message", None) => unrevealed(message),
+            (name, _) => exchange(name).or_else(|| prekey_server(name)).unwrap_or_else(|| in_clear(name)),
+        }
+    }
+
+    fn new(by: Forger, short: &str, why: &str) -> Self {
+        Self { by, short: short.to_owned(), why: why.to_owned() }
+    }
+}
+
+fn revealed(message: &Message, line: usize) -> Forgery {
+    let several = match message.version {
+        Some(4) => "",
+        _ => " In this version the key serves all messages under the same two Diffie-Hellman keys.",
+    };
+    Forgery {
+        by: Forger::WhoeverHasTheTranscript,
+        short: format!("anybody who has this transcript, since line {line}"),
+        why: format!(
+            "Its MAC key is in line {line}. Whoever guesses a part of the text can put other words of the same length in its \
+             place and make the MAC anew, without being able to read the rest. So as evidence its text is worth nothing. The \
+             reader had checked it before the key was revealed.{several}"
+        ),
+    }
+}
+
+fn unrevealed(message: &Message) -> Forgery {
+    let outsiders = match message.version {
+        Some(4) => {
+            " Somebody else cannot change it, but anybody could have made up the whole conversation with its key exchange."
+        }
+        _ => " Somebody else cannot change it.",
+    };
+    Forgery {
+        by: Forger::TheTwo,
+        short: "either of the two who share its keys".to_owned(),
+        why: format!(
+            "No line here reveals its MAC key. Both sides have the keys of both directions, so either could have written it in \
+             the other's name: it proves its author to the other one, and to nobody else.{outsiders}"
+        ),
+    }
+}
+
+fn exchange(name: &str) -> Option<Forgery> {
+    let (by, short, why) = match name {
+        "Identity message" => (
+            Forger::Anybody,
+            "anybody who has the Client Profile in it",
+            "The profile is signed, and only its owner can make one; but it is public, and nothing else here is signed. \
+             Anybody can send it with keys of their own, and gets no further: what follows must be signed.",
+        ),
+        "Auth-R message" => (
+            Forger::WhoeverMakesUpTheExchange,
+            "anybody who makes up the whole exchange",
+            "One of three keys signed it, and it does not show which: the sender's long-term key, the receiver's forging key, \
+             or Y of the Identity message. Whoever makes up both sides chooses Y, so two public Client Profiles are enough, and \
+             no secret of either. Into a live exchange with an honest receiver only somebody with the sender's long-term secret \
+             or the receiver's forging secret can put such a message. The Client Profile in it only its owner can make.",
+        ),
+        "Auth-I message" => (
+            Forger::WhoeverMakesUpTheExchange,
+            "anybody who makes up the whole exchange",
+            "One of three keys signed it, and it does not show which: the sender's long-term key, the receiver's forging key, \
+             or X of the Auth-R message. Whoever makes up both sides chooses X. Into a live exchange with an honest receiver \
+             only somebody with the sender's long-term secret or the receiver's forging secret can put such a message.",
+        ),
+        "Non-Interactive-Auth message" => (
+            Forger::WhoeverMakesUpTheExchange,
+            "anybody who makes up the prekey message, too",
+            "One of three keys signed it, and it does not show which: the sender's long-term key, the receiver's forging key, \
+             or Y of the prekey message that it answers. Prekey messages are not signed, so whoever makes one up knows its Y; \
+             they also need both public Client Profiles and the receiver's Prekey Profile. With a prekey message that was really \
+             published it takes one of those three secrets. Two limits: a prekey server that \
+             remembers what was published can tell a made-up prekey message; and somebody who worked with a third party while \
+             this was sent could convince them that its sender took part. The Client Profile in it only its owner can make.",
+        ),
+        "D-H Commit message" | "D-H Key message" => (
+            Forger::Anybody,
+            "anybody",
+            "Nothing in it is signed and it names nobody but a client. Anybody can send one, and gets no further: what follows \
+             must be signed.",
+        ),
+        "Reveal Signature message" | "Signature message" => (
+            Forger::TheSigner,
+            "nobody but the owner of the key that signed inside",
+            "Inside, encrypted, is a DSA signature by the sender's long-term key over both Diffie-Hellman keys of this exchange. \
+             Nobody else can make it, not even the other side. Who has the lines alone cannot see it. Whoever took part can show \
+             it: it then proves that this key took part in a key exchange, with these two public keys. It does not name the other \
+             side, and says nothing of what was written.",
+        ),
+        _ => return None,
+    };
+    Some(Forgery::new(by, short, why))
+}
+
+fn prekey_server(name: &str) -> Option<Forgery> {
+    let (by, short, why) = match name {
+        "Prekey message" => (
+            Forger::Anybody,
+            "anybody",
+            "It is not signed: anybody can make one for any client, and whoever takes it cannot tell. What cannot be made are \
+             the two profiles that come with it. A prekey server remembers what it was given.",
+        ),
+        "DAKE-1 message" => (
+            Forger::Anybody,
+            "anybody who has the Client Profile in it",
+            "The profile is signed, and only its owner can make one; but it is public, and nothing else here is signed.",
+        ),
+        "DAKE-2 message" | "DAKE-3 message" => (
+            Forger::WhoeverMakesUpTheExchange,
+            "anybody who makes up the whole exchange",
+            "One of three keys signed it, and it does not show which: the client's long-term key, the server's, or the fresh key \
+             of the message before. Whoever makes up both sides chooses that one. In a live exchange with an honest other side \
+             only its sender can make it.",
+        ),
+        "Prekey Ensemble Query message" | "No Prekey Ensembles in Storage message" => (
+            Forger::Anybody,
+            "anybody",
+            "No MAC, no signature. What protects it on the way is the connection to the server, if anything.",
+        ),
+        "Prekey Ensemble Retrieval message" => (
+            Forger::Anybody,
+            "anybody who has profiles of the owner",
+            "The profiles are signed, and only their owner can make them: they prove that the owner was ready for offline \
+             conversations. The prekey messages and the answer as a whole are not signed: who carries them can leave ensembles \
+             out, and put other prekey messages in.",
+        ),
+        "Success message" | "Failure message" | "Storage Status message" => (
+            Forger::TheTwo,
+            "either of the two who share its keys",
+            "Its MAC key comes out of the exchange before it, so the server and that client can make it, and whoever made up that \
+             exchange.",
+        ),
+        _ => return None,
+    };
+    Some(Forgery::new(by, short, why))
+}
+
+fn in_clear(name: &str) -> Forgery {
+    match name {
+        name if name.starts_with("Fragment") => Forgery::new(
+            Forger::Anybody,
+            "anybody",
+            "A piece has no protection of its own. What protects the whole message is checked when it is put together.",
+        ),
+        _ => Forgery::new(
+            Forger::Anybody,
+            "anybody",
+            "No key, no MAC, no signature: whoever carries it can write, change or drop it.",
+        ),
+    }
+}

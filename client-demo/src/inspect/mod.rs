@@ -1,0 +1,64 @@
+//! `inspect`: every field of any line of OTR, explained, and who could forge it by now. What it says comes from the lines
+//! alone: it has no keys but those that the lines reveal.
+//!
+//! [`input`] reads the lines, [`pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
+//! [`timeline`], [`forgery`] and [`observer`]; [`text`] and [`page`] show it.
+
+pub(crate) mod arguments;
+mod explain;
+mod forgery;
+mod input;
+mod observer;
+mod page;
+mod pieces;
+mod report;
+mod text;
+mod timeline;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::{fs, path::Path};
+
+use arguments::InspectArguments;
+use report::Report;
+
+/// What was asked for cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InspectError {
+    /// The lines cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read { path: PathBuf, cause: io::Error },
+    /// More than a person looks at.
+    #[error("more than {} MiB: inspect a part of it", input::MAX_INPUT >> 20)]
+    TooLong,
+    /// Nothing to show.
+    #[error("no line in it")]
+    Empty,
+    /// The page cannot be written.
+    #[error("cannot write {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: io::Error },
+    /// Nor what goes to the terminal.
+    #[error("cannot print: {0}")]
+    Print(#[from] io::Error),
+    #[error("cannot print: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Shows what lines hold.
+pub(crate) fn run(InspectArguments { source, json, html }: InspectArguments) -> Result<(), InspectError> {
+    let report = Report::of(input::read(&source)?);
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    match html {
+        Some(page) if page != Path::new("-") => {
+            let cause = |cause| InspectError::Write { path: page.clone(), cause };
+            fs::write(&page, page::of(&report)).map_err(cause)?;
+        }
+        Some(_) => stdout.write_all(page::of(&report).as_bytes())?,
+        None if json => {
+            serde_json::to_writer_pretty(&mut stdout, &report)?;
+            stdout.write_all(b"\n")?;
+        }
+        None => stdout.write_all(text::of(&report).as_bytes())?,
+    }
+    Ok(stdout.flush()?)
+}

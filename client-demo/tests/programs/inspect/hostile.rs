@@ -1,0 +1,88 @@
+//! Lines of somebody who wants to harm whoever inspects them.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::recorded::Transcript;
+use super::{inspect, lines, report, said};
+
+/// Text that is dangerous on a terminal or in a browser.
+const HARM: &str =
+    "</title></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x1b[2J\u{9b}1m\u{202e}&lt;";
+
+#[test]
+fn no_line_gets_power_over_terminal_or_browser() {
+    let json = serde_json::json!({"sender": HARM, "line": HARM}).to_string();
+    let error = format!("?OTR Error: {HARM}");
+    let fragment = format!("?OTR|1|100|200,1,2,{HARM},");
+    let query = serde_json::json!({"sender": HARM, "line": format!("?OTRv4? {HARM}")}).to_string();
+    let input = [HARM, &json, &error, &fragment, &query, &format!("<{HARM}> {HARM}")].join("\n");
+    let page = said(&["--html", "-"], &input);
+    for tag in ["<script", "<img", "</title></style>", "&lt;script&gt;alert(1)"] {
+        assert_eq!(page.contains(tag), tag.starts_with("&lt;"), "{tag}");
+    }
+    for text in [page, said(&[], &input)] {
+        assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'));
+    }
+    assert_eq!(lines(&report(&input))[1]["sender"], HARM);
+}
+
+#[test]
+fn a_page_loads_nothing_and_runs_nothing() {
+    let page = said(&["--html", "-"], &Transcript::interactive().json());
+    assert!(page.contains("default-src 'none'; style-src 'unsafe-inline'"));
+    for loads in ["http:", "https:", "src=", "url(", "@import", "<link", "<script", "onclick"] {
+        assert!(!page.contains(loads), "{loads}");
+    }
+    // Links lead to places in it.
+    for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let place = link.strip_prefix('#').expect("a place in the page");
+        assert!(page.contains(&format!("id=\"{place}\"")), "{place}");
+    }
+}
+
+/// Whatever was said, it ends well, and the JSON holds a line for each line.
+fn survives(input: &str) {
+    let expected =
+        input.split('\n').filter(|line| !line.trim_start_matches('\u{feff}').trim().is_empty()).count();
+    for arguments in [&["--json"][..], &["--html", "-"], &[]] {
+        let output = inspect(arguments, input);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), expected > 0, "{input:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{input:?}: {stderr}");
+        if arguments == ["--json"] && expected > 0 {
+            let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(lines(&report).len(), expected);
+        }
+    }
+}
+
+/// A line of a conversation in which bytes are changed, that is cut, or that is none.
+fn hostile_line() -> impl Strategy<Value = String> {
+    let recorded: Vec<String> = [Transcript::interactive(), Transcript::offline(), Transcript::libotr(3)]
+        .into_iter()
+        .chain([Transcript::libotr(2), Transcript::prekey_server()])
+        .flat_map(|transcript| transcript.0)
+        .map(|(_, line)| line.replace('\n', " "))
+        .collect();
+    let recorded = prop::sample::select(recorded);
+    prop_oneof![
+        "\\PC{0,80}",
+        "(<[ab]> )?\\?OTR[:|,P v?]\\PC{0,60}",
+        (recorded, any::<prop::sample::Index>(), "\\PC{0,3}").prop_map(|(line, at, put)| {
+            let at = at.index(line.len() + 1);
+            let (before, after) = (line.get(..at).unwrap_or(&line), line.get(at + put.len()..).unwrap_or(""));
+            format!("{before}{put}{after}")
+        }),
+        r#"\{"(sender|at|line)": ?("\PC{0,9}"|[0-9]{1,20}|null)\}"#,
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_lines_are_inspected_without_a_panic(input in prop::collection::vec(hostile_line(), 1..12)) {
+        survives(&input.join("\n"));
+    }
+}

@@ -1,0 +1,111 @@
+//! Conversations that were recorded, as transcripts: those of `conformance/vectors`, where libotr spoke versions 3 and 2, and
+//! one between two `client-demo pipe`s.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::process::{Pipe, pair, wire_lines};
+
+/// Lines with their senders.
+#[derive(Default)]
+pub(super) struct Transcript(pub(super) Vec<(String, String)>);
+
+impl Transcript {
+    /// Of version 4, interactive: 33 lines, five of them fragments.
+    pub(super) fn interactive() -> Self {
+        Self::conversation("dakez")
+    }
+
+    /// Of version 4, begun offline: 20 lines.
+    pub(super) fn offline() -> Self {
+        Self::conversation("xzdh")
+    }
+
+    fn conversation(name: &str) -> Self {
+        let vector =
+            vectors("transcripts").into_iter().find(|vector| vector["name"] == name).expect("it is there");
+        let steps = vector["outputs"]["steps"].as_array().expect("steps").clone();
+        let sent = |step: &Value| -> Vec<(String, String)> {
+            let lines = step["sends"].as_array().cloned().unwrap_or_default();
+            lines.iter().map(|line| (text(&step["who"]), text(line))).collect()
+        };
+        Self(steps.iter().flat_map(sent).collect())
+    }
+
+    /// Of version 3 or 2, by libotr.
+    pub(super) fn libotr(version: u8) -> Self {
+        let wire = |vector: &Value| {
+            let (from, wire) = (&vector["inputs"]["from"], &vector["outputs"]["wire"]);
+            Some((from.as_str()?.to_owned(), wire.as_str()?.to_owned()))
+        };
+        Self(vectors(&format!("v{version}-session")).iter().filter_map(wire).collect())
+    }
+
+    /// Of a client with a prekey server, one message in fragments.
+    pub(super) fn prekey_server() -> Self {
+        let mut lines = Vec::new();
+        for vector in vectors("prekey-server") {
+            for step in vector["outputs"]["steps"].as_array().into_iter().flatten() {
+                let client = step["from"].as_str().expect("a sender");
+                for (sender, line) in [(client, &step["to_server"]), ("server", &step["to_client"])] {
+                    lines.extend(line.as_str().map(|line| (sender.to_owned(), line.to_owned())));
+                }
+            }
+            for piece in vector["outputs"]["pieces"].as_array().into_iter().flatten() {
+                lines.push(("server".to_owned(), text(piece)));
+            }
+        }
+        Self(lines)
+    }
+
+    /// Between two of our programs: a key exchange, then texts in turn, `a` for one of Alice.
+    pub(super) fn live(turns: &str) -> Self {
+        let (mut alice, mut bob) = pair();
+        let mut transcript = Self::default();
+        let query = wire_lines(&alice.ask("query"));
+        transcript.carry(query, &mut alice, &mut bob, true);
+        for turn in turns.chars() {
+            let from_alice = turn == 'a';
+            let (from, to) = if from_alice { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
+            let lines = from.send("Ten o'clock at the station.");
+            transcript.carry(lines, from, to, from_alice);
+        }
+        transcript
+    }
+
+    fn carry(&mut self, lines: Vec<String>, from: &mut Pipe, to: &mut Pipe, from_alice: bool) {
+        if lines.is_empty() {
+            return;
+        }
+        let sender = if from_alice { "alice" } else { "bob" };
+        self.0.extend(lines.iter().map(|line| (sender.to_owned(), line.clone())));
+        let answers: Vec<String> = lines.iter().flat_map(|line| to.receive(line)).collect();
+        self.carry(wire_lines(&answers), to, from, !from_alice);
+    }
+
+    /// Its first lines.
+    pub(super) fn first(&self, count: usize) -> Self {
+        Self(self.0.iter().take(count).cloned().collect())
+    }
+
+    /// As a file of lines of JSON, a minute apart.
+    pub(super) fn json(&self) -> String {
+        let lines = self.0.iter().zip(0..);
+        let line = |((sender, line), minute): (&(String, String), i64)| {
+            format!("{}\n", json!({"sender": sender, "at": 1_800_000_000 + 60 * minute, "line": line}))
+        };
+        lines.map(line).collect()
+    }
+}
+
+fn vectors(file: &str) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/vectors");
+    let read = std::fs::read(folder.join(file).with_extension("json")).expect("the file of vectors");
+    let file: Value = serde_json::from_slice(&read).expect("JSON");
+    file["vectors"].as_array().expect("vectors").clone()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
