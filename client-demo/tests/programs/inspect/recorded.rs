@@ -1,5 +1,6 @@
 //! Conversations that were recorded, as transcripts: those of `conformance/vectors`, where libotr spoke versions 3 and 2, and
 //! one between two `client-demo pipe`s.
+#![allow(clippy::indexing_slicing)]
 
 use std::path::Path;
 
