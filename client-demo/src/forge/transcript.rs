@@ -37,7 +37,8 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
         start: pair.at,
         said: &said,
         end,
-        until: last.plus(PAUSE),
+        // The end is read and answered.
+        until: last.plus(2 * PAUSE),
         participant: Manner::default(),
         other: Manner::default(),
     };

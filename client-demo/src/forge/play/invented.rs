@@ -38,7 +38,7 @@ fn invent(alice: &Client, bob: &Client, now: Timestamp) -> Result<Transcript, Pl
         start: now,
         said: &said,
         end,
-        until: now.plus(END),
+        until: now.plus(ANSWERED),
         participant: Manner::default(),
         other: Manner::default(),
     };
@@ -47,7 +47,14 @@ fn invent(alice: &Client, bob: &Client, now: Timestamp) -> Result<Transcript, Pl
     for line in transcript.lines.iter().skip(1).take(4) {
         fact(if line.sender == Who::Participant { "from Alice" } else { "from Bob" }, beginning(&line.line))?;
     }
-    fact("in all", format_args!("{} lines: handshake, texts, keys, the end", transcript.lines.len()))?;
+    let end = transcript.lines.iter().rposition(|line| line.sender == Who::Other);
+    let end = end.and_then(|end| transcript.lines.get(end..));
+    let answered = end.is_some_and(|end| end.len() > 1 && end.iter().take(1).all(|l| l.chain_key.is_some()));
+    check(answered, "nobody answers the end")?;
+    fact(
+        "in all",
+        format_args!("{} lines: handshake, texts, keys, the end and its answer", transcript.lines.len()),
+    )?;
     Ok(transcript)
 }
 
@@ -93,3 +100,5 @@ const SAID: [(Who, i64, &str); 4] = [
     (Who::Other, 64, "Whom else?"),
 ];
 const END: i64 = 80;
+/// By then Alice has read the end, and published the MAC keys that were left.
+const ANSWERED: i64 = END + 10;
