@@ -9,7 +9,7 @@ use otrv4::forge::{self, Ensemble, Key, Person, Who, witness};
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::{Reader, Versions, Writer, armour};
-use otrv4::{Account, Context, Event, Mode, Output, Policy, Session, Timestamp};
+use otrv4::{Account, Context, Event, Mode, Output, Session, Timestamp};
 use serde_json::json;
 
 use super::Unforged;
@@ -17,6 +17,7 @@ use super::arguments::{CheckArguments, DakeArguments, ImpersonateArguments};
 use super::input::{Source, encoded};
 use super::person::{Pair, account};
 use super::show::{Shown, key};
+use crate::keep::Settings;
 use crate::perform::{Client, perform};
 use crate::screen::{say, words};
 use crate::{harmless, system};
@@ -134,7 +135,7 @@ pub(super) fn impersonate(arguments: ImpersonateArguments, json: bool) -> Result
     let who = Person { account: pose_as, profile: profile.profile(owner.tag())? };
     let towards = Person::of(&owner).profile;
     let mut account = forge::impersonate(who, towards, Key::forging_of(&owner), system::now())?;
-    let mut session = Session::new(owner.id(), Policy { require_encryption: true, ..Policy::default() });
+    let mut session = Session::new(owner.id(), Settings::policy(&[]));
     let mut network = Network { json };
 
     let offline = ensemble.is_some();

@@ -4,12 +4,12 @@ use otrv4::client_profile::ClientProfile;
 use otrv4::forge::{Forger, Key, Person, Who};
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::wire::{Reader, Writer};
-use otrv4::{Account, Timestamp};
+use otrv4::{Account, Policy, Timestamp};
 
 use super::Unforged;
 use super::arguments::{PairArguments, Which};
 use crate::everyday::Place;
-use crate::keep::Home;
+use crate::keep::{Home, State};
 use crate::{passphrase, system};
 
 /// Two people, one of whom forges.
@@ -17,6 +17,8 @@ pub(super) struct Pair {
     pub(super) account: Account,
     pub(super) with: String,
     pub(super) forger: Forger,
+    /// What the forger's client is set to with the other one.
+    pub(super) policy: Policy,
     /// As it was given.
     pub(super) ensemble: Option<PrekeyEnsemble>,
     /// Whether the prekey in it is to be replaced.
@@ -27,7 +29,7 @@ pub(super) struct Pair {
 impl Pair {
     pub(super) fn open(arguments: PairArguments) -> Result<Self, Unforged> {
         let PairArguments { place, key, with, profile, ensemble, false_prekey, at } = arguments;
-        let account = account(&place.into())?;
+        let (account, state) = opened(&place.into())?;
         let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
         let profile = match (profile, &ensemble) {
             (Some(source), _) => source.profile(account.tag())?,
@@ -41,7 +43,7 @@ impl Pair {
         };
         let other = Person { account: with.clone(), profile };
         let forger = Forger::new(Person::of(&account), key, other, at)?;
-        Ok(Self { account, with, forger, ensemble, false_prekey, at })
+        Ok(Self { policy: state.policy_with(&with), account, with, forger, ensemble, false_prekey, at })
     }
 
     /// The account name of that side.
@@ -55,9 +57,14 @@ impl Pair {
 
 /// The account in a home folder, as it was kept.
 pub(super) fn account(place: &Place) -> Result<Account, Unforged> {
+    opened(place).map(|(account, _)| account)
+}
+
+/// The same with all else that is kept there.
+fn opened(place: &Place) -> Result<(Account, State), Unforged> {
     let passphrase = || passphrase::given_or_asked(place.passphrase_file.as_deref()).map_err(Unforged::from);
     let (_home, state) = Home::open(&place.home, passphrase)?;
-    Ok(Account::load(state.account.as_slice())?)
+    Ok((Account::load(state.account.as_slice())?, state))
 }
 
 /// The Client Profile that an ensemble begins with.

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
 use otrv4::Timestamp;
-use otrv4::forge::{Begin, Delivery, Line, Manner, Said, Script, Who};
+use otrv4::forge::{Begin, Delivery, Line, Said, Script, Who};
 use rand_core::Rng;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,6 +15,7 @@ use super::arguments::TranscriptArguments;
 use super::key_exchange::{ensemble_of, in_base64};
 use super::person::Pair;
 use super::show::{Shown, key};
+use crate::keep::Settings;
 use crate::{harmless, system};
 
 /// `forge transcript`.
@@ -39,8 +40,9 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
         end,
         // The end is read and answered.
         until: last.plus(2 * PAUSE),
-        participant: Manner::default(),
-        other: Manner::default(),
+        participant: pair.policy.into(),
+        // As its owner has it who has set nothing.
+        other: Settings::policy(&[]).into(),
     };
     let forged = pair.forger.transcript(script, &mut |_: &Line| on_its_way(), &mut system::rng())?;
     let ensemble = used.as_ref().map(|ensemble| in_base64(ensemble.ensemble()));

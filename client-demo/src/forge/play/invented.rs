@@ -1,9 +1,9 @@
 //! The second half: Alice, alone, makes up a whole conversation with Bob.
 
-use otrv4::forge::{Begin, Forger, Key, Line, Manner, Person, Said, Script, Transcript, Who, v4, witness};
+use otrv4::forge::{Begin, Forger, Key, Line, Person, Said, Script, Transcript, Who, v4, witness};
 use otrv4::{Reject, Timestamp};
 
-use super::people::{ALICE, BOB, Client};
+use super::people::{ALICE, BOB, Client, policy};
 use super::{PlayError, Reader, beginning, check};
 use crate::demo::page::{chapter, fact, quote, told};
 use crate::forge::transcript::on_its_way;
@@ -39,8 +39,8 @@ fn invent(alice: &Client, bob: &Client, now: Timestamp) -> Result<Transcript, Pl
         said: &said,
         end,
         until: now.plus(ANSWERED),
-        participant: Manner::default(),
-        other: Manner::default(),
+        participant: policy().into(),
+        other: policy().into(),
     };
     let transcript = forger.transcript(script, &mut |_: &Line| on_its_way(), &mut system::rng())?;
     told("Her program plays both parts, by the code of every honest conversation:")?;
