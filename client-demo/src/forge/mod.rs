@@ -63,8 +63,12 @@ pub(crate) enum Unforged {
     NoPrekeyProfile,
     #[error("the signatures do not hold, or the recording is not whole: {0}{hint}", hint = what_is_missing(.0))]
     NotWitnessed(Reject),
-    #[error("line {0} of the script is none: write `NAME: TEXT`, or `+SECONDS NAME: TEXT`")]
-    ScriptLine(usize),
+    #[error("{0} cannot be read: write `NAME: TEXT`, or `+SECONDS NAME: TEXT`")]
+    ScriptLine(transcript::Place),
+    #[error(
+        "{0} comes too soon: who was away needs {1} seconds to come back and read. Let more time pass before it"
+    )]
+    TooSoon(transcript::Place, i64),
     #[error(
         "the script is not as it should be: {0}. Write [{{\"by\": NAME, \"text\": TEXT, \"after\": SECONDS}}, …]"
     )]

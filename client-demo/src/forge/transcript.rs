@@ -1,5 +1,6 @@
 //! `forge transcript`: a whole conversation from a script.
 
+use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
@@ -24,8 +25,11 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
     let text = script.whole()?;
     let (pair, begins) = (Pair::open(pair)?, Who::from(begins));
     let planned = read(&text, &pair)?;
+    if offline {
+        comes_back_in_time(&planned, begins, pair.at)?;
+    }
     let said: Vec<Said<'_>> =
-        planned.iter().map(|(by, at, text)| Said { by: *by, at: *at, text: text.as_str() }).collect();
+        planned.iter().map(|Planned { by, at, text, .. }| Said { by: *by, at: *at, text }).collect();
     let last = said.last().map_or(pair.at, |said| said.at);
     let used = if offline { Some(ensemble_of(&pair, begins.peer())?) } else { None };
     let begin = match &used {
@@ -65,7 +69,28 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
 }
 
 /// Who says what, and when.
-type Planned = (Who, Timestamp, Zeroizing<String>);
+struct Planned {
+    by: Who,
+    at: Timestamp,
+    text: Zeroizing<String>,
+    place: Place,
+}
+
+/// Where in the script it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Line(usize),
+    Text(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number} of the script"),
+            Self::Text(number) => write!(f, "text {number} of the script"),
+        }
+    }
+}
 
 /// A text of a script in JSON.
 #[derive(Deserialize)]
@@ -78,20 +103,23 @@ struct Entry {
 
 /// JSON, or lines such as `+20 alice: text`, the pause in seconds before it, and blank ones and comments between them.
 fn read(script: &str, pair: &Pair) -> Result<Vec<Planned>, Unforged> {
-    let entries: Vec<Entry> = match script.trim_start().starts_with('[') {
-        true => serde_json::from_str(script).map_err(Unforged::ScriptJson)?,
+    let entries: Vec<(Place, Entry)> = match script.trim_start().starts_with('[') {
+        true => {
+            let entries: Vec<Entry> = serde_json::from_str(script).map_err(Unforged::ScriptJson)?;
+            (1..).map(Place::Text).zip(entries).collect()
+        }
         false => {
-            let lines = script.lines().enumerate();
+            let lines = (1..).map(Place::Line).zip(script.lines());
             let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
             lines
-                .map(|(at, line)| entry(line).ok_or(Unforged::ScriptLine(at + 1)))
-                .collect::<Result<_, _>>()?
+                .map(|(place, line)| Ok((place, entry(line).ok_or(Unforged::ScriptLine(place))?)))
+                .collect::<Result<_, Unforged>>()?
         }
     };
     let (mut now, mut planned) = (pair.at, Vec::new());
-    for Entry { by, text, after } in entries {
+    for (place, Entry { by, text, after }) in entries {
         now = now.plus(after.map_or(PAUSE, i64::from));
-        planned.push((who(&by, pair)?, now, text));
+        planned.push(Planned { by: who(&by, pair)?, at: now, text, place });
     }
     Ok(planned)
 }
@@ -120,6 +148,19 @@ fn who(name: &str, pair: &Pair) -> Result<Who, Unforged> {
     }
 }
 
+/// Whoever was away has read what was written before they write themselves.
+fn comes_back_in_time(planned: &[Planned], starts: Who, start: Timestamp) -> Result<(), Unforged> {
+    let mut before = start;
+    for Planned { by, at, place, .. } in planned {
+        if *by != starts {
+            let soonest = before.plus(COMING_BACK);
+            return if *at < soonest { Err(Unforged::TooSoon(*place, COMING_BACK)) } else { Ok(()) };
+        }
+        before = *at;
+    }
+    Ok(())
+}
+
 /// Whoever was away is back shortly before they write.
 fn back(said: &[Said<'_>], starts: Who, start: Timestamp) -> Timestamp {
     let first = said.iter().find(|said| said.by != starts).map(|said| said.at.plus(-READING));
@@ -140,5 +181,7 @@ fn time(at: Timestamp) -> String {
 
 /// Seconds before a text, where the script says none.
 const PAUSE: i64 = 10;
+/// Seconds after the last line to one who is away in which it has surely arrived, they have come back and read it.
+const COMING_BACK: i64 = 2;
 /// Seconds in which one reads what has come.
 const READING: i64 = 5;
