@@ -112,7 +112,7 @@ fn read(script: &str, pair: &Pair) -> Result<Vec<Planned>, Unforged> {
             let lines = (1..).map(Place::Line).zip(script.lines());
             let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
             lines
-                .map(|(place, line)| Ok((place, entry(line).ok_or(Unforged::ScriptLine(place))?)))
+                .map(|(place, line)| Ok((place, entry(line, pair).ok_or(Unforged::ScriptLine(place))?)))
                 .collect::<Result<_, Unforged>>()?
         }
     };
@@ -124,7 +124,7 @@ fn read(script: &str, pair: &Pair) -> Result<Vec<Planned>, Unforged> {
     Ok(planned)
 }
 
-fn entry(line: &str) -> Option<Entry> {
+fn entry(line: &str, pair: &Pair) -> Option<Entry> {
     let (after, line) = match line.strip_prefix('+') {
         Some(rest) => {
             let (seconds, rest) = rest.split_once(' ')?;
@@ -132,16 +132,30 @@ fn entry(line: &str) -> Option<Entry> {
         }
         None => (None, line),
     };
-    let (by, text) = line.split_once(':')?;
+    let named = names(pair).into_iter().filter_map(|name| {
+        let text = line.trim_start().strip_prefix(name)?.trim_start().strip_prefix(':')?;
+        Some((name, text))
+    });
+    let (by, text) = named.max_by_key(|(name, _)| name.len()).or_else(|| line.split_once(':'))?;
     Some(Entry { by: by.trim().to_owned(), text: Zeroizing::new(text.trim().to_owned()), after })
+}
+
+/// Those that a script may use. They may hold colons.
+fn names(pair: &Pair) -> [&str; 4] {
+    let [me, them] = [Who::Participant, Who::Other].map(|who| pair.name(who));
+    [me, them, short(me), short(them)]
+}
+
+/// What stands before the @.
+fn short(account: &str) -> &str {
+    account.split('@').next().unwrap_or(account)
 }
 
 /// By the account name, or by what stands before the @ in it.
 fn who(name: &str, pair: &Pair) -> Result<Who, Unforged> {
     let sides = [Who::Participant, Who::Other];
-    let short = |id: &str| id.split('@').next().unwrap_or(id) == name;
     let whole = sides.into_iter().find(|who| pair.name(*who) == name);
-    let mut shortened = sides.into_iter().filter(|who| short(pair.name(*who)));
+    let mut shortened = sides.into_iter().filter(|who| short(pair.name(*who)) == name);
     match (whole, shortened.next(), shortened.next()) {
         (Some(who), _, _) | (None, Some(who), None) => Ok(who),
         _ => Err(Unforged::ScriptName(name.to_owned())),
