@@ -70,7 +70,7 @@ pub(super) enum Operation {
     /// Show the MAC key that comes from a message key, a chain key, or an AES key of version 3
     #[command(after_help = "Examples:\n    \
         client-demo forge mac-key --chain-key @chain.key\n    \
-        client-demo forge mac-key --aes-key 000102030405060708090a0b0c0d0e0f")]
+        client-demo forge mac-key --aes-key @aes.key")]
     MacKey(MacKeyArguments),
     /// Give a message the MAC that it has under a key, whatever the one it came with
     #[command(after_help = "Example:\n    client-demo forge remac --mac-key @mac.key @message")]
@@ -105,7 +105,7 @@ pub(super) enum Operation {
     #[command(after_help = "Example:\n    \
         client-demo forge assemble --sender 00000100 --receiver 00000101 --counter 1 \\\n        \
         --sender-keyid 1 --recipient-keyid 1 --next-dh 04 --ciphertext 0a0b0c \\\n        \
-        --mac-key 000102030405060708090a0b0c0d0e0f10111213")]
+        --mac-key @mac-3.key")]
     Assemble(AssembleArguments),
     /// Forge a key exchange between you and somebody who knows nothing of it
     #[command(after_help = "Examples:\n    \

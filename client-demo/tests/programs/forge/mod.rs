@@ -124,7 +124,7 @@ impl Stage {
     }
 
     /// A conversation of which each key is known: `message` is one of Alice's.
-    /// Files: `recording`, `message`, `chain.key`, `mac.key`, `exponent`, `script`, `ensemble`.
+    /// Files: `recording`, `message`, `chain.key`, `mac.key`, `script`, `ensemble`; and of version 3 `exponent`, `aes.key`, `mac-3.key`.
     fn with_keys(self) -> Self {
         self.record(&[]);
         self.write("script", "alice: Meet me at noon.\n+20 bob: All right.\nalice: Good.\nbob: Bye.\n");
@@ -150,6 +150,8 @@ impl Stage {
         self.write("chain.key", message["chain_key"].as_str().expect("a key"));
         self.write("mac.key", &self.done(&["forge", "mac-key", "--chain-key", "@chain.key"]));
         self.write("exponent", &"5a".repeat(40));
+        self.write("aes.key", &"5a".repeat(16));
+        self.write("mac-3.key", &"5a".repeat(20));
         self
     }
 }
