@@ -130,6 +130,9 @@ pub(super) enum Operation {
         /// A real ensemble of theirs, in base64 or as a prekey server gives it
         #[arg(long, value_name = "BASE64|@FILE|-")]
         of: Source,
+        /// When it is to be valid: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
+        #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
+        at: Option<Timestamp>,
     },
     /// Forge a whole conversation between you and somebody who knows nothing of it
     ///

@@ -81,8 +81,8 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
 }
 
 /// `forge ensemble`.
-pub(super) fn ensemble(of: &Source) -> Result<Shown, Unforged> {
-    let ensemble = falsified(of.ensemble()?, system::now())?;
+pub(super) fn ensemble(of: &Source, at: Option<Timestamp>) -> Result<Shown, Unforged> {
+    let ensemble = falsified(of.ensemble()?, at.unwrap_or_else(system::now))?;
     let base64 = in_base64(ensemble.ensemble());
     let json = json!({ "ensemble": base64 });
     Ok(Shown { lines: vec![base64], json })
@@ -134,7 +134,8 @@ pub(super) fn impersonate(arguments: ImpersonateArguments, json: bool) -> Result
     let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
     let who = Person { account: pose_as, profile: profile.profile(owner.tag())? };
     let towards = Person::of(&owner).profile;
-    let mut account = forge::impersonate(who, towards, Key::forging_of(&owner), system::now())?;
+    let mut account = forge::impersonate(who, towards, Key::forging_of(&owner), system::now())
+        .map_err(Unforged::CannotPose)?;
     let mut session = Session::new(owner.id(), Settings::policy(&[]));
     let mut network = Network { json };
 

@@ -48,6 +48,9 @@ pub(crate) enum Unforged {
     Forge(#[from] ForgeError),
     #[error("{0}{hint}", hint = what_to_do(.0))]
     Cannot(#[from] CannotForge),
+    /// Where everything happens now.
+    #[error("{0}{hint}", hint = what_to_do_now(.0))]
+    CannotPose(CannotForge),
     #[error(
         "no client profile of somebody else in it: give a line of theirs that begins a conversation (Identity, Auth-R or \
          Non-Interactive-Auth), a recording with one, or a profile or prekey ensemble in base64"
@@ -103,7 +106,7 @@ pub(crate) fn run(arguments: ForgeArguments) -> Result<(), Unforged> {
         Operation::Assemble(arguments) => version_3::assemble(&arguments)?,
         Operation::Dake(arguments) => key_exchange::dake(arguments)?,
         Operation::Check(arguments) => key_exchange::check(&arguments)?,
-        Operation::Ensemble { of } => key_exchange::ensemble(&of)?,
+        Operation::Ensemble { of, at } => key_exchange::ensemble(&of, at)?,
         Operation::Transcript(arguments) => transcript::transcript(arguments)?,
     };
     Ok(shown.print(json)?)
@@ -128,6 +131,17 @@ fn what_to_do(why: &CannotForge) -> &'static str {
         }
         CannotForge::OneClient => ": give the profile of the other one",
         _ => "",
+    }
+}
+
+/// The same where no other time can be asked for.
+fn what_to_do_now(why: &CannotForge) -> &'static str {
+    match why {
+        CannotForge::Profile(Who::Participant, _) => {
+            ".\nIt is that of the owner of the home folder: `client-demo status` says until when it is valid and renews it"
+        }
+        CannotForge::Profile(Who::Other, _) => ".\nIt is that of the one to pose as: take a newer recording",
+        _ => what_to_do(why),
     }
 }
 

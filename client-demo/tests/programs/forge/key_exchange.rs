@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::{ALICE, BOB, Stage};
-use crate::process::{field, plain, says, wire_lines};
+use crate::process::{Pipe, field, plain, says, wire_lines};
 
 fn dake<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["forge", "dake", "--home", "alice", "--with", BOB, "--profile", "@recording"], more].concat()
@@ -147,6 +147,28 @@ fn who_has_bobs_forging_key_poses_as_alice_to_him_live_and_while_he_is_away() {
     drop(stdin);
     assert!(mallory.wait().expect("it ends").success());
     assert_eq!(heard, ["It is me, Alice.", "answered"]);
+}
+
+#[test]
+fn what_has_expired_can_be_forged_with_for_its_time_where_a_time_can_be_given() {
+    let stage = Stage::new();
+    let long_ago = "1600000000";
+    let pipe = |who, with| {
+        Pipe::spawn(stage.command(&["pipe", "--account", who, "--contact", with, "--now", long_ago]))
+    };
+    let (mut alice, mut bob) = (pipe(ALICE, BOB), pipe(BOB, ALICE));
+    let query = wire_lines(&bob.ask("query"));
+    stage.write("recording", &wire_lines(&alice.receive(&query[0]))[0]);
+    let pose = ["forge", "impersonate", "--home", "bob", "--pose-as", ALICE, "--profile", "@recording"];
+    let refused = stage.refused(&pose);
+    assert!(refused.contains("has expired") && refused.contains("take a newer recording"), "{refused}");
+    assert!(!refused.contains("--at"), "{refused}");
+
+    let ensemble = bob.ask("prekeys 1");
+    stage.write("ensemble", ensemble[0].strip_prefix("event ensemble ").expect("an ensemble"));
+    let make = ["forge", "ensemble", "--of", "@ensemble"];
+    assert!(stage.refused(&make).contains("or forge for its time with --at TIME"));
+    stage.done(&[&make[..], &["--at", long_ago]].concat());
 }
 
 #[test]
