@@ -20,9 +20,9 @@ pub(crate) struct ForgeArguments {
 }
 
 const SOURCES: &str = "\
-A message, key, profile or recording is given as itself, as @FILE, or as - for the next line of
-standard input; where a recording is read, - takes all of it. Others on this machine can see
-arguments: give secrets as @FILE or -. Keys are hex digits. A recording is any text with lines of a
+A message, key, profile, ensemble, script or recording is given as itself, as @FILE, or as - for
+standard input: of a message or key its next line, of all others the whole of it. Others on this
+machine can see arguments: give secrets as @FILE or -. Keys are hex digits. A recording is any text with lines of a
 conversation in it, such as a log, or what `forge dake` prints. A message says itself whether it is
 one of version 4 or 3.";
 

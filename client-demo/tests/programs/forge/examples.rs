@@ -15,7 +15,7 @@ fn examples(help: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_operation_has_an_example_and_each_does_what_it_says() {
+fn every_operation_has_an_example_and_each_runs_and_says_something() {
     let stage = Stage::new().with_keys();
     let help = stage.done(&["forge", "--help"]);
     let operations: Vec<&str> = help
