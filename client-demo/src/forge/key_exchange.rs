@@ -61,10 +61,10 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
     let CheckArguments { recording, one, other, ensemble, at } = arguments;
     let (one, other) = (one.as_str(), other.as_str());
     let ensemble = ensemble.as_ref().map(Source::ensemble).transpose()?;
-    let recording = recording.whole()?;
+    let messages = encoded(&recording.whole()?);
     let at = at.unwrap_or_else(system::now);
     // The names are signed in their order.
-    let by = |names: [&str; 2]| witness(encoded(&recording), names, ensemble.as_ref(), at);
+    let by = |names: [&str; 2]| witness(messages.iter().map(String::as_str), names, ensemble.as_ref(), at);
     let (began, answered) = if by([one, other]).is_ok() { (one, other) } else { (other, one) };
     let witnessed = by([began, answered]).map_err(Unforged::NotWitnessed)?;
     let mode = if witnessed.mode == Mode::Interactive { "interactive" } else { "offline" };

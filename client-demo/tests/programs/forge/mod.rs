@@ -159,7 +159,7 @@ impl Stage {
 /// A text from one to the other and what the other answers by itself: the lines on the wire.
 fn talk(from: &mut Pipe, to: &mut Pipe, text: &str) -> Vec<String> {
     let mut lines = from.send(text);
-    let answer = to.receive(&lines[0]);
+    let answer: Vec<String> = lines.iter().flat_map(|line| to.receive(line)).collect();
     assert_eq!(crate::process::plain(&answer), [text]);
     let answers = wire_lines(&answer);
     carry(answers.clone(), to, from);
