@@ -1,9 +1,9 @@
 //! Whoever forges: an account from its home folder, which stays as it is, and what everybody may know of the other one.
 
 use otrv4::client_profile::ClientProfile;
-use otrv4::forge::{Forger, Key, Person, Who};
+use otrv4::forge::{CannotForge, Forger, Key, Person, Who};
 use otrv4::prekey::PrekeyEnsemble;
-use otrv4::wire::{Reader, Writer};
+use otrv4::wire::{Reader, Versions, Writer};
 use otrv4::{Account, Policy, Timestamp};
 
 use super::Unforged;
@@ -31,18 +31,26 @@ impl Pair {
         let PairArguments { place, key, with, profile, ensemble, false_prekey, at } = arguments;
         let (account, state) = opened(&place.into())?;
         let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
-        let profile = match (profile, &ensemble) {
-            (Some(source), _) => source.profile(account.tag())?,
-            (None, Some(ensemble)) => profile_in(ensemble),
-            (None, None) => return Err(Unforged::NoProfile),
-        };
         let at = at.unwrap_or_else(system::now);
+        let mut own = Person::of(&account);
+        let mut theirs = profile.map(|source| source.profile(account.tag())).transpose()?;
+        if let Some(ensemble) = &ensemble {
+            // Its owner may have renewed their profile since, and answers with the one in it.
+            let verified = ensemble.clone().verify(at, Versions::V4).map_err(CannotForge::Ensemble)?;
+            let (shown, owner) = (profile_in(ensemble), verified.profile().owner());
+            if owner == account.tag() {
+                own.profile = shown;
+            } else if theirs.clone().is_none_or(|known| known.verify(owner, at).is_ok()) {
+                theirs = Some(shown);
+            }
+        }
+        let profile = theirs.ok_or(Unforged::NoProfile)?;
         let key = match key {
             Which::LongTerm => Key::long_term_of(&account),
             Which::Forging => Key::forging_of(&account),
         };
         let other = Person { account: with.clone(), profile };
-        let forger = Forger::new(Person::of(&account), key, other, at)?;
+        let forger = Forger::new(own, key, other, at)?;
         Ok(Self { policy: state.policy_with(&with), account, with, forger, ensemble, false_prekey, at })
     }
 
