@@ -118,7 +118,7 @@ pub(super) enum Operation {
     Check(CheckArguments),
     /// Pose as somebody towards the owner of this home folder, whose forging key was kept
     ///
-    /// Prints lines for the network, and what the owner answers. Give it the owner's lines on standard input; any other line there is
+    /// Prints lines for the network, and what the owner answers. It asks for a conversation, or takes part in the owner's with --wait. Give it the owner's lines on standard input; any other line there is
     /// a text to send. With --ensemble, one of the owner, it writes without waiting for anybody.
     #[command(after_help = "Example:\n    \
         client-demo forge impersonate --home bob --pose-as alice@example.org --profile @recording \\\n        \
@@ -138,7 +138,8 @@ pub(super) enum Operation {
     ///
     /// The script has lines such as `alice: Where were you?` and `+20 bob: At home.`: the name, or what stands before the @ in it, and
     /// before it the seconds that pass. Or JSON: [{"by": "alice", "text": "Where were you?", "after": 20}]. With --json, the chain key of
-    /// each message is said, too: who has it can read the message.
+    /// each message is said, too: who has it can read the message. Your side is set as the home folder says (`client-demo policy`), theirs
+    /// as this client is by itself.
     #[command(after_help = "Examples:\n    \
         client-demo forge transcript --home alice --with bob@example.org --profile @recording @script\n    \
         client-demo forge transcript --home alice --with bob@example.org --ensemble @ensemble \\\n        \
@@ -308,6 +309,9 @@ pub(super) struct ImpersonateArguments {
     /// A prekey ensemble of the owner of the home folder
     #[arg(long, value_name = "BASE64|@FILE|-", requires = "text")]
     pub(super) ensemble: Option<Source>,
+    /// Send nothing until the owner begins
+    #[arg(long, conflicts_with = "ensemble")]
+    pub(super) wait: bool,
     /// What to say as soon as it is encrypted
     #[arg(long, allow_hyphen_values = true)]
     pub(super) text: Option<String>,

@@ -2,6 +2,7 @@
 //! Spec: otrv4.md "Forging Transcripts". What is forged comes from `otrv4::forge`; here it is read, asked for and shown.
 
 mod arguments;
+mod impersonate;
 mod input;
 mod key_exchange;
 mod message;
@@ -95,7 +96,7 @@ pub(crate) fn run(arguments: ForgeArguments) -> Result<(), Unforged> {
     let ForgeArguments { json, operation } = arguments;
     let shown = match operation {
         Operation::Play { auto } => return Ok(play::run(auto)?),
-        Operation::Impersonate(arguments) => return key_exchange::impersonate(arguments, json),
+        Operation::Impersonate(arguments) => return impersonate::impersonate(arguments, json),
         Operation::Parse { line } => message::parse(&line)?,
         Operation::Modify(arguments) => message::modify(&arguments)?,
         Operation::Read { key, new, line } => message::read(&key, new.as_deref(), &line)?,
