@@ -159,7 +159,7 @@ pub(crate) fn encode(field: &Field) -> Vec<u8> {
     match (&field.kind, &field.value) {
         (Kind::Byte, Value::Number(n)) => n.to_be_bytes()[7..].to_vec(),
         (Kind::Short, Value::Number(n)) => n.to_be_bytes()[6..].to_vec(),
-        (Kind::Int, Value::Number(n)) => n.to_be_bytes()[4..].to_vec(),
+        (Kind::Int | Kind::Data, Value::Number(n)) => n.to_be_bytes()[4..].to_vec(),
         (_, Value::Number(n)) => n.to_be_bytes().to_vec(),
         (Kind::Data | Kind::Mpi, Value::Bytes(bytes)) => with_length(bytes),
         (_, Value::Bytes(bytes)) => bytes.clone(),
