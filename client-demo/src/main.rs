@@ -10,6 +10,7 @@ mod keep;
 mod network;
 mod passphrase;
 mod perform;
+mod pieces;
 mod pipe;
 mod prekeys;
 mod relay;

@@ -35,5 +35,5 @@ fn a_seed_gives_the_same_verdicts_each_time() {
 
 const SEED: u64 = 1;
 
-/// Real ones, and forged ones by each forger.
+/// Real ones, and forged ones by each forger with a key.
 const COUNT: usize = 1000;

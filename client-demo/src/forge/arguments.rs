@@ -20,9 +20,9 @@ pub(crate) struct ForgeArguments {
 }
 
 const SOURCES: &str = "\
-A message, key, profile or recording is given as itself, as @FILE, or as - for the next line of
-standard input; where a recording is read, - takes all of it. Others on this machine can see
-arguments: give secrets as @FILE or -. Keys are hex digits. A recording is any text with lines of a
+A message, key, profile, ensemble, script or recording is given as itself, as @FILE, or as - for
+standard input: of a message or key its next line, of all others the whole of it. Others on this
+machine can see arguments: give secrets as @FILE or -. Keys are hex digits. A recording is any text with lines of a
 conversation in it, such as a log, or what `forge dake` prints. A message says itself whether it is
 one of version 4 or 3.";
 
@@ -70,7 +70,7 @@ pub(super) enum Operation {
     /// Show the MAC key that comes from a message key, a chain key, or an AES key of version 3
     #[command(after_help = "Examples:\n    \
         client-demo forge mac-key --chain-key @chain.key\n    \
-        client-demo forge mac-key --aes-key 000102030405060708090a0b0c0d0e0f")]
+        client-demo forge mac-key --aes-key @aes.key")]
     MacKey(MacKeyArguments),
     /// Give a message the MAC that it has under a key, whatever the one it came with
     #[command(after_help = "Example:\n    client-demo forge remac --mac-key @mac.key @message")]
@@ -105,7 +105,7 @@ pub(super) enum Operation {
     #[command(after_help = "Example:\n    \
         client-demo forge assemble --sender 00000100 --receiver 00000101 --counter 1 \\\n        \
         --sender-keyid 1 --recipient-keyid 1 --next-dh 04 --ciphertext 0a0b0c \\\n        \
-        --mac-key 000102030405060708090a0b0c0d0e0f10111213")]
+        --mac-key @mac-3.key")]
     Assemble(AssembleArguments),
     /// Forge a key exchange between you and somebody who knows nothing of it
     #[command(after_help = "Examples:\n    \
@@ -118,7 +118,7 @@ pub(super) enum Operation {
     Check(CheckArguments),
     /// Pose as somebody towards the owner of this home folder, whose forging key was kept
     ///
-    /// Prints lines for the network, and what the owner answers. Give it the owner's lines on standard input; any other line there is
+    /// Prints lines for the network, and what the owner answers. It asks for a conversation, or takes part in the owner's with --wait. Give it the owner's lines on standard input; any other line there is
     /// a text to send. With --ensemble, one of the owner, it writes without waiting for anybody.
     #[command(after_help = "Example:\n    \
         client-demo forge impersonate --home bob --pose-as alice@example.org --profile @recording \\\n        \
@@ -130,12 +130,16 @@ pub(super) enum Operation {
         /// A real ensemble of theirs, in base64 or as a prekey server gives it
         #[arg(long, value_name = "BASE64|@FILE|-")]
         of: Source,
+        /// When it is to be valid: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
+        #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
+        at: Option<Timestamp>,
     },
     /// Forge a whole conversation between you and somebody who knows nothing of it
     ///
     /// The script has lines such as `alice: Where were you?` and `+20 bob: At home.`: the name, or what stands before the @ in it, and
     /// before it the seconds that pass. Or JSON: [{"by": "alice", "text": "Where were you?", "after": 20}]. With --json, the chain key of
-    /// each message is said, too: who has it can read the message.
+    /// each message is said, too: who has it can read the message. Your side is set as the home folder says (`client-demo policy`), theirs
+    /// as this client is by itself.
     #[command(after_help = "Examples:\n    \
         client-demo forge transcript --home alice --with bob@example.org --profile @recording @script\n    \
         client-demo forge transcript --home alice --with bob@example.org --ensemble @ensemble \\\n        \
@@ -305,6 +309,9 @@ pub(super) struct ImpersonateArguments {
     /// A prekey ensemble of the owner of the home folder
     #[arg(long, value_name = "BASE64|@FILE|-", requires = "text")]
     pub(super) ensemble: Option<Source>,
+    /// Send nothing until the owner begins
+    #[arg(long, conflicts_with = "ensemble")]
+    pub(super) wait: bool,
     /// What to say as soon as it is encrypted
     #[arg(long, allow_hyphen_values = true)]
     pub(super) text: Option<String>,

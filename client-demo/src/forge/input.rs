@@ -11,11 +11,12 @@ use base64::prelude::BASE64_STANDARD;
 use otrv4::client_profile::ClientProfile;
 use otrv4::forge::client_profile;
 use otrv4::prekey::PrekeyEnsemble;
-use otrv4::wire::{Header, InstanceTag, Reader, unarmour};
+use otrv4::wire::{Fragment, Header, InstanceTag, Reader, unarmour};
 use otrv4::{Secret, Timestamp};
 use zeroize::Zeroizing;
 
 use super::Unforged;
+use crate::pieces::put_together;
 
 /// An argument that may lie elsewhere.
 #[derive(Clone)]
@@ -84,8 +85,9 @@ impl Source {
     /// The last Client Profile of another client than ours in a recording; or one in base64, alone or at the head of an ensemble.
     pub(super) fn profile(&self, ours: InstanceTag) -> Result<ClientProfile, Unforged> {
         let text = self.whole()?;
-        let theirs = encoded(&text).filter(|line| sender(line) != Some(ours));
-        if let Some(profile) = theirs.filter_map(|line| client_profile(line).ok()).last() {
+        let messages = encoded(&text);
+        let mut theirs = messages.iter().rev().filter(|line| sender(line) != Some(ours));
+        if let Some(profile) = theirs.find_map(|line| client_profile(line).ok()) {
             return Ok(profile);
         }
         let bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| Unforged::NoProfile)?;
@@ -102,13 +104,38 @@ impl Source {
     }
 }
 
-/// The encoded messages in a recording, whatever stands around them.
-pub(super) fn encoded(recording: &str) -> impl Iterator<Item = &str> {
-    recording.match_indices("?OTR:").filter_map(|(start, _)| {
-        let rest = recording.get(start..)?;
-        rest.get(..=rest.find('.')?)
-    })
+/// The encoded messages in a recording, whatever stands around them; one that came in pieces where its last piece stands.
+pub(super) fn encoded(recording: &str) -> Vec<String> {
+    let (mut found, mut rest) = (Vec::new(), recording);
+    while let Some(here) = rest.find(BEGINNING).and_then(|at| rest.get(at..)) {
+        let length = message(here).or_else(|| piece(here));
+        let (line, after) = here.split_at_checked(length.unwrap_or(BEGINNING.len())).unwrap_or((here, ""));
+        found.extend(length.map(|_| line));
+        rest = after;
+    }
+    let wholes = put_together(found.iter().map(|line| (0, None, *line)));
+    let messages = found.iter().zip(wholes).filter_map(|(line, whole)| match whole {
+        Some(whole) => Some(whole.text),
+        None => message(line).map(|_| (*line).to_owned()),
+    });
+    messages.collect()
 }
+
+/// How long the encoded message is that stands here: base64 up to a full stop.
+fn message(text: &str) -> Option<usize> {
+    let base64 = text.strip_prefix(BEGINNING)?.strip_prefix(':')?;
+    let rest = base64.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=".contains(c));
+    rest.starts_with('.').then(|| text.len() - rest.len() + 1)
+}
+
+/// How long the piece of a message is that stands here: the fourth comma ends it.
+fn piece(text: &str) -> Option<usize> {
+    let (end, _) = text.match_indices(',').nth(3)?;
+    Fragment::parse(text.get(..=end)?).ok().map(|_| end + 1)
+}
+
+/// Of messages and pieces.
+const BEGINNING: &str = "?OTR";
 
 /// A time: seconds since 1970, or `2026-11-28T10:00:00Z` in UTC.
 pub(super) fn time(text: &str) -> Result<Timestamp, String> {
@@ -154,7 +181,19 @@ mod tests {
     #[test]
     fn messages_are_found_whatever_stands_around_them() {
         let recording = "12:00 alice: ?OTR:AAQ1.\n{\"line\": \"?OTR:AAQ2.\"},?OTRv4?\n?OTR:cut";
-        assert_eq!(encoded(recording).collect::<Vec<_>>(), ["?OTR:AAQ1.", "?OTR:AAQ2."]);
+        assert_eq!(encoded(recording), ["?OTR:AAQ1.", "?OTR:AAQ2."]);
+        assert_eq!(encoded("?OTR:AAQ1 cut. ?OTR:?OTR:AAQ2."), ["?OTR:AAQ2."]);
+    }
+
+    #[test]
+    fn messages_in_pieces_are_put_together_whatever_stands_between_them() {
+        let recording = "\
+            12:00 alice: ?OTR|1|100|200,2,2,Q1.,\n\
+            12:00 bob: ?OTR|2|200|100,1,2,?OTR:AA,\n\
+            {\"line\": \"?OTR|1|100|200,1,2,?OTR:AA,\"}, ?OTR:AAQ2.\n\
+            12:01 bob: ?OTR|2|200|100,2,2,Q3.,\n\
+            ?OTR|3|200|100,1,2,?OTR:AA, and nothing more, of this one, or of ?OTR|, others.";
+        assert_eq!(encoded(recording), ["?OTR:AAQ1.", "?OTR:AAQ2.", "?OTR:AAQ3."]);
     }
 
     #[test]

@@ -1,24 +1,20 @@
-//! Key exchanges that never took place: `dake`, `check`, `ensemble`, `impersonate`.
-
-use std::io::{self, BufRead};
+//! Key exchanges that never took place: `dake`, `check`, `ensemble`.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use otrv4::client_profile::ClientProfile;
-use otrv4::forge::{self, Ensemble, Key, Person, Who, witness};
+use otrv4::forge::{self, Ensemble, Who, witness};
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::{Reader, Versions, Writer, armour};
-use otrv4::{Account, Context, Event, Mode, Output, Policy, Session, Timestamp};
+use otrv4::{Mode, Timestamp};
 use serde_json::json;
 
 use super::Unforged;
-use super::arguments::{CheckArguments, DakeArguments, ImpersonateArguments};
+use super::arguments::{CheckArguments, DakeArguments};
 use super::input::{Source, encoded};
-use super::person::{Pair, account};
+use super::person::Pair;
 use super::show::{Shown, key};
-use crate::perform::{Client, perform};
-use crate::screen::{say, words};
 use crate::{harmless, system};
 
 /// `forge dake`.
@@ -60,10 +56,10 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
     let CheckArguments { recording, one, other, ensemble, at } = arguments;
     let (one, other) = (one.as_str(), other.as_str());
     let ensemble = ensemble.as_ref().map(Source::ensemble).transpose()?;
-    let recording = recording.whole()?;
+    let messages = encoded(&recording.whole()?);
     let at = at.unwrap_or_else(system::now);
     // The names are signed in their order.
-    let by = |names: [&str; 2]| witness(encoded(&recording), names, ensemble.as_ref(), at);
+    let by = |names: [&str; 2]| witness(messages.iter().map(String::as_str), names, ensemble.as_ref(), at);
     let (began, answered) = if by([one, other]).is_ok() { (one, other) } else { (other, one) };
     let witnessed = by([began, answered]).map_err(Unforged::NotWitnessed)?;
     let mode = if witnessed.mode == Mode::Interactive { "interactive" } else { "offline" };
@@ -80,8 +76,8 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
 }
 
 /// `forge ensemble`.
-pub(super) fn ensemble(of: &Source) -> Result<Shown, Unforged> {
-    let ensemble = falsified(of.ensemble()?, system::now())?;
+pub(super) fn ensemble(of: &Source, at: Option<Timestamp>) -> Result<Shown, Unforged> {
+    let ensemble = falsified(of.ensemble()?, at.unwrap_or_else(system::now))?;
     let base64 = in_base64(ensemble.ensemble());
     let json = json!({ "ensemble": base64 });
     Ok(Shown { lines: vec![base64], json })
@@ -124,77 +120,4 @@ pub(super) fn in_base64(ensemble: &PrekeyEnsemble) -> String {
     let mut w = Writer::new();
     ensemble.write(&mut w);
     BASE64_STANDARD.encode(w.as_slice())
-}
-
-/// `forge impersonate`: a session of an account that poses as somebody, with the network on standard input and output.
-pub(super) fn impersonate(arguments: ImpersonateArguments, json: bool) -> Result<(), Unforged> {
-    let ImpersonateArguments { place, pose_as, profile, ensemble, text } = arguments;
-    let owner = account(&place.into())?;
-    let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
-    let who = Person { account: pose_as, profile: profile.profile(owner.tag())? };
-    let towards = Person::of(&owner).profile;
-    let mut account = forge::impersonate(who, towards, Key::forging_of(&owner), system::now())?;
-    let mut session = Session::new(owner.id(), Policy { require_encryption: true, ..Policy::default() });
-    let mut network = Network { json };
-
-    let offline = ensemble.is_some();
-    step(&mut account, &mut session, &mut network, |session, cx| match ensemble {
-        Some(ensemble) => Ok(session.start_offline(cx, vec![ensemble])?),
-        None => Ok(session.start(cx)),
-    })?;
-    if let Some(text) = text {
-        step(&mut account, &mut session, &mut network, |session, cx| Ok(session.send(cx, None, &text)?))?;
-    }
-    if offline {
-        return Ok(());
-    }
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(Unforged::Input)?;
-        step(&mut account, &mut session, &mut network, |session, cx| match line.starts_with("?OTR") {
-            true => Ok(session.receive(cx, &line)),
-            false => Ok(session.send(cx, None, &line)?),
-        })?;
-    }
-    Ok(())
-}
-
-fn step(
-    account: &mut Account,
-    session: &mut Session,
-    network: &mut Network,
-    ask: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<Vec<Output>, Unforged>,
-) -> Result<(), Unforged> {
-    let (rng, now) = (&mut system::rng(), system::now());
-    let outputs = ask(session, &mut Context { account, rng, now })?;
-    perform(&outputs, account, session, network)
-}
-
-/// Lines for the network and what happened, on standard output. An impersonator keeps nothing.
-struct Network {
-    json: bool,
-}
-
-impl Client for Network {
-    type Error = Unforged;
-
-    fn save(&mut self, _: &Account, _: &Session, _: &[Output]) -> Result<(), Unforged> {
-        Ok(())
-    }
-
-    fn send(&mut self, line: &str) -> Result<(), Unforged> {
-        match self.json {
-            true => say(json!({ "send": line }))?,
-            false => say(line)?,
-        }
-        Ok(())
-    }
-
-    fn show(&mut self, account: &Account, session: &Session, event: &Event) -> Result<(), Unforged> {
-        match (self.json, event) {
-            (false, _) => say(words(account, session, event))?,
-            (true, Event::Message { text, .. }) => say(json!({ "text": text }))?,
-            (true, _) => say(json!({ "event": words(account, session, event) }))?,
-        }
-        Ok(())
-    }
 }

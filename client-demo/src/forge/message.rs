@@ -61,12 +61,12 @@ pub(super) fn modify(arguments: &ModifyArguments) -> Result<Shown, Unforged> {
         (Some(key), _) => v3::modify(&line, &key.secret(MAC_KEY)?, old, new, *offset)?,
         (None, None) => return Err(Unforged::Nothing(MAC_KEY)),
         (None, Some(recording)) => {
-            let recording = recording.whole()?;
+            let messages = encoded(&recording.whole()?);
             if version == Version::V4 {
-                let keys = encoded(&recording).filter_map(|line| v4::revealed_mac_keys(line).ok());
+                let keys = messages.iter().filter_map(|line| v4::revealed_mac_keys(line).ok());
                 first_that_fits(keys.flatten(), |key| v4::modify(&line, key, old, new, *offset))?
             } else {
-                let keys = encoded(&recording).filter_map(|line| v3::revealed_mac_keys(line).ok());
+                let keys = messages.iter().filter_map(|line| v3::revealed_mac_keys(line).ok());
                 first_that_fits(keys.flatten(), |key| v3::modify(&line, key, old, new, *offset))?
             }
         }
@@ -158,9 +158,9 @@ pub(super) fn remac(mac_key: &Source, line: &Source) -> Result<Shown, Unforged> 
 
 /// `forge revealed`: the MAC keys that the data messages of a recording reveal.
 pub(super) fn revealed(recording: &Source) -> Result<Shown, Unforged> {
-    let recording = recording.whole()?;
+    let messages = encoded(&recording.whole()?);
     let (mut keys, mut refused, mut data_messages) = (Vec::new(), ForgeError::NotEncoded, 0);
-    for line in encoded(&recording) {
+    for line in &messages {
         let revealed = match forge::version(line) {
             Ok(Version::V4) => v4::revealed_mac_keys(line).map(|keys| keys.iter().map(key).collect()),
             Ok(_) => v3::revealed_mac_keys(line).map(|keys| keys.iter().map(key).collect()),

@@ -2,6 +2,7 @@
 //! Spec: otrv4.md "Forging Transcripts". What is forged comes from `otrv4::forge`; here it is read, asked for and shown.
 
 mod arguments;
+mod impersonate;
 mod input;
 mod key_exchange;
 mod message;
@@ -48,6 +49,9 @@ pub(crate) enum Unforged {
     Forge(#[from] ForgeError),
     #[error("{0}{hint}", hint = what_to_do(.0))]
     Cannot(#[from] CannotForge),
+    /// Where everything happens now.
+    #[error("{0}{hint}", hint = what_to_do_now(.0))]
+    CannotPose(CannotForge),
     #[error(
         "no client profile of somebody else in it: give a line of theirs that begins a conversation (Identity, Auth-R or \
          Non-Interactive-Auth), a recording with one, or a profile or prekey ensemble in base64"
@@ -63,8 +67,12 @@ pub(crate) enum Unforged {
     NoPrekeyProfile,
     #[error("the signatures do not hold, or the recording is not whole: {0}{hint}", hint = what_is_missing(.0))]
     NotWitnessed(Reject),
-    #[error("line {0} of the script is none: write `NAME: TEXT`, or `+SECONDS NAME: TEXT`")]
-    ScriptLine(usize),
+    #[error("{0} cannot be read: write `NAME: TEXT`, or `+SECONDS NAME: TEXT`")]
+    ScriptLine(transcript::Place),
+    #[error(
+        "{0} comes too soon: who was away needs {1} seconds to come back and read. Let more time pass before it"
+    )]
+    TooSoon(transcript::Place, i64),
     #[error(
         "the script is not as it should be: {0}. Write [{{\"by\": NAME, \"text\": TEXT, \"after\": SECONDS}}, …]"
     )]
@@ -88,7 +96,7 @@ pub(crate) fn run(arguments: ForgeArguments) -> Result<(), Unforged> {
     let ForgeArguments { json, operation } = arguments;
     let shown = match operation {
         Operation::Play { auto } => return Ok(play::run(auto)?),
-        Operation::Impersonate(arguments) => return key_exchange::impersonate(arguments, json),
+        Operation::Impersonate(arguments) => return impersonate::impersonate(arguments, json),
         Operation::Parse { line } => message::parse(&line)?,
         Operation::Modify(arguments) => message::modify(&arguments)?,
         Operation::Read { key, new, line } => message::read(&key, new.as_deref(), &line)?,
@@ -99,7 +107,7 @@ pub(crate) fn run(arguments: ForgeArguments) -> Result<(), Unforged> {
         Operation::Assemble(arguments) => version_3::assemble(&arguments)?,
         Operation::Dake(arguments) => key_exchange::dake(arguments)?,
         Operation::Check(arguments) => key_exchange::check(&arguments)?,
-        Operation::Ensemble { of } => key_exchange::ensemble(&of)?,
+        Operation::Ensemble { of, at } => key_exchange::ensemble(&of, at)?,
         Operation::Transcript(arguments) => transcript::transcript(arguments)?,
     };
     Ok(shown.print(json)?)
@@ -124,6 +132,17 @@ fn what_to_do(why: &CannotForge) -> &'static str {
         }
         CannotForge::OneClient => ": give the profile of the other one",
         _ => "",
+    }
+}
+
+/// The same where no other time can be asked for.
+fn what_to_do_now(why: &CannotForge) -> &'static str {
+    match why {
+        CannotForge::Profile(Who::Participant, _) => {
+            ".\nIt is that of the owner of the home folder: `client-demo status` says until when it is valid and renews it"
+        }
+        CannotForge::Profile(Who::Other, _) => ".\nIt is that of the one to pose as: take a newer recording",
+        _ => what_to_do(why),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `forge transcript`: a whole conversation from a script.
 
+use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
 use otrv4::Timestamp;
-use otrv4::forge::{Begin, Delivery, Line, Manner, Said, Script, Who};
+use otrv4::forge::{Begin, Delivery, Line, Said, Script, Who};
 use rand_core::Rng;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,6 +16,7 @@ use super::arguments::TranscriptArguments;
 use super::key_exchange::{ensemble_of, in_base64};
 use super::person::Pair;
 use super::show::{Shown, key};
+use crate::keep::Settings;
 use crate::{harmless, system};
 
 /// `forge transcript`.
@@ -23,8 +25,11 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
     let text = script.whole()?;
     let (pair, begins) = (Pair::open(pair)?, Who::from(begins));
     let planned = read(&text, &pair)?;
+    if offline {
+        comes_back_in_time(&planned, begins, pair.at)?;
+    }
     let said: Vec<Said<'_>> =
-        planned.iter().map(|(by, at, text)| Said { by: *by, at: *at, text: text.as_str() }).collect();
+        planned.iter().map(|Planned { by, at, text, .. }| Said { by: *by, at: *at, text }).collect();
     let last = said.last().map_or(pair.at, |said| said.at);
     let used = if offline { Some(ensemble_of(&pair, begins.peer())?) } else { None };
     let begin = match &used {
@@ -37,9 +42,11 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
         start: pair.at,
         said: &said,
         end,
-        until: last.plus(PAUSE),
-        participant: Manner::default(),
-        other: Manner::default(),
+        // The end is read and answered.
+        until: last.plus(2 * PAUSE),
+        participant: pair.policy.into(),
+        // As its owner has it who has set nothing.
+        other: Settings::policy(&[]).into(),
     };
     let forged = pair.forger.transcript(script, &mut |_: &Line| on_its_way(), &mut system::rng())?;
     let ensemble = used.as_ref().map(|ensemble| in_base64(ensemble.ensemble()));
@@ -62,7 +69,28 @@ pub(super) fn transcript(arguments: TranscriptArguments) -> Result<Shown, Unforg
 }
 
 /// Who says what, and when.
-type Planned = (Who, Timestamp, Zeroizing<String>);
+struct Planned {
+    by: Who,
+    at: Timestamp,
+    text: Zeroizing<String>,
+    place: Place,
+}
+
+/// Where in the script it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Line(usize),
+    Text(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number} of the script"),
+            Self::Text(number) => write!(f, "text {number} of the script"),
+        }
+    }
+}
 
 /// A text of a script in JSON.
 #[derive(Deserialize)]
@@ -75,25 +103,28 @@ struct Entry {
 
 /// JSON, or lines such as `+20 alice: text`, the pause in seconds before it, and blank ones and comments between them.
 fn read(script: &str, pair: &Pair) -> Result<Vec<Planned>, Unforged> {
-    let entries: Vec<Entry> = match script.trim_start().starts_with('[') {
-        true => serde_json::from_str(script).map_err(Unforged::ScriptJson)?,
+    let entries: Vec<(Place, Entry)> = match script.trim_start().starts_with('[') {
+        true => {
+            let entries: Vec<Entry> = serde_json::from_str(script).map_err(Unforged::ScriptJson)?;
+            (1..).map(Place::Text).zip(entries).collect()
+        }
         false => {
-            let lines = script.lines().enumerate();
+            let lines = (1..).map(Place::Line).zip(script.lines());
             let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
             lines
-                .map(|(at, line)| entry(line).ok_or(Unforged::ScriptLine(at + 1)))
-                .collect::<Result<_, _>>()?
+                .map(|(place, line)| Ok((place, entry(line, pair).ok_or(Unforged::ScriptLine(place))?)))
+                .collect::<Result<_, Unforged>>()?
         }
     };
     let (mut now, mut planned) = (pair.at, Vec::new());
-    for Entry { by, text, after } in entries {
+    for (place, Entry { by, text, after }) in entries {
         now = now.plus(after.map_or(PAUSE, i64::from));
-        planned.push((who(&by, pair)?, now, text));
+        planned.push(Planned { by: who(&by, pair)?, at: now, text, place });
     }
     Ok(planned)
 }
 
-fn entry(line: &str) -> Option<Entry> {
+fn entry(line: &str, pair: &Pair) -> Option<Entry> {
     let (after, line) = match line.strip_prefix('+') {
         Some(rest) => {
             let (seconds, rest) = rest.split_once(' ')?;
@@ -101,20 +132,47 @@ fn entry(line: &str) -> Option<Entry> {
         }
         None => (None, line),
     };
-    let (by, text) = line.split_once(':')?;
+    let named = names(pair).into_iter().filter_map(|name| {
+        let text = line.trim_start().strip_prefix(name)?.trim_start().strip_prefix(':')?;
+        Some((name, text))
+    });
+    let (by, text) = named.max_by_key(|(name, _)| name.len()).or_else(|| line.split_once(':'))?;
     Some(Entry { by: by.trim().to_owned(), text: Zeroizing::new(text.trim().to_owned()), after })
+}
+
+/// Those that a script may use. They may hold colons.
+fn names(pair: &Pair) -> [&str; 4] {
+    let [me, them] = [Who::Participant, Who::Other].map(|who| pair.name(who));
+    [me, them, short(me), short(them)]
+}
+
+/// What stands before the @.
+fn short(account: &str) -> &str {
+    account.split('@').next().unwrap_or(account)
 }
 
 /// By the account name, or by what stands before the @ in it.
 fn who(name: &str, pair: &Pair) -> Result<Who, Unforged> {
     let sides = [Who::Participant, Who::Other];
-    let short = |id: &str| id.split('@').next().unwrap_or(id) == name;
     let whole = sides.into_iter().find(|who| pair.name(*who) == name);
-    let mut shortened = sides.into_iter().filter(|who| short(pair.name(*who)));
+    let mut shortened = sides.into_iter().filter(|who| short(pair.name(*who)) == name);
     match (whole, shortened.next(), shortened.next()) {
         (Some(who), _, _) | (None, Some(who), None) => Ok(who),
         _ => Err(Unforged::ScriptName(name.to_owned())),
     }
+}
+
+/// Whoever was away has read what was written before they write themselves.
+fn comes_back_in_time(planned: &[Planned], starts: Who, start: Timestamp) -> Result<(), Unforged> {
+    let mut before = start;
+    for Planned { by, at, place, .. } in planned {
+        if *by != starts {
+            let soonest = before.plus(COMING_BACK);
+            return if *at < soonest { Err(Unforged::TooSoon(*place, COMING_BACK)) } else { Ok(()) };
+        }
+        before = *at;
+    }
+    Ok(())
 }
 
 /// Whoever was away is back shortly before they write.
@@ -137,5 +195,7 @@ fn time(at: Timestamp) -> String {
 
 /// Seconds before a text, where the script says none.
 const PAUSE: i64 = 10;
+/// Seconds after the last line to one who is away in which it has surely arrived, they have come back and read it.
+const COMING_BACK: i64 = 2;
 /// Seconds in which one reads what has come.
 const READING: i64 = 5;

@@ -17,6 +17,7 @@ pub(super) fn session_keys(secret: &Source, their_public: &Source) -> Result<Sho
     let derived = [
         ("our_public", our_public),
         ("our_end", end.to_owned()),
+        ("session_id", hex::encode(keys.session_id)),
         ("sending_aes", key(&keys.sending_aes)),
         ("sending_mac", key(&keys.sending_mac)),
         ("receiving_aes", key(&keys.receiving_aes)),

@@ -99,6 +99,8 @@ impl Line {
         let timed = text.split_once(' ').and_then(|(time, rest)| Some((Moment::parse(time)?, rest)));
         let (at, rest) = timed.map_or((None, text), |(at, rest)| (Some(at), rest));
         let in_brackets = rest.strip_prefix('<').and_then(|rest| rest.split_once("> "));
+        // Markup may begin a text, too.
+        let in_brackets = in_brackets.filter(|(sender, _)| !sender.contains(['<', '>']));
         // A number may begin a text for people.
         let is_dated = at.is_some() && text.split(' ').next().is_some_and(|time| time.contains('T'));
         let bare = || rest.split_once(' ').filter(|_| is_dated);

@@ -1,7 +1,7 @@
 //! `inspect`: every field of any line of OTR, explained, and who could forge it by now. What it says comes from the lines
 //! alone: it has no keys but those that the lines reveal.
 //!
-//! [`input`] reads the lines, [`pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
+//! [`input`] reads the lines, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
 //! [`timeline`], [`forgery`] and [`observer`]; [`text`] and [`page`] show it.
 
 pub(crate) mod arguments;
@@ -10,7 +10,6 @@ mod forgery;
 mod input;
 mod observer;
 mod page;
-mod pieces;
 mod report;
 mod text;
 mod timeline;

@@ -10,8 +10,8 @@ use super::explain::{self, explain};
 use super::forgery::Forgery;
 use super::input::Line;
 use super::observer::Observer;
-use super::pieces::{self, Whole};
 use super::timeline::{self, Conversation, Step};
+use crate::pieces::{self, Whole};
 use crate::screen;
 
 /// About a transcript, or about a single line.
@@ -100,7 +100,9 @@ pub(super) enum Value {
 
 impl Report {
     pub(super) fn of(lines: Vec<Line>) -> Self {
-        let wholes = pieces::put_together(&lines);
+        let wholes = pieces::put_together(
+            lines.iter().map(|line| (line.number, line.sender.as_deref(), line.text.as_str())),
+        );
         let messages: Vec<&str> = lines.iter().zip(&wholes).map(|(line, whole)| text(line, whole)).collect();
         let mut revealed = Revealed::of(&lines, revealed_keys(&messages));
         let mut entries: Vec<Entry> = lines

@@ -20,7 +20,7 @@
 //! | False Prekey Ensemble | [`Ensemble::forged`] | |
 //! | Forge Entire Transcript | [`Forger::transcript`] | |
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
-//! | what anybody can check of a key exchange | [`witness`] | |
+//! | What anybody can check of a key exchange | [`witness()`] | |
 //! | Messages of the MAC keys that a transcript reveals | [`revealed_keys`] | [`revealed_keys`] |
 //!
 //! ```

@@ -1,5 +1,6 @@
 //! What somebody without any secret can check of a recorded key exchange: profiles and ring signatures, as those check them who
-//! take part. Spec: otrv4.md "Receiving Auth-R Messages" and those beside it. Used by applications, to show that forged exchanges pass.
+//! take part. Spec: otrv4.md "Auth-R Message", "Auth-I Message", "Non-Interactive-Auth Message". Used by applications, to show
+//! that forged exchanges pass.
 
 use super::ForgeError;
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};

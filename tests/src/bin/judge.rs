@@ -28,7 +28,7 @@ enum What {
         /// Also write all transcripts, and the accounts of both, into this folder
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Also print the features that tell most
+        /// Also print broken rules, and the features that tell most where the judge is no coin
         #[arg(long)]
         why: bool,
     },

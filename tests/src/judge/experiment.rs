@@ -70,7 +70,7 @@ pub struct Score {
     pub false_violations: Vec<String>,
     /// Forged ones that break a rule.
     pub violations: Vec<String>,
-    /// The features that told most.
+    /// The features that told most, if he was better or worse than a coin.
     pub loudest: Vec<(String, f64)>,
 }
 
@@ -105,7 +105,8 @@ impl Experiment {
     pub fn new(seed: u64, count: usize) -> Self {
         let saved = people(seed);
         let keys = Keys::load([&saved[0], &saved[1]]).expect("what was saved");
-        let accounts = [saved[0].as_slice(), saved[1].as_slice()];
+        let account = |side: usize| (keys.accounts[side].id(), saved[side].as_slice());
+        let accounts = [account(0), account(1)];
         let real = in_parallel(count, |which| {
             let mut rng = generator(seed, REAL, which);
             loop {
@@ -119,14 +120,18 @@ impl Experiment {
         Self { seed, saved, keys, real }
     }
 
-    /// As many forged transcripts.
+    /// As many forged transcripts, or by a leaky forger a fifth as many, who are to be caught by fewer.
     pub fn forged(&self, by: ForgedBy) -> Vec<Transcript> {
         self.forged_and_seen(by).into_iter().map(|(transcript, _)| transcript).collect()
     }
 
     fn forged_and_seen(&self, by: ForgedBy) -> Vec<(Transcript, Seen)> {
         let stream = ForgedBy::all().position(|other| other == by).map_or(REAL, |n| REAL + 1 + n as u64);
-        in_parallel(self.real.len(), |which| {
+        let count = match by {
+            ForgedBy::Key(_) => self.real.len(),
+            ForgedBy::Leak(_) => self.real.len().div_ceil(5),
+        };
+        in_parallel(count, |which| {
             let mut rng = generator(self.seed, stream, which);
             loop {
                 let life = Life::draw(&mut rng, START);
@@ -145,14 +150,21 @@ impl Experiment {
         })
     }
 
-    /// All real ones and as many forged ones, shuffled: the judge learns from one half and judges the other, and once more the other
+    /// Forged ones and as many real ones, shuffled: the judge learns from one half and judges the other, and once more the other
     /// way round.
     pub fn judge(&self, by: ForgedBy) -> Score {
         let forged = self.forged_and_seen(by);
-        let real = self.real.iter().map(|(_, seen)| (seen, false));
-        let mut all: Vec<(&Seen, bool)> = real.chain(forged.iter().map(|(_, seen)| (seen, true))).collect();
-        all.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed));
-        let halves = all.split_at(all.len() / 2);
+        let real: Vec<(&Seen, bool)> =
+            self.real.iter().take(forged.len()).map(|(_, seen)| (seen, false)).collect();
+        let forged: Vec<(&Seen, bool)> = forged.iter().map(|(_, seen)| (seen, true)).collect();
+        // As many of each in both halves: more of one kind to learn from would be fewer of it to judge.
+        let (mut rng, mut halves) = (ChaCha8Rng::seed_from_u64(self.seed), [Vec::new(), Vec::new()]);
+        for mut pile in [real, forged] {
+            pile.shuffle(&mut rng);
+            halves[1].extend(pile.split_off(pile.len() / 2));
+            halves[0].append(&mut pile);
+        }
+        halves.iter_mut().for_each(|half| half.shuffle(&mut rng));
         let mut score = Score {
             real: (0, 0),
             forged: (0, 0),
@@ -160,7 +172,7 @@ impl Experiment {
             violations: Vec::new(),
             loudest: Vec::new(),
         };
-        for (learn_from, to_judge) in [(halves.0, halves.1), (halves.1, halves.0)] {
+        for (learn_from, to_judge) in [(&halves[0], &halves[1]), (&halves[1], &halves[0])] {
             let seen: Vec<&Seen> = to_judge.iter().map(|(seen, _)| *seen).collect();
             for (verdict, (_, forged)) in judge(&seen, learn_from).iter().zip(to_judge) {
                 let (count, found) = match forged {
@@ -174,7 +186,9 @@ impl Experiment {
                 );
             }
         }
-        score.loudest = differences(&all);
+        if !(47.0..=53.0).contains(&score.right()) {
+            score.loudest = differences(&halves.concat());
+        }
         score
     }
 

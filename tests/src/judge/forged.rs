@@ -1,8 +1,6 @@
 //! Forged conversations, by a forger who has one key of one of the two, and makes up a life.
 
-use otrv4::forge::{
-    Begin, Delivery, FalseEnsemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who,
-};
+use otrv4::forge::{Begin, Delivery, Ensemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who};
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::Reader;
 use otrv4::{Account, Timestamp};
@@ -104,8 +102,8 @@ pub(crate) fn forge_through(
 }
 
 /// Prekeys in the name of who was away, around the profiles that they published.
-fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> FalseEnsemble {
+fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> Ensemble {
     let published = owner.prekey_profile().expect("they have prekeys").as_bytes();
     let profile = PrekeyProfile::read(&mut Reader::new(published)).expect("a profile");
-    FalseEnsemble::new(&Person::of(owner).profile, &profile, rng)
+    Ensemble::forged(&Person::of(owner).profile, &profile, rng)
 }

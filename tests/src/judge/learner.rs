@@ -1,4 +1,4 @@
-//! What tells two piles apart: logistic regression over features and their squares, by gradient descent. It is shown what is real and
+//! What tells two piles apart: logistic regression over features and their squares, by gradient descent with momentum. It is shown what is real and
 //! what is forged of one half, and judges the other.
 
 /// A boundary between two piles.
@@ -26,6 +26,7 @@ impl Learner {
             .iter()
             .map(|(features, forged)| (learner.input(features), f64::from(u8::from(*forged))))
             .collect();
+        let (mut speed, mut bias_speed) = (vec![0.0; 2 * width], 0.0);
         for _ in 0..ROUNDS {
             let mut slope = vec![0.0; 2 * width];
             let mut bias_slope = 0.0;
@@ -34,10 +35,12 @@ impl Learner {
                 slope.iter_mut().zip(input).for_each(|(slope, x)| *slope += error * x);
                 bias_slope += error;
             }
-            for (weight, slope) in learner.weights.iter_mut().zip(&slope) {
-                *weight -= STEP * (slope / count + SHRINK * *weight);
+            for ((weight, speed), slope) in learner.weights.iter_mut().zip(&mut speed).zip(&slope) {
+                *speed = MOMENTUM * *speed - STEP * (slope / count + SHRINK * *weight);
+                *weight += *speed;
             }
-            learner.bias -= STEP * bias_slope / count;
+            bias_speed = MOMENTUM * bias_speed - STEP * bias_slope / count;
+            learner.bias += bias_speed;
         }
         learner
     }
@@ -74,8 +77,9 @@ impl Learner {
     }
 }
 
-const ROUNDS: usize = 400;
+const ROUNDS: usize = 80;
 const STEP: f64 = 0.05;
+const MOMENTUM: f64 = 0.8;
 const SHRINK: f64 = 0.005;
 
 #[cfg(test)]

@@ -12,8 +12,12 @@ use rand::{RngExt, SeedableRng};
 use super::lives::{Begun, Life};
 use super::record::{Line, Transcript};
 
-/// The record of a conversation; none if it did not come about as they meant it, such as when a line of the handshake was lost.
-pub(crate) fn converse(life: &Life, accounts: [&[u8]; 2], rng: &mut ChaCha8Rng) -> Option<Transcript> {
+/// The record of a conversation of two accounts, each by its id and as it was saved; none if it did not come about as they meant it, such as when a line of the handshake was lost.
+pub(crate) fn converse(
+    life: &Life,
+    accounts: [(&str, &[u8]); 2],
+    rng: &mut ChaCha8Rng,
+) -> Option<Transcript> {
     let mut world = World::new(life, accounts, rng);
     let start = life.start * 1000 + rng.random_range(0..1000);
     let mut back = None;
@@ -86,11 +90,10 @@ enum Happening {
 }
 
 impl<'a> World<'a> {
-    fn new(life: &'a Life, accounts: [&[u8]; 2], rng: &mut ChaCha8Rng) -> Self {
+    fn new(life: &'a Life, accounts: [(&str, &[u8]); 2], rng: &mut ChaCha8Rng) -> Self {
         let mut person = |side: usize| {
-            let account = Account::load(accounts[side]).expect("what was saved");
-            let peer = Account::load(accounts[1 - side]).expect("what was saved");
-            let mut session = Session::new(peer.id(), life.manners[side].policy);
+            let account = Account::load(accounts[side].1).expect("what was saved");
+            let mut session = Session::new(accounts[1 - side].0, life.manners[side].policy);
             session.set_max_line(life.manners[side].max_line).expect("long enough");
             Person {
                 account,

@@ -100,7 +100,7 @@ impl Life {
             at = at.max(back + rng.random_range(10..90));
         }
         let mut by = rng.random_range(0..2);
-        let turns = rng.random_range(4..12);
+        let turns = rng.random_range(4..8);
         for turn in 0..turns {
             // Both have to speak, or nobody would see whether both were there.
             by = match turn {

@@ -54,8 +54,7 @@ pub fn judge(all: &[&Seen], examples: &[(&Seen, bool)]) -> Vec<Verdict> {
     let mut repeats = Repeats::default();
     all.iter().enumerate().for_each(|(which, seen)| repeats.note(which, &seen.fresh));
     let mut repeated = repeats.found();
-    let known: Vec<(&[f64], bool)> =
-        examples.iter().map(|(seen, forged)| (seen.features.as_slice(), *forged)).collect();
+    let known = not_convicted(examples);
     let learner = (!known.is_empty()).then(|| Learner::learn(&known));
     let verdict = |(which, seen): (usize, &&Seen)| {
         let mut violations = seen.violations.clone();
@@ -65,6 +64,16 @@ pub fn judge(all: &[&Seen], examples: &[(&Seen, bool)]) -> Vec<Verdict> {
         Verdict { forged, violations, likely }
     };
     all.iter().enumerate().map(verdict).collect()
+}
+
+/// The features of those examples that no rule convicts: there is nothing to be learned from the others.
+fn not_convicted<'a>(examples: &[(&'a Seen, bool)]) -> Vec<(&'a [f64], bool)> {
+    let mut repeats = Repeats::default();
+    examples.iter().enumerate().for_each(|(which, (seen, _))| repeats.note(which, &seen.fresh));
+    let repeated = repeats.found();
+    let convicts = |which: usize, seen: &Seen| !seen.violations.is_empty() || repeated.contains_key(&which);
+    let left = examples.iter().enumerate().filter(|(which, (seen, _))| !convicts(*which, seen));
+    left.map(|(_, (seen, forged))| (seen.features.as_slice(), *forged)).collect()
 }
 
 /// In which features known ones differ most, each with its weight: for looking for a leak.

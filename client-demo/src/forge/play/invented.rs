@@ -1,9 +1,9 @@
 //! The second half: Alice, alone, makes up a whole conversation with Bob.
 
-use otrv4::forge::{Begin, Forger, Key, Line, Manner, Person, Said, Script, Transcript, Who, v4, witness};
+use otrv4::forge::{Begin, Forger, Key, Line, Person, Said, Script, Transcript, Who, v4, witness};
 use otrv4::{Reject, Timestamp};
 
-use super::people::{ALICE, BOB, Client};
+use super::people::{ALICE, BOB, Client, policy};
 use super::{PlayError, Reader, beginning, check};
 use crate::demo::page::{chapter, fact, quote, told};
 use crate::forge::transcript::on_its_way;
@@ -38,16 +38,23 @@ fn invent(alice: &Client, bob: &Client, now: Timestamp) -> Result<Transcript, Pl
         start: now,
         said: &said,
         end,
-        until: now.plus(END),
-        participant: Manner::default(),
-        other: Manner::default(),
+        until: now.plus(ANSWERED),
+        participant: policy().into(),
+        other: policy().into(),
     };
     let transcript = forger.transcript(script, &mut |_: &Line| on_its_way(), &mut system::rng())?;
     told("Her program plays both parts, by the code of every honest conversation:")?;
     for line in transcript.lines.iter().skip(1).take(4) {
         fact(if line.sender == Who::Participant { "from Alice" } else { "from Bob" }, beginning(&line.line))?;
     }
-    fact("in all", format_args!("{} lines: handshake, texts, keys, the end", transcript.lines.len()))?;
+    let end = transcript.lines.iter().rposition(|line| line.sender == Who::Other);
+    let end = end.and_then(|end| transcript.lines.get(end..));
+    let answered = end.is_some_and(|end| end.len() > 1 && end.iter().take(1).all(|l| l.chain_key.is_some()));
+    check(answered, "nobody answers the end")?;
+    fact(
+        "in all",
+        format_args!("{} lines: handshake, texts, keys, the end and its answer", transcript.lines.len()),
+    )?;
     Ok(transcript)
 }
 
@@ -93,3 +100,5 @@ const SAID: [(Who, i64, &str); 4] = [
     (Who::Other, 64, "Whom else?"),
 ];
 const END: i64 = 80;
+/// By then Alice has read the end, and published the MAC keys that were left.
+const ANSWERED: i64 = END + 10;

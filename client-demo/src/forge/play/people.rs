@@ -5,6 +5,7 @@ use otrv4::{Account, Context, Event, Lifetimes, Output, Policy, Session};
 use zeroize::Zeroizing;
 
 use super::PlayError;
+use crate::keep::Settings;
 use crate::system;
 
 pub(super) const ALICE: &str = "alice@example.org";
@@ -99,6 +100,7 @@ impl Wire {
     }
 }
 
-fn policy() -> Policy {
-    Policy { require_encryption: true, ..Policy::default() }
+/// That of this client, where its owner has set nothing.
+pub(super) fn policy() -> Policy {
+    Settings::policy(&[])
 }

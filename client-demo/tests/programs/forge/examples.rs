@@ -15,7 +15,7 @@ fn examples(help: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_operation_has_an_example_and_each_does_what_it_says() {
+fn every_operation_has_an_example_and_each_runs_and_says_something() {
     let stage = Stage::new().with_keys();
     let help = stage.done(&["forge", "--help"]);
     let operations: Vec<&str> = help
@@ -34,12 +34,23 @@ fn every_operation_has_an_example_and_each_does_what_it_says() {
         assert!(!examples.is_empty(), "{help}");
         for example in examples {
             assert!(example.starts_with(&format!("client-demo forge {operation} ")), "{example}");
+            assert_eq!(open_secrets(&example), [""; 0], "{example}");
             let output = run(&mut shell(&stage, &example));
             let error = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && error.is_empty(), "{example}: {error}");
             assert!(!output.stdout.is_empty(), "{example}");
         }
     }
+}
+
+/// The secrets in it that stand there for everybody on the machine to see.
+fn open_secrets(example: &str) -> Vec<&str> {
+    let words: Vec<&str> = example.split_whitespace().collect();
+    let secrets = words.array_windows().filter(|[name, _]| {
+        ["--mac-key", "--chain-key", "--message-key", "--aes-key", "--secret"].contains(name)
+            || example.contains(" forge read ") && *name == "--key"
+    });
+    secrets.map(|[_, value]| *value).filter(|value| !value.starts_with('@') && *value != "-").collect()
 }
 
 /// As somebody types it, in the folder with the files.

@@ -1,11 +1,12 @@
 //! Key exchanges that never took place, checked by honest code; and who poses as somebody.
 
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::Value;
 
 use super::{ALICE, BOB, Stage};
-use crate::process::{field, plain, says, wire_lines};
+use crate::process::{Pipe, field, plain, says, wire_lines};
 
 fn dake<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["forge", "dake", "--home", "alice", "--with", BOB, "--profile", "@recording"], more].concat()
@@ -123,30 +124,130 @@ fn who_has_bobs_forging_key_poses_as_alice_to_him_live_and_while_he_is_away() {
     let secure = answers.iter().find(|line| line.starts_with("event secure")).expect("encrypted");
     assert_eq!(field(secure, "fingerprint"), alice);
 
-    let mut bob = stage.pipe("before", &[]);
-    let mut command = stage.command(&[&pose[..], &["--json"]].concat());
-    let mut mallory = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
-    let (mut stdin, stdout) = (mallory.stdin.take().expect("piped"), mallory.stdout.take().expect("piped"));
-    let mut heard = Vec::new();
-    for said in std::io::BufRead::lines(std::io::BufReader::new(stdout)) {
-        let said: Value = serde_json::from_str(&said.expect("UTF-8")).expect("JSON");
-        if said["text"] == "Who else?" {
-            break;
+    for (wait, first) in [(&[][..], "?OTRv"), (&["--wait"][..], "?OTR:")] {
+        super::copy(&stage.path("before"), &stage.path("live"));
+        let mut bob = stage.pipe("live", &[]);
+        let mut mallory = Mallory::start(&stage, &[&pose[..], wait, &["--json"]].concat());
+        if !wait.is_empty() {
+            let query = wire_lines(&bob.ask("query"));
+            mallory.is_told(&query);
         }
-        let Some(line) = said["send"].as_str() else { continue };
-        let mut answers = bob.receive(line);
-        heard.extend(plain(&answers));
-        if heard == ["It is me, Alice."] {
-            answers.extend(bob.ask("send Who else?"));
-            heard.push("answered".to_owned());
+        assert_eq!(mallory.carry_until_bob_reads(&mut bob, "It is me, Alice.")[..5], first[..]);
+        let answer = bob.send("Who else?");
+        mallory.is_told(&answer);
+        assert_eq!(mallory.says("text"), "Who else?");
+        mallory.hears(b"Caf\xe9?\n");
+        mallory.carry_until_bob_reads(&mut bob, "Caf\u{fffd}?");
+        let end = wire_lines(&bob.ask("end"));
+        mallory.is_told(&end);
+        mallory.hears(b"Still there?\nHello?\n");
+        for _ in 0..2 {
+            while !mallory.says("event").contains(": not done: ") {}
         }
-        for line in wire_lines(&answers) {
-            std::io::Write::write_all(&mut stdin, format!("{line}\n").as_bytes()).expect("it listens");
+        mallory.goes_well();
+        drop(bob);
+        std::fs::remove_dir_all(stage.path("live")).expect("removed");
+    }
+}
+
+/// Who poses, live.
+struct Mallory {
+    child: Child,
+    stdin: ChildStdin,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Mallory {
+    fn start(stage: &Stage, arguments: &[&str]) -> Self {
+        let mut command = stage.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it runs");
+        let stdin = child.stdin.take().expect("piped");
+        let said = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, stdin, said }
+    }
+
+    fn hears(&mut self, bytes: &[u8]) {
+        self.stdin.write_all(bytes).expect("it listens");
+    }
+
+    fn is_told(&mut self, lines: &[String]) {
+        lines.iter().for_each(|line| self.hears(format!("{line}\n").as_bytes()));
+    }
+
+    /// The next thing of that kind.
+    fn says(&mut self, kind: &str) -> String {
+        loop {
+            let said = self.said.next().expect("it has not ended").expect("UTF-8");
+            let said: Value = serde_json::from_str(&said).expect("JSON");
+            if let Some(said) = said[kind].as_str() {
+                return said.to_owned();
+            }
         }
     }
-    drop(stdin);
-    assert!(mallory.wait().expect("it ends").success());
-    assert_eq!(heard, ["It is me, Alice.", "answered"]);
+
+    /// The first line that goes to Bob.
+    fn carry_until_bob_reads(&mut self, bob: &mut Pipe, text: &str) -> String {
+        let mut first = None;
+        loop {
+            let line = self.says("send");
+            let answers = bob.receive(&line);
+            first.get_or_insert(line);
+            self.is_told(&wire_lines(&answers));
+            if plain(&answers) == [text] {
+                return first.expect("a line");
+            }
+        }
+    }
+
+    fn goes_well(mut self) {
+        drop(self.stdin);
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+#[test]
+fn an_ensemble_from_before_its_owner_has_renewed_the_profile_is_as_good_as_ever() {
+    let stage = Stage::new().with_keys();
+    let since_1970 = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    let later = (since_1970 + 5 * 24 * 60 * 60).to_string();
+    let mut bob = stage.pipe("bob", &["--now", &later]);
+    let mut alice = stage.pipe("alice", &["--now", &later]);
+    let query = wire_lines(&bob.ask("query")).pop().expect("a query");
+    let identity = wire_lines(&alice.receive(&query)).pop().expect("an Identity message");
+    stage.write("renewed", &wire_lines(&bob.receive(&identity)).join("\n"));
+    assert!(bob.end().1);
+    let of_bob =
+        ["forge", "dake", "--home", "bob", "--with", ALICE, "--profile", "@recording", "--begins", "them"];
+    let of_alice = ["forge", "dake", "--home", "alice", "--with", BOB, "--profile", "@renewed"];
+    for pair in [&of_bob[..], &of_alice[..]] {
+        let offline = ["--offline", "--ensemble", "@ensemble", "--at", later.as_str()];
+        let forged = stage.json(&[pair, &offline].concat());
+        stage.write("forged", forged["messages"][0]["line"].as_str().expect("a line"));
+        let check = ["forge", "check", "@forged", ALICE, BOB, "--ensemble", "@ensemble", "--at", &later];
+        assert_eq!(stage.json(&check)["began"]["account"], ALICE);
+    }
+}
+
+#[test]
+fn what_has_expired_can_be_forged_with_for_its_time_where_a_time_can_be_given() {
+    let stage = Stage::new();
+    let long_ago = "1600000000";
+    let pipe = |who, with| {
+        Pipe::spawn(stage.command(&["pipe", "--account", who, "--contact", with, "--now", long_ago]))
+    };
+    let (mut alice, mut bob) = (pipe(ALICE, BOB), pipe(BOB, ALICE));
+    let query = wire_lines(&bob.ask("query"));
+    stage.write("recording", &wire_lines(&alice.receive(&query[0]))[0]);
+    let pose = ["forge", "impersonate", "--home", "bob", "--pose-as", ALICE, "--profile", "@recording"];
+    let refused = stage.refused(&pose);
+    assert!(refused.contains("has expired") && refused.contains("take a newer recording"), "{refused}");
+    assert!(!refused.contains("--at"), "{refused}");
+
+    let ensemble = bob.ask("prekeys 1");
+    stage.write("ensemble", ensemble[0].strip_prefix("event ensemble ").expect("an ensemble"));
+    let make = ["forge", "ensemble", "--of", "@ensemble"];
+    assert!(stage.refused(&make).contains("or forge for its time with --at TIME"));
+    stage.done(&[&make[..], &["--at", long_ago]].concat());
 }
 
 #[test]

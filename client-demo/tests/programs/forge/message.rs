@@ -1,6 +1,6 @@
 //! Single messages of version 4.
 
-use super::{BOB, Stage};
+use super::{ALICE, BOB, Stage};
 
 #[test]
 fn a_recorded_message_is_changed_with_what_the_recording_reveals_and_bob_would_have_taken_it() {
@@ -41,6 +41,23 @@ fn a_recorded_message_is_changed_with_what_the_recording_reveals_and_bob_would_h
     let wrong = "00".repeat(64);
     let refused = stage.refused(&with(&wrong).iter().map(String::as_str).collect::<Vec<_>>());
     assert!(refused.contains("does not hold under this key: take the key of this very message"), "{refused}");
+}
+
+#[test]
+fn a_recording_may_hold_messages_in_pieces() {
+    for versions in ["4", "3"] {
+        let stage = Stage::new();
+        stage.record(&["--versions", versions, "--mtu", "300"]);
+        let recording = stage.read("recording");
+        assert!(recording.lines().all(|line| line.len() <= 300), "{recording}");
+        let check = || stage.json(&["forge", "revealed", "@recording"])["mac_keys"].clone();
+        let keys = check();
+        assert!(keys.as_array().is_some_and(|keys| keys.len() > 1), "{keys}");
+        if versions == "4" {
+            stage.done(&["forge", "check", "@recording", ALICE, BOB]);
+            stage.done(&["forge", "dake", "--home", "alice", "--with", BOB, "--profile", "@recording"]);
+        }
+    }
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl Stage {
     }
 
     /// A conversation of which each key is known: `message` is one of Alice's.
-    /// Files: `recording`, `message`, `chain.key`, `mac.key`, `exponent`, `script`, `ensemble`.
+    /// Files: `recording`, `message`, `chain.key`, `mac.key`, `script`, `ensemble`; and of version 3 `exponent`, `aes.key`, `mac-3.key`.
     fn with_keys(self) -> Self {
         self.record(&[]);
         self.write("script", "alice: Meet me at noon.\n+20 bob: All right.\nalice: Good.\nbob: Bye.\n");
@@ -150,6 +150,8 @@ impl Stage {
         self.write("chain.key", message["chain_key"].as_str().expect("a key"));
         self.write("mac.key", &self.done(&["forge", "mac-key", "--chain-key", "@chain.key"]));
         self.write("exponent", &"5a".repeat(40));
+        self.write("aes.key", &"5a".repeat(16));
+        self.write("mac-3.key", &"5a".repeat(20));
         self
     }
 }
@@ -157,7 +159,7 @@ impl Stage {
 /// A text from one to the other and what the other answers by itself: the lines on the wire.
 fn talk(from: &mut Pipe, to: &mut Pipe, text: &str) -> Vec<String> {
     let mut lines = from.send(text);
-    let answer = to.receive(&lines[0]);
+    let answer: Vec<String> = lines.iter().flat_map(|line| to.receive(line)).collect();
     assert_eq!(crate::process::plain(&answer), [text]);
     let answers = wire_lines(&answer);
     carry(answers.clone(), to, from);

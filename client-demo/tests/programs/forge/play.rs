@@ -16,6 +16,7 @@ fn the_story_runs_unattended_and_all_of_it_happens() {
         "MAC right. Bob reads: Meet me at eour.",
         "refused, nothing has changed",
         "4. Alice invents a conversation that never was",
+        "handshake, texts, keys, the end and its answer",
         "which is Bob's fingerprint",
         "Bob: I took it. All of it.",
         "6. What this shows, and what it does not",

@@ -37,6 +37,8 @@ fn session_keys_are_the_same_at_both_ends_and_a_message_is_put_together_read_and
         assert_eq!((&ours[sending], &ours[receiving]), (&theirs[receiving], &theirs[sending]));
     }
     assert_eq!(ours["extra"], theirs["extra"]);
+    assert_eq!(ours["session_id"], theirs["session_id"]);
+    assert_eq!(ours["session_id"].as_str().map(str::len), Some(16), "{ours}");
     let outside = stage.refused(&["forge", "session-keys", "--secret", &one, "--their-public", "01"]);
     assert!(outside.contains("not a Diffie-Hellman key of version 3"), "{outside}");
 

@@ -1,8 +1,12 @@
 //! Conversations that were recorded, as transcripts: those of `conformance/vectors`, where libotr spoke versions 3 and 2, and
 //! one between two `client-demo pipe`s.
+#![allow(clippy::indexing_slicing)]
 
 use std::path::Path;
 
+use otrv4::forge::parse;
+use otrv4::prekey_server::cut_text;
+use otrv4::wire::InstanceTag;
 use serde_json::{Value, json};
 
 use crate::process::{Pipe, pair, wire_lines};
@@ -42,20 +46,21 @@ impl Transcript {
         Self(vectors(&format!("v{version}-session")).iter().filter_map(wire).collect())
     }
 
-    /// Of a client with a prekey server, one message in fragments.
+    /// Of clients with a prekey server; the first ensembles come once more, in fragments.
     pub(super) fn prekey_server() -> Self {
         let mut lines = Vec::new();
         for vector in vectors("prekey-server") {
             for step in vector["outputs"]["steps"].as_array().into_iter().flatten() {
-                let client = step["from"].as_str().expect("a sender");
-                for (sender, line) in [(client, &step["to_server"]), ("server", &step["to_client"])] {
-                    lines.extend(line.as_str().map(|line| (sender.to_owned(), line.to_owned())));
-                }
-            }
-            for piece in vector["outputs"]["pieces"].as_array().into_iter().flatten() {
-                lines.push(("server".to_owned(), text(piece)));
+                lines.push((text(&step["from"]), text(&step["to_server"])));
+                let answers = step["to_client"].as_array().into_iter().flatten();
+                lines.extend(answers.map(|line| ("server".to_owned(), text(line))));
             }
         }
+        let is_retrieval =
+            |line: &&(String, String)| parse(&line.1).name == "Prekey Ensemble Retrieval message";
+        let (server, answer) = lines.iter().find(is_retrieval).expect("somebody asks").clone();
+        let pieces = cut_text(&answer, 600, 7, None, InstanceTag::new(0x100)).expect("cut");
+        lines.extend(pieces.into_iter().map(|piece| (server.clone(), piece)));
         Self(lines)
     }
 

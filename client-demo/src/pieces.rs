@@ -6,18 +6,18 @@ use otrv4::Timestamp;
 use otrv4::prekey_server::FragmentAssembler;
 use otrv4::wire::{Assembler, Fragment};
 
-use super::input::Line;
-
 /// A message in pieces, and the numbers of their lines in the order of the pieces.
-pub(super) struct Whole {
-    pub(super) text: String,
-    pub(super) lines: Vec<usize>,
+pub(crate) struct Whole {
+    pub(crate) text: String,
+    pub(crate) lines: Vec<usize>,
 }
 
-/// For each line the message that it completes, if it does.
-pub(super) fn put_together(lines: &[Line]) -> Vec<Option<Whole>> {
+/// For each line, given with its number and its sender, if that is known, the message that it completes, if it does.
+pub(crate) fn put_together<'a>(
+    lines: impl Iterator<Item = (usize, Option<&'a str>, &'a str)>,
+) -> Vec<Option<Whole>> {
     let mut senders: BTreeMap<Option<&str>, Pieces<'_>> = BTreeMap::new();
-    lines.iter().map(|line| senders.entry(line.sender.as_deref()).or_default().add(line)).collect()
+    lines.map(|(number, sender, line)| senders.entry(sender).or_default().add(number, line)).collect()
 }
 
 /// Of one sender.
@@ -35,10 +35,10 @@ impl Default for Pieces<'_> {
 }
 
 impl<'a> Pieces<'a> {
-    fn add(&mut self, line: &'a Line) -> Option<Whole> {
+    fn add(&mut self, number: usize, line: &'a str) -> Option<Whole> {
         // A transcript may take years.
         let now = Timestamp::from_unix(0);
-        let text = line.text.trim_end_matches(['\r', '\n']);
+        let text = line.trim_end_matches(['\r', '\n']);
         let added = match Fragment::parse(text) {
             Ok(fragment) => self.otr.add(&fragment, now),
             Err(_) => self.prekeys.add(text, now),
@@ -48,7 +48,7 @@ impl<'a> Pieces<'a> {
         let (Some(message), Some(index), Some(total)) = (parts.next(), parts.next(), parts.next()) else {
             return None;
         };
-        self.lines.entry(message).or_default().insert(index.parse().ok()?, line.number);
+        self.lines.entry(message).or_default().insert(index.parse().ok()?, number);
         let text = whole?;
         let (lines, total) = (self.lines.remove(message)?, total.parse().ok()?);
         // Pieces of a message that was given up may have had other numbers.
@@ -60,12 +60,18 @@ impl<'a> Pieces<'a> {
 mod tests {
     use super::*;
 
-    fn line(number: usize, sender: &str, text: &str) -> Line {
-        Line { number, sender: Some(sender.to_owned()), at: None, text: text.to_owned() }
+    type Line = (usize, Option<&'static str>, &'static str);
+
+    fn line(number: usize, sender: &'static str, text: &'static str) -> Line {
+        (number, Some(sender), text)
     }
 
     fn wholes(lines: &[Line]) -> Vec<(String, Vec<usize>)> {
-        put_together(lines).into_iter().flatten().map(|Whole { text, lines }| (text, lines)).collect()
+        put_together(lines.iter().copied())
+            .into_iter()
+            .flatten()
+            .map(|Whole { text, lines }| (text, lines))
+            .collect()
     }
 
     #[test]
