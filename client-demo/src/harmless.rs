@@ -30,6 +30,22 @@ pub(crate) fn line(words: &str) -> String {
     text(words).replace('\n', "\\n").replace('\t', "\\t")
 }
 
+/// JSON that says the same, with the characters escaped that JSON itself lets through.
+pub(crate) fn json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // JSON has none of these within a string, and no others outside.
+            '\n' => shown.push(c),
+            c if c.is_control() || is_hidden(c) => {
+                c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(shown, "\\u{unit:04x}"));
+            }
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Text with control characters other than line breaks and tabs made visible, and those that show nothing or turn the
 /// direction of what follows.
 fn text(words: &str) -> String {
@@ -60,6 +76,14 @@ mod tests {
     #[test]
     fn control_characters_lose_their_power() {
         assert_eq!(text("\x1b[2Jhi\r\n\tthere\u{9b}1m"), "\\u{1b}[2Jhi\\u{d}\n\tthere\\u{9b}1m");
+    }
+
+    #[test]
+    fn json_says_the_same_with_dangerous_characters_escaped() {
+        let words = "\x1b\u{7f}\u{9b}1m\u{202e}\u{e0041}größe 😀\n\"";
+        let shown = json(&serde_json::to_string_pretty(&[words]).expect("JSON"));
+        assert_eq!(shown, "[\n  \"\\u001b\\u007f\\u009b1m\\u202e\\udb40\\udc41größe 😀\\n\\\"\"\n]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&shown).expect("JSON"), [words]);
     }
 
     #[test]

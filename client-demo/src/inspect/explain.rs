@@ -34,8 +34,8 @@ pub(super) fn about(message: &str) -> &'static str {
              One message is the whole exchange."
         }
         "Data message" => {
-            "An encrypted text, or records for the other client alone (a heartbeat, a step of SMP, the end): which of them \
-             is not visible."
+            "An encrypted text, or records for the other client alone: its flag says which. Whether those are a heartbeat, a \
+             step of SMP or the end is not visible."
         }
         "D-H Commit message" => {
             "The first of four messages of the key exchange of versions 2 and 3: binds its sender to a public key that is \
@@ -77,24 +77,51 @@ pub(super) fn explain(message: &str, field: &str) -> &'static str {
         ("Query message" | "Text with a whitespace tag", "versions") => {
             "The versions of OTR that are offered, a digit each."
         }
-        ("Prekey message" | "Prekey Ensemble Retrieval message", "Y") => {
-            "The owner's one-time ECDH public key. Nobody has signed it."
-        }
-        ("Prekey message" | "Prekey Ensemble Retrieval message", "B") => {
-            "The owner's one-time Diffie-Hellman public key. Nobody has signed it."
+        ("Prekey message" | "Prekey Ensemble Retrieval message" | "DAKE-3 message", field) => {
+            of_prekey(field).unwrap_or_else(|| of_any(field))
         }
         ("No Prekey Ensembles in Storage message", "message") => "The same for people.",
-        ("DAKE-3 message", "message") => {
-            "What the client wants: publish profiles and prekeys, or count them. Not encrypted, with a MAC at its end."
+        ("Non-Interactive-Auth message", "X") => {
+            "A fresh ECDH public key of whoever begins. It serves this conversation alone, and stands in no ring."
+        }
+        ("Non-Interactive-Auth message", "A") => {
+            "A fresh 3072-bit Diffie-Hellman public key of whoever begins."
         }
         ("Query message", "query") => "The line itself.",
         ("Fragment" | "Fragment of a prekey server message", field) => of_fragment(field),
-        (_, field) => of_head(field)
-            .or_else(|| of_data(field))
-            .or_else(|| of_exchange(field))
-            .or_else(|| of_profile(field))
-            .unwrap_or_default(),
+        (_, field) => of_any(field),
     }
+}
+
+fn of_any(field: &str) -> &'static str {
+    of_head(field)
+        .or_else(|| of_data(field))
+        .or_else(|| of_exchange(field))
+        .or_else(|| of_profile(field))
+        .unwrap_or_default()
+}
+
+/// Of prekey messages, and of what travels inside DAKE-3.
+fn of_prekey(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "prekey message identifier" => "Tells it from the owner's others: each of them serves once.",
+        "Y" => "The owner's one-time ECDH public key. Nobody has signed it.",
+        "B" => "The owner's one-time Diffie-Hellman public key. Nobody has signed it.",
+        "message inside DAKE-3" => {
+            "What the client wants: publish profiles and prekeys, or count them. Not encrypted, with a MAC at its end."
+        }
+        "N" => "How many prekey messages follow.",
+        "K" => "1 if a Client Profile follows.",
+        "J" => "1 if a Prekey Profile follows.",
+        "proof of the ECDH prekeys, c" | "proof of the ECDH prekeys, v" => {
+            "Shows that the client knows the secrets of all Y."
+        }
+        "proof of the DH prekeys, c" | "proof of the DH prekeys, v" => "Likewise, of all B.",
+        "proof of the shared prekey, c" | "proof of the shared prekey, v" => {
+            "Likewise, of the shared prekey."
+        }
+        _ => return None,
+    })
 }
 
 fn of_fragment(field: &str) -> &'static str {
@@ -152,8 +179,8 @@ fn of_data(field: &str) -> Option<&'static str> {
             "The MAC: over everything before it, under a key that both sides can make and, until it is revealed, nobody else."
         }
         "old MAC keys to be revealed" => {
-            "How many bytes of keys follow. Once messages have been checked, their MAC keys go out in clear, so that anybody can \
-             change those messages. No MAC covers this list."
+            "How many bytes of keys follow. Once messages have been checked, or will be taken no more, their MAC keys go out in \
+             clear, so that anybody can change those messages. No MAC covers this list."
         }
         "revealed MAC key" => "The MAC key of an earlier message, now anybody's.",
         "sender keyid" => "Which of its sender's Diffie-Hellman keys it was made with.",

@@ -28,8 +28,8 @@ pub(super) enum Forger {
     WhoeverMakesUpTheExchange,
     /// Those who share its keys.
     TheTwo,
-    /// Nobody but who signed.
-    TheSigner,
+    /// By the lines alone anybody. If somebody opens it and the signature inside holds, nobody but who signed.
+    AnybodyUnlessOpened,
 }
 
 impl Forgery {
@@ -60,15 +60,17 @@ impl Forgery {
 fn revealed(message: &Message, line: usize) -> Forgery {
     let several = match message.version {
         Some(4) => "",
-        _ => " In this version the key serves all messages under the same two Diffie-Hellman keys.",
+        _ => {
+            " In this version the key serves all messages that its sender sent under the same two Diffie-Hellman keys."
+        }
     };
     Forgery {
         by: Forger::WhoeverHasTheTranscript,
         short: format!("anybody who has this transcript, since line {line}"),
         why: format!(
             "Its MAC key is in line {line}. Whoever guesses a part of the text can put other words of the same length in its \
-             place and make the MAC anew, without being able to read the rest. So as evidence its text is worth nothing. The \
-             reader had checked it before the key was revealed.{several}"
+             place and make the MAC anew, without being able to read the rest. So as evidence its text is worth nothing. In an \
+             honest conversation its receiver had checked it before the key was revealed, or will take it no more.{several}"
         ),
     }
 }
@@ -78,7 +80,10 @@ fn unrevealed(message: &Message) -> Forgery {
         Some(4) => {
             " Somebody else cannot change it, but anybody could have made up the whole conversation with its key exchange."
         }
-        _ => " Somebody else cannot change it.",
+        _ => {
+            " Somebody else cannot change it, but could have made it up with all other lines, as long as nobody opens the \
+             signatures of the key exchange."
+        }
     };
     Forgery {
         by: Forger::TheTwo,
@@ -120,8 +125,9 @@ fn exchange(name: &str) -> Option<Forgery> {
              or Y of the prekey message that it answers. Prekey messages are not signed, so whoever makes one up knows its Y; \
              they also need both public Client Profiles and the receiver's Prekey Profile. With a prekey message that was really \
              published it takes one of those three secrets. Two limits: a prekey server that \
-             remembers what was published can tell a made-up prekey message; and somebody who worked with a third party while \
-             this was sent could convince them that its sender took part. The Client Profile in it only its owner can make.",
+             remembers what was published can tell a made-up prekey message; and a sender who works with a third party from the \
+             start, and lets them make the fresh keys of this message, can prove to them that the receiver answers: nobody else \
+             could. The Client Profile in it only its owner can make.",
         ),
         "D-H Commit message" | "D-H Key message" => (
             Forger::Anybody,
@@ -130,12 +136,13 @@ fn exchange(name: &str) -> Option<Forgery> {
              must be signed.",
         ),
         "Reveal Signature message" | "Signature message" => (
-            Forger::TheSigner,
-            "nobody but the owner of the key that signed inside",
-            "Inside, encrypted, is a DSA signature by the sender's long-term key over both Diffie-Hellman keys of this exchange. \
-             Nobody else can make it, not even the other side. Who has the lines alone cannot see it. Whoever took part can show \
-             it: it then proves that this key took part in a key exchange, with these two public keys. It does not name the other \
-             side, and says nothing of what was written.",
+            Forger::AnybodyUnlessOpened,
+            "by the lines alone: anybody. If somebody opens it and the signature inside holds: only its owner",
+            "By its format it holds, encrypted, a DSA signature by the sender's long-term key over both Diffie-Hellman keys of \
+             this exchange. Who has the lines alone cannot see it: random bytes look the same. Whoever took part can open it. If \
+             the signature holds, nobody but the owner of that key has made it, not even the other side: it then proves that \
+             this key took part in a key exchange, with these two public keys. It does not name the other side, and says nothing \
+             of what was written.",
         ),
         _ => return None,
     };
@@ -159,8 +166,8 @@ fn prekey_server(name: &str) -> Option<Forgery> {
             Forger::WhoeverMakesUpTheExchange,
             "anybody who makes up the whole exchange",
             "One of three keys signed it, and it does not show which: the client's long-term key, the server's, or the fresh key \
-             of the message before. Whoever makes up both sides chooses that one. In a live exchange with an honest other side \
-             only its sender can make it.",
+             of the message before. Whoever makes up both sides chooses that one. Into a live exchange with an honest receiver only \
+             somebody with the long-term secret of either side can put such a message.",
         ),
         "Prekey Ensemble Query message" | "No Prekey Ensembles in Storage message" => (
             Forger::Anybody,

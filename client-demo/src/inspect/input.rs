@@ -33,7 +33,11 @@ pub(super) fn read(source: &Path) -> Result<Vec<Line>, InspectError> {
         File::open(source).and_then(lines).map_err(failed)?
     };
     let lines = lines.ok_or(InspectError::TooLong)?;
-    if lines.is_empty() { Err(InspectError::Empty) } else { Ok(lines) }
+    match lines.len() {
+        0 => Err(InspectError::Empty),
+        1..=MAX_LINES => Ok(lines),
+        _ => Err(InspectError::TooMany),
+    }
 }
 
 /// The lines of a file; `None` if it is too long. What is not UTF-8 is replaced.
@@ -49,7 +53,7 @@ fn lines(file: impl Read) -> io::Result<Option<Vec<Line>>> {
         return Ok(Some(lines.into_iter().zip(1..).map(|(line, number)| line.numbered(number)).collect()));
     }
     let lines = text.split('\n').zip(1..);
-    let lines = lines.filter(|(line, _)| !line.trim().is_empty());
+    let lines = lines.filter(|(line, _)| !line.trim().is_empty()).take(MAX_LINES + 1);
     Ok(Some(lines.map(|(line, number)| Line::read(number, line.trim_end_matches('\r'))).collect()))
 }
 
@@ -66,7 +70,7 @@ fn letters(folder: &Path) -> Result<Vec<Line>, InspectError> {
         }
     }
     files.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    let letters = files.into_iter().zip(1..).map(|(file, number)| {
+    let letters = files.into_iter().take(MAX_LINES + 1).zip(1..).map(|(file, number)| {
         let at = sent(&file);
         let Letter { from, line: text, .. } = Letter::read(file.clone())
             .map_err(|error| InspectError::Read { path: file, cause: io::Error::other(error) })?;
@@ -162,6 +166,9 @@ impl Moment {
 
 /// Bytes of a transcript.
 pub(super) const MAX_INPUT: u64 = 16 << 20;
+
+/// Lines of one: each is shown with some thousand bytes about it.
+pub(super) const MAX_LINES: usize = 20_000;
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,8 @@ use std::{fs, path::Path};
 use arguments::InspectArguments;
 use report::Report;
 
+use crate::harmless;
+
 /// What was asked for cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InspectError {
@@ -30,6 +32,9 @@ pub(crate) enum InspectError {
     /// More than a person looks at.
     #[error("more than {} MiB: inspect a part of it", input::MAX_INPUT >> 20)]
     TooLong,
+    /// Likewise.
+    #[error("more than {} lines: inspect a part of them", input::MAX_LINES)]
+    TooMany,
     /// Nothing to show.
     #[error("no line in it")]
     Empty,
@@ -54,8 +59,8 @@ pub(crate) fn run(InspectArguments { source, json, html }: InspectArguments) -> 
         }
         Some(_) => stdout.write_all(page::of(&report).as_bytes())?,
         None if json => {
-            serde_json::to_writer_pretty(&mut stdout, &report)?;
-            stdout.write_all(b"\n")?;
+            let json = harmless::json(&serde_json::to_string_pretty(&report)?);
+            writeln!(stdout, "{json}")?;
         }
         None => stdout.write_all(text::of(&report).as_bytes())?,
     }

@@ -32,7 +32,7 @@ impl Observer {
         let mut does_not_learn = Vec::new();
         if !data.is_empty() {
             does_not_learn.extend([
-                "what the data messages say, and whether they hold a text, a step of SMP, a heartbeat or the end",
+                "what the data messages say, and which of those without a text are a step of SMP, a heartbeat or the end",
                 "whether those who talk have compared fingerprints",
             ]);
         }
@@ -139,8 +139,7 @@ fn by_the_client(data: &[(&Entry, &Message)]) -> Option<String> {
 fn revealed(entries: &[Entry], data: &[(&Entry, &Message)]) -> Option<String> {
     let keys: BTreeSet<&str> =
         entries.iter().flat_map(|entry| &entry.reveals).map(|reveal| reveal.key.as_str()).collect();
-    let elsewhere =
-        entries.iter().flat_map(|entry| &entry.reveals).filter(|reveal| reveal.messages.is_empty());
+    let elsewhere = entries.iter().flat_map(|entry| &entry.reveals).filter(|reveal| reveal.is_strange());
     let elsewhere: BTreeSet<&str> = elsewhere.map(|reveal| reveal.key.as_str()).collect();
     let changeable = data.iter().filter(|(entry, _)| entry.revealed_in.is_some()).count();
     (!keys.is_empty()).then(|| {
@@ -157,14 +156,18 @@ fn revealed(entries: &[Entry], data: &[(&Entry, &Message)]) -> Option<String> {
     })
 }
 
-/// Line numbers, for people.
+/// Line numbers, for people: the first of them, and how many more.
 pub(super) fn list(numbers: &[usize]) -> String {
-    let shown: Vec<String> = numbers.iter().map(usize::to_string).collect();
-    match numbers {
-        [one] => format!("line {one}"),
-        _ => format!("lines {}", shown.join(", ")),
+    let shown: Vec<String> = numbers.iter().take(LISTED).map(usize::to_string).collect();
+    match (numbers, numbers.len().saturating_sub(LISTED)) {
+        ([one], _) => format!("line {one}"),
+        (_, 0) => format!("lines {}", shown.join(", ")),
+        (_, more) => format!("lines {} and {more} more", shown.join(", ")),
     }
 }
+
+/// Line numbers in one list.
+const LISTED: usize = 20;
 
 /// Hexadecimal digits of a fingerprint of version 3.
 const V3_DIGITS: usize = 40;

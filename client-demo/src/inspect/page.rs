@@ -28,7 +28,7 @@ pub(super) fn of(report: &Report) -> String {
                     h1 { "What is in this transcript, and who could forge it" }
                     p {
                         "Made by " code { "client-demo inspect" } " from the lines alone, with no keys but those that the lines \
-                         reveal. Nobody has checked who sent them."
+                         reveal. No signature was checked, nor who sent the lines."
                     }
                     nav aria-label="Parts of this page" {
                         a href="#timeline" { "Timeline" } " "
@@ -53,9 +53,9 @@ fn timeline(report: &Report) -> Markup {
         section aria-labelledby="timeline" {
             h2 #timeline { "Timeline" }
             @for (conversation, number) in report.conversations.iter().zip(1..) { (about(number, conversation)) }
-            div.scroll tabindex="0" role="region" aria-labelledby="timeline" {
+            div.scroll tabindex="0" role="region" aria-labelledby="every-line" {
                 table {
-                    caption { "Every line, in the order of the transcript" }
+                    caption #every-line { "Every line, in the order of the transcript" }
                     thead {
                         tr {
                             th scope="col" { "Line" }
@@ -129,7 +129,7 @@ fn badge(entry: &Entry) -> Markup {
         Forger::WhoeverHasTheTranscript => "badge transcript",
         Forger::WhoeverMakesUpTheExchange => "badge exchange",
         Forger::TheTwo => "badge two",
-        Forger::TheSigner => "badge signer",
+        Forger::AnybodyUnlessOpened => "badge signer",
     };
     html! { span class=(class) { (entry.forgery.short) } }
 }
@@ -163,22 +163,23 @@ fn article(entry: &Entry) -> Markup {
             p { (entry.main().about) }
             @for said in key_sentences(entry) { p.dim { (said) } }
             p { strong { "Who can forge it now: " } (badge(entry)) " " (entry.forgery.why) }
-            (fields(&entry.message))
+            (fields(&entry.message, &format!("Fields of line {}", entry.number)))
             @if let Some(whole) = &entry.whole {
                 p { "The whole message, from " (list(&entry.pieces)) ":" }
-                (fields(whole))
+                (fields(whole, &format!("Fields of the message that line {} completes", entry.number)))
             }
             details { summary { "The line as it was" } pre.raw { (line(&entry.line)) } }
         }
     }
 }
 
-fn fields(message: &Message) -> Markup {
+fn fields(message: &Message, name: &str) -> Markup {
     html! {
         details {
             summary { "Fields: " (message.fields.len()) }
-            div.scroll tabindex="0" role="region" aria-label="Fields" {
+            div.scroll tabindex="0" role="region" aria-label=(name) {
                 table {
+                    caption { (name) }
                     thead {
                         tr {
                             th scope="col" { "Field" }

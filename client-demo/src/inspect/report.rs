@@ -1,5 +1,7 @@
 //! What there is to say about lines, before it is shown in any form.
 
+use std::collections::BTreeMap;
+
 use otrv4::Timestamp;
 use otrv4::forge::{self, RevealedKey, Value as Parsed, revealed_keys};
 use serde::Serialize;
@@ -48,8 +50,17 @@ pub(super) struct Entry {
 pub(super) struct Reveal {
     /// In hexadecimal digits.
     pub(super) key: String,
-    /// Numbers of the lines whose MAC holds under it.
+    /// Numbers of the lines whose MAC holds under it; none where an earlier line revealed it.
     pub(super) messages: Vec<usize>,
+    /// That earlier line.
+    pub(super) before: Option<usize>,
+}
+
+impl Reveal {
+    /// Whether no MAC here holds under it.
+    pub(super) fn is_strange(&self) -> bool {
+        self.messages.is_empty() && self.before.is_none()
+    }
 }
 
 /// A message, taken apart.
@@ -93,15 +104,12 @@ impl Report {
             lines.iter().map(|line| (line.number, line.sender.as_deref(), line.text.as_str())),
         );
         let messages: Vec<&str> = lines.iter().zip(&wholes).map(|(line, whole)| text(line, whole)).collect();
-        let revealed = Revealed {
-            numbers: lines.iter().map(|line| line.number).collect(),
-            keys: revealed_keys(&messages),
-        };
+        let mut revealed = Revealed::of(&lines, revealed_keys(&messages));
         let mut entries: Vec<Entry> = lines
             .into_iter()
             .zip(wholes)
             .zip(0..)
-            .map(|((line, whole), place)| Entry::of(line, whole, place, &revealed))
+            .map(|((line, whole), place)| Entry::of(line, whole, place, &mut revealed))
             .collect();
         let conversations = timeline::follow(&mut entries);
         for entry in &mut entries {
@@ -116,28 +124,34 @@ fn text<'a>(line: &'a Line, whole: &'a Option<Whole>) -> &'a str {
     whole.as_ref().map_or(&line.text, |whole| &whole.text)
 }
 
+/// By the places of lines.
+#[derive(Default)]
 struct Revealed {
-    numbers: Vec<usize>,
-    keys: Vec<RevealedKey>,
+    by: BTreeMap<usize, Vec<Reveal>>,
+    /// The number of the line that reveals the MAC key of this one.
+    key_of: BTreeMap<usize, usize>,
 }
 
 impl Revealed {
-    fn number(&self, place: usize) -> usize {
-        self.numbers.get(place).copied().unwrap_or_default()
-    }
-
-    fn by(&self, place: usize) -> Vec<Reveal> {
-        let keys = self.keys.iter().filter(|key| key.revealed_in.contains(&place));
-        let reveal = |key: &RevealedKey| Reveal {
-            key: hex::encode(&key.key),
-            messages: key.messages.iter().map(|place| self.number(*place)).collect(),
-        };
-        keys.map(reveal).collect()
-    }
-
-    fn key_of(&self, place: usize) -> Option<usize> {
-        let key = self.keys.iter().find(|key| key.messages.contains(&place))?;
-        key.revealed_in.first().map(|place| self.number(*place))
+    fn of(lines: &[Line], keys: Vec<RevealedKey>) -> Self {
+        let number = |place: usize| lines.get(place).map_or(0, |line| line.number);
+        let mut revealed = Self::default();
+        for RevealedKey { key, mut revealed_in, messages } in keys {
+            // A line may hold a key twice.
+            revealed_in.dedup();
+            let Some((first, again)) = revealed_in.split_first() else { continue };
+            let (key, known) = (hex::encode(key), number(*first));
+            for place in &messages {
+                revealed.key_of.entry(*place).or_insert(known);
+            }
+            for place in again {
+                let again = Reveal { key: key.clone(), messages: Vec::new(), before: Some(known) };
+                revealed.by.entry(*place).or_default().push(again);
+            }
+            let messages = messages.into_iter().map(number).collect();
+            revealed.by.entry(*first).or_default().push(Reveal { key, messages, before: None });
+        }
+        revealed
     }
 }
 
@@ -146,7 +160,7 @@ impl Entry {
         Line { number, sender, at, text }: Line,
         whole: Option<Whole>,
         place: usize,
-        revealed: &Revealed,
+        revealed: &mut Revealed,
     ) -> Self {
         let message = Message::of(&text);
         let pieces = whole.as_ref().map(|whole| whole.lines.clone()).unwrap_or_default();
@@ -159,8 +173,8 @@ impl Entry {
             whole: whole.map(|whole| Message::of(&whole.text)),
             pieces,
             step: None,
-            reveals: revealed.by(place),
-            revealed_in: revealed.key_of(place),
+            reveals: revealed.by.remove(&place).unwrap_or_default(),
+            revealed_in: revealed.key_of.remove(&place),
             forgery: Forgery::NONE,
         }
     }

@@ -1,5 +1,6 @@
 //! A report for the terminal. What others have written is harmless in it, and long values are shortened.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use console::{Term, style};
@@ -154,13 +155,15 @@ fn keys(entry: &Entry) -> String {
 /// Which MAC keys it reveals, and where its own is.
 pub(super) fn key_sentences(entry: &Entry) -> Vec<String> {
     let messages: Vec<usize> = entry.reveals.iter().flat_map(|reveal| reveal.messages.clone()).collect();
-    let strangers = entry.reveals.iter().filter(|reveal| reveal.messages.is_empty()).count();
+    let strangers = entry.reveals.iter().filter(|reveal| reveal.is_strange()).count();
+    let again: BTreeSet<usize> = entry.reveals.iter().filter_map(|reveal| reveal.before).collect();
     [
         match messages.as_slice() {
             [] => None,
             [one] => Some(format!("reveals the MAC key of line {one}")),
             several => Some(format!("reveals the MAC keys of {}", list(several))),
         },
+        (!again.is_empty()).then(|| format!("repeats MAC keys of {}", list(&Vec::from_iter(again)))),
         (strangers > 0).then(|| format!("reveals {} of no message here", counted(strangers))),
         entry.revealed_in.map(|line| format!("its own MAC key is revealed in line {line}")),
     ]

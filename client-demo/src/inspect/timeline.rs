@@ -23,8 +23,9 @@ pub(super) struct Conversation {
     pub(super) changeable: usize,
     /// What can be said of its end, for people.
     pub(super) end: String,
+    /// The place of its last data message.
     #[serde(skip)]
-    pair: Pair,
+    last: Option<usize>,
     #[serde(skip)]
     seen: BTreeSet<String>,
 }
@@ -50,6 +51,8 @@ struct Pair(u64, [u64; 2]);
 pub(super) fn follow(entries: &mut [Entry]) -> Vec<Conversation> {
     let names = names(entries);
     let mut conversations: Vec<Conversation> = Vec::new();
+    // The last conversation of each two clients.
+    let mut known: BTreeMap<Pair, usize> = BTreeMap::new();
     // By version and sender: first messages of exchanges that nobody has answered yet.
     let mut unanswered: BTreeMap<(u64, u64), usize> = BTreeMap::new();
     for at in 0..entries.len() {
@@ -69,18 +72,20 @@ pub(super) fn follow(entries: &mut [Entry]) -> Vec<Conversation> {
             }
             _ => None,
         };
-        let known = conversations.iter().rposition(|conversation| conversation.pair == pair);
-        let which = match (begins, known) {
-            (None, Some(known)) => known,
+        let which = match (begins, known.get(&pair)) {
+            (None, Some(known)) => *known,
             (begins, _) => {
                 conversations.push(Conversation::new(pair, begins, &names));
                 conversations.len() - 1
             }
         };
+        known.insert(pair, which);
+        let is_data = message.name == "Data message";
         let first = begins.and_then(|_| unanswered.remove(&(version, to)));
         for at in first.into_iter().chain([at]) {
             if let (Some(entry), Some(conversation)) = (entries.get_mut(at), conversations.get_mut(which)) {
                 entry.step = Some(conversation.step(which + 1, entry));
+                conversation.last = Some(at).filter(|_| is_data).or(conversation.last);
             }
         }
     }
@@ -122,8 +127,11 @@ impl Conversation {
     fn new(pair: Pair, begins: Option<&str>, names: &BTreeMap<u64, BTreeSet<String>>) -> Self {
         let Pair(version, tags) = pair;
         let named = |tag: u64| match names.get(&tag) {
+            // As many as somebody claims, in as many conversations.
             Some(names) => {
-                format!("{tag:08x} ({})", Vec::from_iter(names.iter().map(String::as_str)).join(", "))
+                let more = if names.len() > NAMED { ", …" } else { "" };
+                let names: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+                format!("{tag:08x} ({}{more})", names.join(", "))
             }
             None => format!("{tag:08x}"),
         };
@@ -139,7 +147,7 @@ impl Conversation {
             messages: Vec::new(),
             changeable: 0,
             end: String::new(),
-            pair,
+            last: None,
             seen: BTreeSet::new(),
         }
     }
@@ -199,8 +207,7 @@ impl Conversation {
 
 /// What can be said of the end.
 fn end(conversation: &Conversation, entries: &[Entry]) -> String {
-    let of_last = |number: &usize| entries.iter().find(|entry| entry.number == *number);
-    let Some(last) = conversation.messages.last().and_then(of_last) else {
+    let Some(last) = conversation.last.and_then(|at| entries.get(at)) else {
         return "No data message is here.".to_owned();
     };
     let number = last.number;
@@ -212,3 +219,6 @@ fn end(conversation: &Conversation, entries: &[Entry]) -> String {
     }
     format!("Line {number} is the last one here. Whether the conversation was ended is encrypted.")
 }
+
+/// Names of senders under one tag.
+const NAMED: usize = 3;

@@ -7,8 +7,7 @@ use super::recorded::Transcript;
 use super::{inspect, lines, report, said};
 
 /// Text that is dangerous on a terminal or in a browser.
-const HARM: &str =
-    "</title></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x1b[2J\u{9b}1m\u{202e}&lt;";
+const HARM: &str = "</title></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x1b[2J\u{9b}1m\u{7f}\u{202e}\u{e0041}&lt;";
 
 #[test]
 fn no_line_gets_power_over_terminal_or_browser() {
@@ -21,8 +20,9 @@ fn no_line_gets_power_over_terminal_or_browser() {
     for tag in ["<script", "<img", "</title></style>", "&lt;script&gt;alert(1)"] {
         assert_eq!(page.contains(tag), tag.starts_with("&lt;"), "{tag}");
     }
-    for text in [page, said(&[], &input)] {
-        assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'));
+    for text in [page, said(&[], &input), said(&["--json"], &input)] {
+        let has_power = |c: char| (c.is_control() && c != '\n') || "\u{202e}\u{e0041}".contains(c);
+        assert!(!text.chars().any(has_power));
     }
     assert_eq!(lines(&report(&input))[1]["sender"], HARM);
 }
@@ -39,6 +39,44 @@ fn a_page_loads_nothing_and_runs_nothing() {
         let place = link.strip_prefix('#').expect("a place in the page");
         assert!(page.contains(&format!("id=\"{place}\"")), "{place}");
     }
+}
+
+#[test]
+fn a_file_of_very_many_lines_is_refused_and_lists_are_short() {
+    let output = inspect(&[], &"a\n".repeat(20_001));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(stderr.contains("more than 20000 lines"), "{stderr}");
+    let text = said(&[], &"a\n".repeat(25)).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(" 19, 20 and 5 more"), "{text}");
+}
+
+#[test]
+fn the_messages_of_a_key_are_listed_once_however_often_it_is_revealed() {
+    let mut transcript = Transcript::libotr(3);
+    let reveals = |report: &Value| -> Vec<(usize, usize)> {
+        let reveals = lines(report).iter().flat_map(|line| line["reveals"].as_array().expect("a list"));
+        let count = |reveal: &Value| reveal["messages"].as_array().map_or(0, Vec::len);
+        let pair = |reveal: &Value| (count(reveal), usize::from(!reveal["before"].is_null()));
+        reveals.map(pair).collect()
+    };
+    let sum = |report: &Value| -> (usize, usize) {
+        reveals(report).iter().fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+    };
+    let before = report(&transcript.json());
+    let is_revealing =
+        |line: &&Value| line["whole"].is_null() && line["reveals"].as_array().is_some_and(|r| !r.is_empty());
+    let again = lines(&before).iter().find(is_revealing).expect("a line with keys");
+    let line = again["line"].as_str().expect("a line").to_owned();
+    transcript.0.extend([("bob".to_owned(), line.clone()), ("bob".to_owned(), line)]);
+    let after = report(&transcript.json());
+    let repeated = 2 * again["reveals"].as_array().map_or(0, Vec::len);
+    let (listed, repeats) = sum(&before);
+    assert_eq!(sum(&after).1, repeats + repeated);
+    // The two copies of that message may have a key themselves.
+    assert!(sum(&after).0 <= listed + 2);
+    let text = said(&[], &transcript.json()).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&format!("repeats MAC keys of line {}", again["number"])));
 }
 
 /// Whatever was said, it ends well, and the JSON holds a line for each line.

@@ -1,5 +1,6 @@
 //! `client-demo inspect`: what it says of recorded conversations, and of lines that mean harm.
 
+mod claims;
 mod hostile;
 mod recorded;
 
@@ -196,7 +197,8 @@ fn a_conversation_of_version_3_shows_which_messages_share_a_key_and_that_signatu
             ]
         );
         let by = |number: usize| lines(&report)[number - 1]["forgery"]["by"].as_str().expect("a word");
-        assert_eq!([1, 2, 3, 4, 5].map(by), ["anybody", "anybody", "anybody", "the-signer", "the-signer"]);
+        let signed = "anybody-unless-opened";
+        assert_eq!([1, 2, 3, 4, 5].map(by), ["anybody", "anybody", "anybody", signed, signed]);
         let conversation = &report["conversations"][0];
         assert_eq!(conversation["version"], version);
         assert_eq!(numbers(&conversation["exchange"]), [2, 3, 4, 5]);

@@ -1,4 +1,4 @@
-//! Profiles, prekey messages, and the messages between clients and the prekey server. What is inside DAKE-3 is one field.
+//! Profiles, prekey messages, and the messages between clients and the prekey server.
 //! Spec: otrv4.md "Client Profile Data Type", "Prekey Profile Data Type", "Prekey Message"; otrv4-prekey-server.md.
 
 use super::messages::{head, ring_signature, tag};
@@ -143,7 +143,49 @@ fn dake_2(walk: &mut Walk<'_>) -> Result<(), WireError> {
 fn dake_3(walk: &mut Walk<'_>) -> Result<(), WireError> {
     tag(walk, "sender's instance tag")?;
     ring_signature(walk)?;
-    walk.data("message").map(|_| ())
+    walk.inside("message inside DAKE-3", |walk| match head(walk)? {
+        (4, 0x08) => publication(walk),
+        (4, 0x09) => {
+            walk.mean("Storage Information Request message");
+            walk.bytes::<64>("MAC").map(|_| ())
+        }
+        _ => Err(WireError::Illegal("message type")),
+    })
+}
+
+/// Prekey messages and profiles, as many as there are, and for each kind of key in them a proof.
+fn publication(walk: &mut Walk<'_>) -> Result<(), WireError> {
+    walk.mean("Prekey Publication message");
+    let prekeys = walk.byte("N")?;
+    for _ in 0..prekeys {
+        prekey_message(walk)?;
+    }
+    if is_there(walk, "K")? {
+        client_profile(walk)?;
+    }
+    let has_profile = is_there(walk, "J")?;
+    if has_profile {
+        prekey_profile(walk)?;
+    }
+    if prekeys > 0 {
+        walk.bytes::<64>("proof of the ECDH prekeys, c")?;
+        walk.scalar("proof of the ECDH prekeys, v")?;
+        walk.bytes::<64>("proof of the DH prekeys, c")?;
+        walk.mpi("proof of the DH prekeys, v")?;
+    }
+    if has_profile {
+        walk.bytes::<64>("proof of the shared prekey, c")?;
+        walk.scalar("proof of the shared prekey, v")?;
+    }
+    walk.bytes::<64>("MAC").map(|_| ())
+}
+
+fn is_there(walk: &mut Walk<'_>, name: &'static str) -> Result<bool, WireError> {
+    match walk.byte(name)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(WireError::Illegal(name)),
+    }
 }
 
 fn query(walk: &mut Walk<'_>) -> Result<(), WireError> {

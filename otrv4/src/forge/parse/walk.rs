@@ -97,6 +97,17 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// DATA that holds a message: its length, and the fields of that message.
+    pub(super) fn inside(&mut self, name: &'static str, read: Body) -> Result<(), WireError> {
+        let message = self.whole(|r| r.data(name))?;
+        self.note(name, Kind::Int, Value::Number(u64::try_from(message.len()).unwrap_or(u64::MAX)));
+        self.mean("bytes");
+        let Parsed { fields, error, .. } =
+            Self::through(message, |walk| read(walk).map(|()| name).map_err(|error| (name, error)));
+        self.fields.extend(fields);
+        error.map_or(Ok(()), Err)
+    }
+
     /// What the last field says.
     pub(super) fn mean(&mut self, meaning: impl Into<String>) {
         if let Some(last) = self.fields.last_mut() {
