@@ -126,7 +126,7 @@ const OPERATIONS: [&str; 20] = [
     "Forge Entire Transcript, offline",
     "MAC keys that a message reveals, version 4",
     "MAC keys that a message reveals, version 3",
-    "what anybody can check of a key exchange",
+    "What anybody can check of a key exchange",
     "Messages of the MAC keys that a transcript reveals",
 ];
 

@@ -77,7 +77,7 @@ pub fn witness<'a>(
         };
         witnessed = match (witnessed, tried) {
             (_, Ok(found)) => Ok(found),
-            (before, Err(reason)) => before.or_else(|first| Err(first_reason(first, reason))),
+            (before, Err(reason)) => before.map_err(|first| first_reason(first, reason)),
         };
     }
     witnessed

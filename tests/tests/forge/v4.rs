@@ -159,13 +159,11 @@ fn a_forged_text_leaves_a_padded_message_as_long_as_it_was() {
 }
 
 #[test]
-fn padding_to_multiples_stays_one_and_a_huge_padding_is_made_anew() {
-    let multiple = Padding::Multiple(std::num::NonZeroU16::new(100).unwrap());
-    for (padding, old, new, length) in [
-        (multiple, "No.".to_owned(), "x".repeat(150), 200),
-        (multiple, "x".repeat(150), "x".repeat(300), 400),
-        (Padding::Classes, "x".repeat(70_000), "No.".to_owned(), 256),
-    ] {
+fn padding_to_multiples_stays_one() {
+    let padding = Padding::Multiple(std::num::NonZeroU16::new(100).unwrap());
+    for (old, new, length) in
+        [("No.".to_owned(), "x".repeat(150), 200), ("x".repeat(150), "x".repeat(300), 400)]
+    {
         let (mut alice, mut bob) = talking_with(Policy { padding, ..Policy::default() });
         deliver(alice.say("a turn"), bob.say("of each"));
         let chain = chain_key(&mut bob, &alice);
