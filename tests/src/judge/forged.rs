@@ -1,7 +1,7 @@
 //! Forged conversations, by a forger who has one key of one of the two, and makes up a life.
 
 use otrv4::forge::{
-    Begin, Delivery, FalseEnsemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who,
+    Begin, Delivery, Ensemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who,
 };
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::Reader;
@@ -104,8 +104,8 @@ pub(crate) fn forge_through(
 }
 
 /// Prekeys in the name of who was away, around the profiles that they published.
-fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> FalseEnsemble {
+fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> Ensemble {
     let published = owner.prekey_profile().expect("they have prekeys").as_bytes();
     let profile = PrekeyProfile::read(&mut Reader::new(published)).expect("a profile");
-    FalseEnsemble::new(&Person::of(owner).profile, &profile, rng)
+    Ensemble::forged(&Person::of(owner).profile, &profile, rng)
 }
