@@ -1,8 +1,6 @@
 //! Forged conversations, by a forger who has one key of one of the two, and makes up a life.
 
-use otrv4::forge::{
-    Begin, Delivery, Ensemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who,
-};
+use otrv4::forge::{Begin, Delivery, Ensemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who};
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::Reader;
 use otrv4::{Account, Timestamp};
