@@ -157,10 +157,17 @@ impl Experiment {
     /// way round.
     pub fn judge(&self, by: ForgedBy) -> Score {
         let forged = self.forged_and_seen(by);
-        let real = self.real.iter().take(forged.len()).map(|(_, seen)| (seen, false));
-        let mut all: Vec<(&Seen, bool)> = real.chain(forged.iter().map(|(_, seen)| (seen, true))).collect();
-        all.shuffle(&mut ChaCha8Rng::seed_from_u64(self.seed));
-        let halves = all.split_at(all.len() / 2);
+        let real: Vec<(&Seen, bool)> =
+            self.real.iter().take(forged.len()).map(|(_, seen)| (seen, false)).collect();
+        let forged: Vec<(&Seen, bool)> = forged.iter().map(|(_, seen)| (seen, true)).collect();
+        // As many of each in both halves: more of one kind to learn from would be fewer of it to judge.
+        let (mut rng, mut halves) = (ChaCha8Rng::seed_from_u64(self.seed), [Vec::new(), Vec::new()]);
+        for mut pile in [real, forged] {
+            pile.shuffle(&mut rng);
+            halves[1].extend(pile.split_off(pile.len() / 2));
+            halves[0].append(&mut pile);
+        }
+        halves.iter_mut().for_each(|half| half.shuffle(&mut rng));
         let mut score = Score {
             real: (0, 0),
             forged: (0, 0),
@@ -168,7 +175,7 @@ impl Experiment {
             violations: Vec::new(),
             loudest: Vec::new(),
         };
-        for (learn_from, to_judge) in [(halves.0, halves.1), (halves.1, halves.0)] {
+        for (learn_from, to_judge) in [(&halves[0], &halves[1]), (&halves[1], &halves[0])] {
             let seen: Vec<&Seen> = to_judge.iter().map(|(seen, _)| *seen).collect();
             for (verdict, (_, forged)) in judge(&seen, learn_from).iter().zip(to_judge) {
                 let (count, found) = match forged {
@@ -183,7 +190,7 @@ impl Experiment {
             }
         }
         if !(47.0..=53.0).contains(&score.right()) {
-            score.loudest = differences(&all);
+            score.loudest = differences(&halves.concat());
         }
         score
     }
