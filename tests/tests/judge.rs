@@ -24,7 +24,7 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
         let rule = leak.rule().unwrap_or("none");
         assert!(score.violations.iter().all(|violation| violation.starts_with(rule)), "{by}: {score:#?}");
         assert!(score.violations.len() * 100 >= score.forged.0 * least_convicted(leak), "{by}: {score:#?}");
-        // A coin is right in so many of 500 cases once in a universe.
+        // Of 500 cases a coin is right in 250, give or take eleven.
         assert!(score.right() >= 70.0, "{by}: {score:#?}");
     }
 }

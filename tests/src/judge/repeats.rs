@@ -49,6 +49,9 @@ pub(crate) fn fresh_values(look: &Look<'_>, keys: &Keys) -> Vec<Fresh> {
         }
         let names = ["Y", "B", "X", "A", "first ECDH public key", "first DH public key", "Auth MAC"];
         values.extend(names.into_iter().filter_map(|name| Some((name, message.bytes(name)?.to_vec()))));
+        if let Some(number) = message.number("prekey message identifier") {
+            values.push(("prekey message identifier", number.to_be_bytes().to_vec()));
+        }
         if let Some(signature) = message.ring_signature() {
             let numbers = ["c1", "r1", "c2", "r2", "c3", "r3"];
             values.extend(numbers.into_iter().zip(signature.map(<[u8]>::to_vec)));
