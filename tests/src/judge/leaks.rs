@@ -30,7 +30,7 @@ pub enum Leak {
     Nonces,
     /// On a network that always takes between one and two seconds: breaks no rule.
     EvenNetwork,
-    /// Fills up each text with blanks, to two hundred characters: breaks no rule.
+    /// Fills up each text with blanks, to four hundred characters: breaks no rule.
     Blanks,
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn leak(
         }
         Leak::Blanks => {
             for saying in &mut life.said {
-                let blanks = saying.text.len().next_multiple_of(200) - saying.text.len();
+                let blanks = saying.text.len().next_multiple_of(400) - saying.text.len();
                 saying.text.push_str(&" ".repeat(blanks));
             }
             Some(forge(&life, accounts, kept, rng)?.0)
