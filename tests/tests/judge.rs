@@ -13,19 +13,36 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
         let (by, score) = (ForgedBy::Key(kept), experiment.judge(ForgedBy::Key(kept)));
         println!("{by}: {score}");
         assert!((47.0..=53.0).contains(&score.right()), "{by}: {score}\n{:#?}", score.loudest);
+        // A judge whose answer is always the same is right in half of all cases, too.
+        assert!((15.0..=85.0).contains(&score.false_alarms()), "{by}: {score}");
         assert!(score.false_violations.is_empty() && score.violations.is_empty(), "{by}: {score:#?}");
     }
     for leak in Leak::ALL {
         let (by, score) = (ForgedBy::Leak(leak), experiment.judge(ForgedBy::Leak(leak)));
         println!("{by}: {score}");
-        assert!(score.caught() >= 95.0 && score.false_alarms() <= 5.0, "{by}: {score:#?}");
+        assert!(score.false_violations.is_empty(), "{by}: {score:#?}");
+        let rule = leak.rule().unwrap_or("none");
+        assert!(score.violations.iter().all(|violation| violation.starts_with(rule)), "{by}: {score:#?}");
+        assert!(score.violations.len() * 100 >= score.forged.0 * least_convicted(leak), "{by}: {score:#?}");
+        // Of 500 cases a coin is right in 250, give or take eleven.
+        assert!(score.right() >= 70.0, "{by}: {score:#?}");
+    }
+}
+
+/// How many are to break a rule, in percent. Not each conversation is long enough to tell by; and not each has a signature by Alice's
+/// long-term key, as Bob writes to her while she is away.
+const fn least_convicted(leak: Leak) -> usize {
+    match leak {
+        Leak::FieldOrder => 90,
+        Leak::AtOnce | Leak::Nonces => 40,
+        Leak::Clock | Leak::EvenNetwork | Leak::Blanks => 0,
     }
 }
 
 #[test]
 fn a_seed_gives_the_same_verdicts_each_time() {
     let [one, other] = [(), ()].map(|()| {
-        let experiment = Experiment::new(2, 10);
+        let experiment = Experiment::new(2, 4);
         ForgedBy::all()
             .map(|by| (experiment.judge(by).to_string(), experiment.forged(by)))
             .collect::<Vec<_>>()

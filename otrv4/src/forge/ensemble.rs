@@ -6,9 +6,9 @@
 //!
 //! | who forges | with | from | signs with |
 //! |---|---|---|---|
-//! | Alice | long-term key | any ensemble of Bob's | `H_a` |
+//! | Alice | long-term key | any ensemble of Bob's with the profile that she has of him | `H_a` |
 //! | Alice | forging key | a false one | `y` |
-//! | Bob | forging key | any of his own | `F_b` |
+//! | Bob | forging key | any of his own with the profile that he forges with | `F_b` |
 //! | Bob | long-term key | one of his own whose prekey he still has, or a false one | `y` |
 //!
 //! Prekey messages are not signed, so anybody can make one for any client, and whoever starts a conversation from it cannot
@@ -84,8 +84,12 @@ impl Ensemble {
     /// Checked as whoever starts a conversation from it does; and it must be an ensemble of that side.
     pub(super) fn verify_for(&self, owner: &Side, at: Timestamp) -> Result<VerifiedEnsemble, CannotForge> {
         let verified = self.ensemble.clone().verify(at, Versions::V4).map_err(CannotForge::Ensemble)?;
-        match verified.profile().as_bytes() == owner.profile.as_bytes() {
-            true => Ok(verified),
+        let (profile, expected) = (verified.profile(), &owner.profile);
+        if profile.as_bytes() == expected.as_bytes() {
+            return Ok(verified);
+        }
+        match (profile.owner(), profile.fingerprint()) == (expected.owner(), expected.fingerprint()) {
+            true => Err(CannotForge::OtherProfile),
             false => Err(CannotForge::Ensemble(Reject::ForeignOwner("prekey ensemble"))),
         }
     }

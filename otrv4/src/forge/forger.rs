@@ -105,6 +105,9 @@ pub enum CannotForge {
     /// The prekey ensemble is not valid then.
     #[error("the prekey ensemble cannot be used: {0}")]
     Ensemble(Reject),
+    /// The prekey ensemble is of the right client, and was published with an earlier or a later profile.
+    #[error("the prekey ensemble holds another profile of the same client: forge with the one that is in it")]
+    OtherProfile,
     /// The key is in no ring of the conversation, and the secret of the ephemeral key in it is not known.
     #[error("the key is neither the long-term nor the forging key that the rings of this conversation hold")]
     OutsideRing,

@@ -1,6 +1,7 @@
 //! Lines in and out, and what was read from one. Used by [`super::v4`] and [`super::v3`].
 
 use core::fmt;
+use core::num::NonZeroU16;
 
 use zeroize::Zeroizing;
 
@@ -34,6 +35,8 @@ pub struct Content {
     pub forged: Option<String>,
     /// Bytes of the text.
     length: usize,
+    /// Bytes of the whole plaintext.
+    whole: usize,
 }
 
 impl Content {
@@ -41,29 +44,45 @@ impl Content {
         let (text, tlvs) = read_plaintext(plaintext);
         let length = text.len();
         let text = Zeroizing::new(String::from_utf8_lossy(text).into_owned());
-        Self { text, tlvs, steps, forged: None, length }
+        Self { text, tlvs, steps, forged: None, length, whole: plaintext.len() }
     }
 
-    /// The plaintext of the same records with another text. Padding takes what the text leaves of the length, which is that of a
-    /// class; a text that is too long for it leaves none.
+    /// The plaintext of the same records with another text. Padding takes what the text leaves of the length; a text that is too long
+    /// for it is padded to the next length that its sender's program may have chosen.
     pub(super) fn with_text(&self, new: &str) -> Result<Zeroizing<Vec<u8>>, ForgeError> {
         if new.contains('\0') {
             return Err(ForgeError::Nul);
         }
         let copied = self.tlvs.iter().map(|Tlv { kind, value }| Tlv { kind: *kind, value: value.clone() });
         let mut tlvs: Vec<_> = copied.collect();
-        if let Some(padding) = tlvs.last_mut().filter(|tlv| tlv.kind == tlv_type::PADDING) {
-            let room = self.length.saturating_add(padding.value.len());
-            padding.value.resize(room.saturating_sub(new.len()), 0);
+        let mut padding = Padding::Off;
+        if let Some(mut record) = tlvs.pop_if(|tlv| tlv.kind == tlv_type::PADDING) {
+            let room = self.length.saturating_add(record.value.len());
+            match room.checked_sub(new.len()).filter(|zeros| u16::try_from(*zeros).is_ok()) {
+                Some(zeros) => {
+                    record.value.resize(zeros, 0);
+                    tlvs.push(record);
+                }
+                None => padding = padding_to(self.whole),
+            }
         }
-        Ok(write_plaintext(new.as_bytes(), &tlvs, Padding::Off)?)
+        Ok(write_plaintext(new.as_bytes(), &tlvs, padding)?)
+    }
+}
+
+/// How a program pads that has padded to this length: to classes if it is one. Else to some multiple, and whatever that is, a multiple
+/// of this length is one of it, too.
+fn padding_to(length: usize) -> Padding {
+    match Padding::Classes.size(length) == length {
+        true => Padding::Classes,
+        false => u16::try_from(length).ok().and_then(NonZeroU16::new).map_or(Padding::Off, Padding::Multiple),
     }
 }
 
 /// Shows neither text nor records.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text: _, tlvs, steps, forged, length: _ } = self;
+        let Self { text: _, tlvs, steps, forged, length: _, whole: _ } = self;
         write!(f, "Content({tlvs:?}, {steps} steps, forged: {})", forged.is_some())
     }
 }

@@ -4,8 +4,9 @@
 //! for version 3. Used by applications.
 //!
 //! Once a MAC key is revealed, anybody can change the message that it belongs to; whoever has a message's key can write another
-//! message in its place; and each side can make up key exchanges and whole conversations with the other. All this runs the code
-//! that honest conversations run, so that each message is as a client sends it. Where more than one message shows more, the
+//! message in its place; and each side can make up key exchanges and whole conversations with the other. What makes messages runs
+//! the code that honest conversations run, so that each message is as a client sends it; what shows and checks them, [`parse()`] and
+//! [`witness`], is written beside it. Where more than one message shows more, the
 //! function says so. They take lines as they were on the wire, and say no where a key does not fit.
 //!
 //! | operation of the text | version 4 | versions 3 and 2 |

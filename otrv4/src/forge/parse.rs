@@ -60,7 +60,7 @@ pub enum Kind {
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Of BYTE, SHORT, INT and dates.
+    /// Of BYTE, SHORT, INT and dates; and the length of DATA whose content is in the fields behind it.
     Number(u64),
     /// Of everything else that is not text.
     Bytes(Vec<u8>),
@@ -123,12 +123,11 @@ fn of_pieces(
         let meaning = None;
         Field { name, kind, value: Value::Number(value.into()), meaning }
     };
+    let tag =
+        |name, tag| Field { meaning: Some(messages::meaning_of_tag(tag)), ..number(name, Kind::Int, tag) };
     let identifier = identifier.map(|id| number("identifier", Kind::Int, id));
     let tags = tags.map(|[sender, receiver]| {
-        [
-            number("sender's instance tag", Kind::Int, sender),
-            number("receiver's instance tag", Kind::Int, receiver),
-        ]
+        [tag("sender's instance tag", sender), tag("receiver's instance tag", receiver)]
     });
     let rest = [
         number("index", Kind::Short, index.into()),

@@ -5,6 +5,8 @@
 //! tried, and one under which no MAC holds is of no message here, whatever the line says that it came in: that list is not
 //! authenticated, and anybody on the way can put other bytes into it.
 
+use std::collections::HashMap;
+
 use super::line::message;
 use super::{v3, v4};
 
@@ -23,14 +25,25 @@ pub struct RevealedKey {
 /// All MAC keys that these lines reveal, in the order in which they are first revealed, each with its messages. Lines that
 /// are no data messages count as places and are passed over.
 ///
-/// Takes one MAC for each key of a conversation in its order; for each key that has no message here, one for every message.
+/// Each key is tried on the messages before it that have none yet: in a conversation in its order those are few. What is left is tried
+/// on all of them, so that keys of no message here cost a MAC for each message without a key.
 pub fn revealed_keys<L: AsRef<str>>(lines: &[L]) -> Vec<RevealedKey> {
     let bytes: Vec<_> = lines.iter().map(|line| message(line.as_ref()).unwrap_or_default()).collect();
     let messages = bytes.iter().enumerate().filter_map(|(place, bytes)| Some((place, Data::read(bytes)?)));
     let mut unmatched: Vec<(usize, Data<'_>)> = messages.collect();
-    let mut keys = Vec::new();
+    let (mut keys, mut places) = (Vec::new(), HashMap::new());
     for (place, data) in &unmatched {
-        data.revealed().for_each(|key| note(&mut keys, key, *place));
+        for key in data.revealed() {
+            let at = *places.entry(key).or_insert(keys.len());
+            match keys.get_mut(at) {
+                Some(RevealedKey { revealed_in, .. }) => revealed_in.push(*place),
+                None => keys.push(RevealedKey {
+                    key: key.to_vec(),
+                    revealed_in: vec![*place],
+                    messages: Vec::new(),
+                }),
+            }
+        }
     }
     // A key is of a message before it, as a rule, and a message has one key.
     for RevealedKey { key, revealed_in, messages } in &mut keys {
@@ -49,13 +62,6 @@ pub fn revealed_keys<L: AsRef<str>>(lines: &[L]) -> Vec<RevealedKey> {
         }
     }
     keys
-}
-
-fn note(keys: &mut Vec<RevealedKey>, key: &[u8], place: usize) {
-    match keys.iter_mut().find(|known| known.key == key) {
-        Some(known) => known.revealed_in.push(place),
-        None => keys.push(RevealedKey { key: key.to_vec(), revealed_in: vec![place], messages: Vec::new() }),
-    }
 }
 
 /// A data message of either format.

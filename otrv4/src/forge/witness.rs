@@ -11,8 +11,8 @@ use crate::dake::interactive::{AuthI, AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::dake::transcript::{Side, Transcript};
 use crate::keys::{Fingerprint, Point};
-use crate::prekey::{PrekeyEnsemble, VerifiedEnsemble};
-use crate::wire::{Header, Line, MessageType, Reader, Version, Versions, classify};
+use crate::prekey::PrekeyEnsemble;
+use crate::wire::{Header, InstanceTag, Line, MessageType, Reader, Version, Versions, classify};
 use crate::{Reject, Timestamp};
 
 /// A key exchange whose signatures hold. It was made by one of the two, or by anybody who made up both ephemeral keys, or who has
@@ -27,42 +27,76 @@ pub struct Witnessed {
     pub answered: Fingerprint,
 }
 
-/// Checks the last key exchange among recorded lines; other lines are passed over. `began` and `answered` are the accounts of
-/// the two: who sent the Identity or the Non-Interactive-Auth message, and the other one, of whom the latter needs the ensemble.
-/// Not checked: the Auth MAC, the prekey's secret and data messages, which take keys. [`Reject::Unexpected`] if a message is missing.
+/// Finds the last key exchange among recorded lines whose signatures hold; lines that are not of one, or do not follow their format, are
+/// passed over. Of Identity messages that cross, and of the answers of several clients, those count that belong together. `began` and
+/// `answered` are the accounts of the two: who sent the Identity message that was answered, or the Non-Interactive-Auth message, and the
+/// other one, of whom the latter needs the ensemble. Not checked: the Auth MAC, the prekey's secret and data messages, which take keys.
+/// If none holds, the reason is that of the first which does not, and [`Reject::Unexpected`] if none is whole.
 pub fn witness<'a>(
     lines: impl IntoIterator<Item = &'a str>,
-    [began, answered]: [&str; 2],
+    names: [&str; 2],
     ensemble: Option<&PrekeyEnsemble>,
     at: Timestamp,
 ) -> Result<Witnessed, Reject> {
-    let (mut identity, mut auth_r, mut witnessed) = (None, None, Err(Reject::Unexpected));
+    let (mut identities, mut answers, mut witnessed) = (Vec::new(), Vec::new(), Err(Reject::Unexpected));
     for line in lines {
-        let Line::Encoded(message) = classify(line.trim_end_matches(['\r', '\n'])) else { continue };
-        let message = message?;
+        let Line::Encoded(Ok(message)) = classify(line.trim_end_matches(['\r', '\n'])) else { continue };
         let mut r = Reader::new(&message);
-        let header = Header::read(&mut r)?;
+        let Ok(header) = Header::read(&mut r) else { continue };
         if header.version != Version::V4 {
             continue;
         }
-        match header.message_type {
-            MessageType::Identity => identity = Some(Identity::read(&header, &mut r)?),
-            MessageType::AuthR => auth_r = Some(AuthR::read(&header, &mut r)?),
+        let tried = match header.message_type {
+            MessageType::Identity => {
+                identities.extend(Identity::read(&header, &mut r));
+                continue;
+            }
+            MessageType::AuthR => {
+                let Ok(auth_r) = AuthR::read(&header, &mut r) else { continue };
+                let asked = |identity: &&Identity| header.receiver == Some(identity.sender);
+                let tries = identities.iter().rev().filter(asked);
+                match first_that_holds(tries.map(|identity| Answer::verify(identity, &auth_r, names, at))) {
+                    Ok(answer) => {
+                        answers.push(answer);
+                        continue;
+                    }
+                    Err(reason) => Err(reason),
+                }
+            }
             MessageType::AuthI => {
-                let (Some(identity), Some(auth_r)) = (identity.take(), auth_r.take()) else {
-                    return Err(Reject::Unexpected);
-                };
-                witnessed = interactive(&identity, &auth_r, &AuthI::read(&mut r)?, [began, answered], at);
+                let Ok(auth_i) = AuthI::read(&mut r) else { continue };
+                let tags = (header.receiver, Some(header.sender));
+                let tries = answers.iter().rev().filter(|a| (Some(a.sender), Some(a.receiver)) == tags);
+                first_that_holds(tries.map(|answer| answer.completed_by(&auth_i)))
             }
             MessageType::NonInteractiveAuth => {
-                let ensemble = ensemble.cloned().ok_or(Reject::UnknownPrekey)?.verify(at, Versions::V4)?;
-                let message = NonInteractiveAuth::read(&header, &mut r)?;
-                witnessed = offline(&message, &ensemble, [began, answered], at);
+                let Ok(message) = NonInteractiveAuth::read(&header, &mut r) else { continue };
+                offline(&message, ensemble, names, at)
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        witnessed = match (witnessed, tried) {
+            (_, Ok(found)) => Ok(found),
+            (before, Err(reason)) => before.map_err(|first| first_reason(first, reason)),
+        };
     }
     witnessed
+}
+
+fn first_that_holds<T>(tries: impl Iterator<Item = Result<T, Reject>>) -> Result<T, Reject> {
+    let mut refused = Reject::Unexpected;
+    for tried in tries {
+        match tried {
+            Ok(holds) => return Ok(holds),
+            Err(reason) => refused = first_reason(refused, reason),
+        }
+    }
+    Err(refused)
+}
+
+/// That something does not hold says more than that something is missing.
+fn first_reason(before: Reject, reason: Reject) -> Reject {
+    if before == Reject::Unexpected { reason } else { before }
 }
 
 /// The Client Profile in an Identity, Auth-R or Non-Interactive-Auth message, as it was sent: nothing in it has been checked.
@@ -78,36 +112,58 @@ pub fn client_profile(line: &str) -> Result<ClientProfile, ForgeError> {
     }
 }
 
-/// Bob began, Alice answered.
-fn interactive(
-    identity: &Identity,
-    auth_r: &AuthR,
-    auth_i: &AuthI,
-    [bob, alice]: [&str; 2],
-    at: Timestamp,
-) -> Result<Witnessed, Reject> {
-    let bobs = identity.profile.clone().verify(identity.sender, at)?;
-    let alices = auth_r.profile.clone().verify(auth_r.sender, at)?;
-    let first = [(&identity.first_ecdh, &identity.first_dh), (&auth_r.first_ecdh, &auth_r.first_dh)];
-    let transcript = Transcript {
-        bob: side(bob, &bobs, (&identity.ecdh, &identity.dh), Some(first[0])),
-        alice: side(alice, &alices, (&auth_r.ecdh, &auth_r.dh), Some(first[1])),
-    };
-    // RVrf({F_b, H_a, Y}, sigma, t) and RVrf({H_b, F_a, X}, sigma, t)
-    let ring = [bobs.forging_key(), alices.identity_key(), &identity.ecdh];
-    holds(ring, &auth_r.sigma, &transcript.auth_r())?;
-    let ring = [bobs.identity_key(), alices.forging_key(), &auth_r.ecdh];
-    holds(ring, &auth_i.sigma, &transcript.auth_i())?;
-    Ok(Witnessed { mode: Mode::Interactive, began: bobs.fingerprint(), answered: alices.fingerprint() })
+/// An Auth-R message that Alice has signed for an Identity message of Bob's, and what Bob's Auth-I has to be a signature of.
+struct Answer {
+    sender: InstanceTag,
+    receiver: InstanceTag,
+    /// `{H_b, F_a, X}` and `t`
+    ring: [Point; 3],
+    t: Vec<u8>,
+    witnessed: Witnessed,
+}
+
+impl Answer {
+    fn verify(
+        identity: &Identity,
+        auth_r: &AuthR,
+        [bob, alice]: [&str; 2],
+        at: Timestamp,
+    ) -> Result<Self, Reject> {
+        let bobs = identity.profile.clone().verify(identity.sender, at)?;
+        let alices = auth_r.profile.clone().verify(auth_r.sender, at)?;
+        let first = [(&identity.first_ecdh, &identity.first_dh), (&auth_r.first_ecdh, &auth_r.first_dh)];
+        let transcript = Transcript {
+            bob: side(bob, &bobs, (&identity.ecdh, &identity.dh), Some(first[0])),
+            alice: side(alice, &alices, (&auth_r.ecdh, &auth_r.dh), Some(first[1])),
+        };
+        // RVrf({F_b, H_a, Y}, sigma, t)
+        let ring = [bobs.forging_key(), alices.identity_key(), &identity.ecdh];
+        holds(ring, &auth_r.sigma, &transcript.auth_r())?;
+        let (mode, began, answered) = (Mode::Interactive, bobs.fingerprint(), alices.fingerprint());
+        Ok(Self {
+            sender: auth_r.sender,
+            receiver: identity.sender,
+            ring: [bobs.identity_key(), alices.forging_key(), &auth_r.ecdh].map(Point::clone),
+            t: transcript.auth_i(),
+            witnessed: Witnessed { mode, began, answered },
+        })
+    }
+
+    fn completed_by(&self, auth_i: &AuthI) -> Result<Witnessed, Reject> {
+        // RVrf({H_b, F_a, X}, sigma, t)
+        let [h_b, f_a, x] = &self.ring;
+        holds([h_b, f_a, x], &auth_i.sigma, &self.t).map(|()| self.witnessed)
+    }
 }
 
 /// Alice began, with Bob's ensemble.
 fn offline(
     message: &NonInteractiveAuth,
-    ensemble: &VerifiedEnsemble,
+    ensemble: Option<&PrekeyEnsemble>,
     [alice, bob]: [&str; 2],
     at: Timestamp,
 ) -> Result<Witnessed, Reject> {
+    let ensemble = ensemble.cloned().ok_or(Reject::UnknownPrekey)?.verify(at, Versions::V4)?;
     let (bobs, prekey) = (ensemble.profile(), ensemble.message());
     if message.prekey_id() != prekey.id() {
         return Err(Reject::UnknownPrekey);

@@ -7,11 +7,12 @@ use super::{Context, Outputs, Session};
 use crate::Reject;
 use crate::account::ContactKey;
 use crate::crypto::secret::Secret;
-use crate::dake::Established;
+use crate::dake::{Established, Mode};
 use crate::wire::{Header, InstanceTag, Reader};
 
 impl Session {
-    /// Puts a key exchange to use that was completed elsewhere, as one that has come over the network.
+    /// Puts a key exchange to use that was completed elsewhere, as one that has come over the network. Refused if the policy would
+    /// not have taken it.
     pub(crate) fn take_up(
         &mut self,
         cx: &mut Context<'_>,
@@ -20,6 +21,12 @@ impl Session {
     ) -> Result<Vec<Output>, Reject> {
         let mut out = Outputs::default();
         self.catch_up(cx, &mut out);
+        if !self.allowed_versions(cx.account).contains(4) {
+            return Err(Reject::Version);
+        }
+        if established.mode == Mode::Offline && !self.policy.allows_offline() {
+            return Err(Reject::Policy);
+        }
         self.admit(cx, tag, ContactKey::V4(established.their_profile.fingerprint()), &mut out)?;
         self.establish(cx, tag, Channel::v4(established, cx.now), &mut out);
         self.send_queue(cx, &mut out);

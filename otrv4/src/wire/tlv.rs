@@ -76,7 +76,7 @@ impl Padding {
     }
 
     /// The smallest size that holds so many bytes.
-    fn size(self, length: usize) -> usize {
+    pub(crate) fn size(self, length: usize) -> usize {
         match self {
             Self::Off => length,
             Self::Multiple(of) => length.next_multiple_of(of.get().into()),

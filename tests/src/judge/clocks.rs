@@ -13,6 +13,13 @@ pub(crate) fn time_goes_forward(look: &Look<'_>) -> Found {
     if let Some(line) = look.lines.iter().find(|line| line.received.is_some_and(|at| at < line.at)) {
         found.push(violation(RULE, format!("received before it was sent, at {}", line.at)));
     }
+    for side in 0..2 {
+        let sent = look.messages.iter().filter(|message| message.sender == side);
+        let arrivals: Vec<i64> = sent.filter_map(|message| message.received).collect();
+        if !arrivals.is_sorted() {
+            found.push(violation(RULE, format!("a message of side {side} overtakes another one")));
+        }
+    }
     found
 }
 

@@ -53,8 +53,11 @@ impl fmt::Display for ForgedBy {
             Self::Key(Kept::LongTerm(side)) => format!("long-term secret of {}", NAMES[*side]),
             Self::Key(Kept::Forging(side)) => format!("forging secret of {}", NAMES[*side]),
             Self::Leak(Leak::FieldOrder) => "leaky: two fields in the other order".into(),
-            Self::Leak(Leak::Clock) => "leaky: by the clock, no delays".into(),
-            Self::Leak(Leak::Nonces) => "leaky: the same secrets again".into(),
+            Self::Leak(Leak::Clock) => "leaky: people speak by the clock".into(),
+            Self::Leak(Leak::AtOnce) => "leaky: a network that takes no time".into(),
+            Self::Leak(Leak::Nonces) => "leaky: nonces of signatures again".into(),
+            Self::Leak(Leak::EvenNetwork) => "leaky: a network that is always alike".into(),
+            Self::Leak(Leak::Blanks) => "leaky: texts filled up with blanks".into(),
         })
     }
 }
@@ -120,7 +123,7 @@ impl Experiment {
         Self { seed, saved, keys, real }
     }
 
-    /// As many forged transcripts, or by a leaky forger a fifth as many, who are to be caught by fewer.
+    /// As many forged transcripts, or by a leaky forger a quarter as many, who are to be caught by fewer.
     pub fn forged(&self, by: ForgedBy) -> Vec<Transcript> {
         self.forged_and_seen(by).into_iter().map(|(transcript, _)| transcript).collect()
     }
@@ -129,7 +132,7 @@ impl Experiment {
         let stream = ForgedBy::all().position(|other| other == by).map_or(REAL, |n| REAL + 1 + n as u64);
         let count = match by {
             ForgedBy::Key(_) => self.real.len(),
-            ForgedBy::Leak(_) => self.real.len().div_ceil(5),
+            ForgedBy::Leak(_) => self.real.len().div_ceil(4),
         };
         in_parallel(count, |which| {
             let mut rng = generator(self.seed, stream, which);
@@ -140,7 +143,7 @@ impl Experiment {
                     ForgedBy::Key(kept) => {
                         forge(&life, accounts, kept, &mut rng).map(|(transcript, _)| transcript)
                     }
-                    ForgedBy::Leak(what) => leak(what, which as u64, &life, accounts, &mut rng),
+                    ForgedBy::Leak(what) => leak(what, which as u64, &life, &self.keys, &mut rng),
                 };
                 if let Some(transcript) = forged {
                     let seen = see(&transcript, &self.keys);
@@ -207,7 +210,7 @@ impl Experiment {
 }
 
 /// Alice, who has a key of version 3 as well, and Bob. Both keep their forging secret, and can be written to while away.
-fn people(seed: u64) -> [Vec<u8>; 2] {
+pub(crate) fn people(seed: u64) -> [Vec<u8>; 2] {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     ["alice@example.org", "bob@example.org"].map(|id| {
         let mut account = Account::new(id, ForgingSecret::Keep, Lifetimes::default(), &mut rng, START);

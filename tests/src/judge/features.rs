@@ -2,7 +2,6 @@
 
 use super::look::{Data, Look, Message};
 use super::record::Keys;
-use otrv4::inside::primitives::over_bytes::ring_nonces;
 
 /// Names and values, the same names in the same order for every transcript.
 pub(crate) fn features(look: &Look<'_>, keys: &Keys) -> Vec<(String, f64)> {
@@ -170,16 +169,10 @@ fn bytes(all: &mut Features, look: &Look<'_>, keys: &Keys) {
             all.add(format!("top of {number} in {message}"), top);
         }
     }
-    let signatures = look.messages.iter().filter_map(Message::ring_signature);
-    let mut tops = [Vec::new(), Vec::new()];
-    for signature in signatures {
-        for pair in signature.chunks(2) {
-            for (account, tops) in keys.accounts.iter().zip(&mut tops) {
-                let nonces = ring_nonces(account, pair[0], pair[1]).unwrap_or_default();
-                tops.extend(nonces.iter().map(|nonce| f64::from(nonce[TOP])));
-            }
-        }
-    }
+    let tops = keys.accounts.each_ref().map(|account| {
+        let nonces = look.messages.iter().flat_map(|message| message.nonces(account));
+        nonces.map(|nonce| f64::from(nonce[TOP])).collect::<Vec<_>>()
+    });
     all.spread("top of nonces of 0", &tops[0]);
     all.spread("top of nonces of 1", &tops[1]);
 }

@@ -73,15 +73,24 @@ pub(crate) fn offers_are_those_of_the_profile(look: &Look<'_>, keys: &Keys) -> F
     found.map(|message| violation("offers_are_those_of_the_profile", format!("at {}", message.at))).collect()
 }
 
-/// Whoever cuts messages cuts all that are longer than their line, at the same length.
+/// Whoever cuts messages cuts all that are longer than their line, at the same length: lines with a piece are equally long, but for
+/// the last of a message and what counts them in digits.
 pub(crate) fn pieces_have_one_length(look: &Look<'_>) -> Found {
     const RULE: &str = "pieces_have_one_length";
     let mut found = Vec::new();
+    for message in look.messages.iter().filter(|message| message.pieces.len() > 1) {
+        let (last, whole) = message.pieces.split_last().expect("some");
+        if whole.iter().any(|length| *length != whole[0]) || *last > whole[0] {
+            found.push(violation(RULE, format!("pieces of {:?} at {}", message.pieces, message.at)));
+        }
+    }
     for side in 0..2 {
         let sent = look.messages.iter().filter(|message| message.sender == side);
-        let cut = sent.clone().filter(|message| message.pieces > 0).map(|message| message.line.len()).min();
-        let whole =
-            sent.filter(|message| message.pieces == 0).filter(|message| message.line.starts_with("?OTR:"));
+        let cut =
+            sent.clone().filter(|message| !message.pieces.is_empty()).map(|message| message.line.len()).min();
+        let whole = sent
+            .filter(|message| message.pieces.is_empty())
+            .filter(|message| message.line.starts_with("?OTR:"));
         let longest = whole.map(|message| message.line.len()).max();
         if let (Some(cut), Some(longest)) = (cut, longest)
             && longest > cut

@@ -1,29 +1,54 @@
-//! Forgers who give themselves away, so that a judge who only tosses a coin is found out.
+//! Forgers who give themselves away, so that a judge who only tosses a coin is found out. Each has one fault.
+
+use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use otrv4::Account;
 use otrv4::forge::{Delivery, Line as ForgedLine, v4};
-use rand::SeedableRng;
+use otrv4::inside::primitives::over_bytes::{
+    kdf, mul_base, ring_commitment, ring_nonces, scalar, scalar_difference,
+};
+use otrv4::wire::{Fragment, Line as Classified, classify};
+use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::forged::{Kept, forge, forge_through};
 use super::lives::Life;
-use super::record::Transcript;
+use super::look::Look;
+use super::record::{Keys, Line, Transcript};
+use super::signatures::{Signed, signed};
 
 /// What is wrong with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leak {
     /// Writes the message id before the ratchet id, under a MAC that holds.
     FieldOrder,
-    /// Lets people speak in steps of half a minute, on a network that takes no time.
+    /// Lets people speak in steps of half a minute: a rule finds it where they say enough.
     Clock,
-    /// Draws all secrets of a conversation from one of four seeds.
+    /// On a network that takes no time.
+    AtOnce,
+    /// Signs for Alice with one of four nonces, each time with other keys.
     Nonces,
+    /// On a network that always takes between one and two seconds: breaks no rule.
+    EvenNetwork,
+    /// Fills up each text with blanks, to two hundred characters: breaks no rule.
+    Blanks,
 }
 
 impl Leak {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::FieldOrder, Self::Clock, Self::Nonces];
+    pub const ALL: [Self; 6] =
+        [Self::FieldOrder, Self::Clock, Self::AtOnce, Self::Nonces, Self::EvenNetwork, Self::Blanks];
+
+    /// The rule that it breaks, and how it begins to tell of it; none if only the learner can find it.
+    pub const fn rule(self) -> Option<&'static str> {
+        match self {
+            Self::FieldOrder => Some("ratchets_count_as_honest_ones_do"),
+            Self::Clock => Some("nobody_speaks_by_the_clock"),
+            Self::AtOnce => Some("not_everything_arrives_at_once"),
+            Self::Nonces => Some("nothing_fresh_is_there_twice: nonce of a signature"),
+            Self::EvenNetwork | Self::Blanks => None,
+        }
+    }
 }
 
 /// The forged record number `which` of such a forger.
@@ -31,46 +56,153 @@ pub(crate) fn leak(
     leak: Leak,
     which: u64,
     life: &Life,
-    accounts: [&Account; 2],
+    keys: &Keys,
     rng: &mut ChaCha8Rng,
 ) -> Option<Transcript> {
     let kept = Kept::LongTerm(0);
+    let accounts = keys.accounts.each_ref();
+    let mut life = life.clone();
     match leak {
         Leak::FieldOrder => {
-            let mut life = life.clone();
-            life.manners.iter_mut().for_each(|manner| manner.max_line = None);
             let (mut transcript, forged) = forge(&life, accounts, kept, rng)?;
-            for (line, forged) in transcript.lines.iter_mut().zip(&forged) {
-                if let Some(swapped) = swapped(forged) {
-                    line.line = swapped;
-                }
-            }
+            let key = |at: usize| {
+                let chain_key = forged[at].chain_key.as_ref()?;
+                Some(v4::mac_key(&v4::message_key(chain_key)))
+            };
+            rewrite(&mut transcript, keys, &|look, at| {
+                swapped(&look.messages[at].line, &key(look.messages[at].last_line)?)
+            });
             Some(transcript)
         }
         Leak::Clock => {
-            let mut life = life.clone();
             life.said.iter_mut().for_each(|saying| saying.at += 30 - saying.at.rem_euclid(30));
             let last = life.said.last().map_or(0, |saying| saying.at);
             life.end = life.end.map(|(by, at)| (by, at.max(last + 60)));
             life.until = life.until.max(last);
+            Some(forge(&life, accounts, kept, rng)?.0)
+        }
+        Leak::AtOnce => {
             let at_once = &mut |_: &ForgedLine| Delivery::AT_ONCE;
             Some(forge_through(&life, accounts, kept, at_once, rng)?.0)
         }
         Leak::Nonces => {
-            let mut weak = ChaCha8Rng::seed_from_u64(which % 4);
-            Some(forge(life, accounts, kept, &mut weak)?.0)
+            let mut transcript = forge(&life, accounts, kept, rng)?.0;
+            let nonce = scalar(&kdf(0, &which.rem_euclid(4).to_be_bytes(), 57))?;
+            rewrite(&mut transcript, keys, &|look, at| {
+                signed_again(look, at, keys, &nonce).filter(|_| look.messages[at].sender == 0)
+            });
+            Some(transcript)
+        }
+        Leak::EvenNetwork => {
+            let mut network: Vec<u64> = (0..1000).map(|_| rng.random_range(1000..2000)).collect();
+            let even = &mut |_: &ForgedLine| {
+                network.rotate_left(1);
+                Delivery::After(Duration::from_millis(network[0]))
+            };
+            Some(forge_through(&life, accounts, kept, even, rng)?.0)
+        }
+        Leak::Blanks => {
+            for saying in &mut life.said {
+                let blanks = saying.text.len().next_multiple_of(200) - saying.text.len();
+                saying.text.push_str(&" ".repeat(blanks));
+            }
+            Some(forge(&life, accounts, kept, rng)?.0)
         }
     }
 }
 
+/// Puts other messages of the same length in the place of those, in the same pieces.
+fn rewrite(transcript: &mut Transcript, keys: &Keys, other: &dyn Fn(&Look<'_>, usize) -> Option<String>) {
+    let look = Look::at(transcript, keys);
+    let all: Vec<(usize, usize, String, String)> = (0..look.messages.len())
+        .filter_map(|at| {
+            let message = &look.messages[at];
+            Some((message.sender, message.last_line, message.line.clone(), other(&look, at)?))
+        })
+        .collect();
+    for (sender, last, old, new) in all {
+        assert_eq!(old.len(), new.len(), "another length");
+        let account = keys.accounts[sender].id();
+        let mut end = new.len();
+        // From its last line back, until all of it is there.
+        for line in transcript.lines[..=last].iter_mut().rev().filter(|line| line.sender == account) {
+            let length = piece(line).len();
+            let from = end - length;
+            line.line = line.line.replace(&old[from..end], &new[from..end]);
+            end = from;
+            if end == 0 {
+                break;
+            }
+        }
+    }
+}
+
+/// What of a message is on that line.
+fn piece(line: &Line) -> &str {
+    match classify(&line.line) {
+        Classified::Fragment(Ok(Fragment { piece, .. })) => piece,
+        _ => &line.line,
+    }
+}
+
 /// The message with both ids in the other order.
-fn swapped(forged: &ForgedLine) -> Option<String> {
-    let key = v4::mac_key(&v4::message_key(forged.chain_key.as_ref()?));
-    let mut bytes = BASE64_STANDARD.decode(forged.line.strip_prefix("?OTR:")?.strip_suffix('.')?).ok()?;
+fn swapped(line: &str, key: &otrv4::Secret<64>) -> Option<String> {
+    let mut bytes = BASE64_STANDARD.decode(line.strip_prefix("?OTR:")?.strip_suffix('.')?).ok()?;
     let ids = bytes.get_mut(IDS_AT..IDS_AT + 8)?;
     ids.rotate_left(4);
-    v4::remac(&format!("?OTR:{}.", BASE64_STANDARD.encode(bytes)), &key).ok()
+    v4::remac(&format!("?OTR:{}.", BASE64_STANDARD.encode(bytes)), key).ok()
 }
 
 /// Behind version, type, both tags, flags and `pn`.
 const IDS_AT: usize = 2 + 1 + 4 + 4 + 1 + 4;
+
+/// The message there with a ring signature that its sender's long-term key makes with that nonce; the other two places stay as they
+/// were drawn. Spec: otrv4.md "Ring Signature Authentication".
+fn signed_again(look: &Look<'_>, at: usize, keys: &Keys, nonce: &[u8; 57]) -> Option<String> {
+    let message = &look.messages[at];
+    let Signed { ring, covered } = signed(look, at, keys)?;
+    let account = &keys.accounts[message.sender];
+    let sigma = message.ring_signature()?.concat();
+    let number = |n: usize| &sigma[57 * n..57 * (n + 1)];
+    let own = ring.iter().position(|key| *key == account.client_profile().identity_key().as_bytes())?;
+
+    let mut hashed = [mul_base(&one())?.to_vec(), order()?, ring.concat()].concat();
+    for (place, key) in ring.iter().enumerate() {
+        let commitment = if place == own {
+            mul_base(nonce)?
+        } else {
+            ring_commitment(number(2 * place), number(2 * place + 1), key)?
+        };
+        hashed.extend(commitment);
+    }
+    hashed.extend(u32::try_from(covered.len()).ok()?.to_be_bytes());
+    hashed.extend(&covered);
+    let mut c = scalar(&kdf(0x1A, &hashed, 57))?;
+    for place in (0..3).filter(|place| *place != own) {
+        c = scalar_difference(&c, number(2 * place))?;
+    }
+    // r = t - c·h
+    let minus_c = scalar_difference(&[0; 57], &c)?;
+    let r = ring_nonces(account, &minus_c, nonce)?[0];
+
+    let mut again = sigma.clone();
+    again[114 * own..114 * own + 57].copy_from_slice(&c);
+    again[114 * own + 57..114 * (own + 1)].copy_from_slice(&r);
+    let mut bytes = BASE64_STANDARD.decode(message.line.strip_prefix("?OTR:")?.strip_suffix('.')?).ok()?;
+    let from = bytes.windows(sigma.len()).position(|window| window == sigma)?;
+    bytes[from..from + sigma.len()].copy_from_slice(&again);
+    Some(format!("?OTR:{}.", BASE64_STANDARD.encode(bytes)))
+}
+
+fn one() -> [u8; 57] {
+    let mut one = [0; 57];
+    one[0] = 1;
+    one
+}
+
+/// The order of the curve's group: one more than `0 − 1`, which is even.
+fn order() -> Option<Vec<u8>> {
+    let mut order = scalar_difference(&[0; 57], &one())?;
+    order[0] += 1;
+    Some(order.to_vec())
+}

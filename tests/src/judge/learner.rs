@@ -90,10 +90,13 @@ mod tests {
     fn it_learns_what_differs_in_place_or_in_spread_and_nothing_where_nothing_differs() {
         let noise = |n: usize| (n * 7919 % 1009) as f64 / 1009.0;
         let accuracy = |forged: &dyn Fn(usize) -> f64, real: &dyn Fn(usize) -> f64| {
-            let of = |n: usize| vec![noise(n + 5), if n % 2 == 0 { forged(n) } else { real(n) }];
+            let of = |n: usize| vec![noise(n + 5), if n.is_multiple_of(2) { forged(n) } else { real(n) }];
             let all: Vec<Vec<f64>> = (0..1000).map(of).collect();
-            let labelled: Vec<(&[f64], bool)> =
-                all.iter().enumerate().map(|(n, features)| (features.as_slice(), n % 2 == 0)).collect();
+            let labelled: Vec<(&[f64], bool)> = all
+                .iter()
+                .enumerate()
+                .map(|(n, features)| (features.as_slice(), n.is_multiple_of(2)))
+                .collect();
             let learner = Learner::learn(&labelled[..500]);
             let right = labelled[500..].iter().filter(|(f, forged)| (learner.judge(f) > 0.5) == *forged);
             right.count() as f64 / 500.0

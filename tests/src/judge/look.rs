@@ -1,8 +1,9 @@
 //! What a transcript shows to whoever looks at it: whole messages with their fields.
 
-use otrv4::Timestamp;
 use otrv4::forge::{Field, Kind, Parsed, Value, parse};
+use otrv4::inside::primitives::over_bytes::ring_nonces;
 use otrv4::wire::{Assembler, Line as Classified, classify};
+use otrv4::{Account, Timestamp};
 
 use super::record::{Keys, Line, Transcript};
 
@@ -20,11 +21,13 @@ pub(crate) struct Message {
     /// Which of the two sent it.
     pub(crate) sender: usize,
     pub(crate) at: i64,
-    /// When the last piece arrived.
+    /// When all of it had arrived; none if a piece was lost.
     pub(crate) received: Option<i64>,
     pub(crate) line: String,
-    /// Of how many pieces it was.
-    pub(crate) pieces: usize,
+    /// The number of the line that made it whole.
+    pub(crate) last_line: usize,
+    /// The lengths of its pieces; none if it was whole.
+    pub(crate) pieces: Vec<usize>,
     pub(crate) parsed: Parsed,
     pub(crate) data: Option<Data>,
 }
@@ -48,26 +51,39 @@ impl<'a> Look<'a> {
     pub(crate) fn at(transcript: &'a Transcript, keys: &Keys) -> Self {
         let mut look = Self { lines: &transcript.lines, messages: Vec::new(), strange: 0, pieces: 0 };
         let mut assemblers = [Assembler::new(), Assembler::new()];
-        let mut so_far = [0, 0];
-        for line in look.lines {
+        // Lengths and arrivals of the pieces of the message that each is sending.
+        let mut so_far: [(Vec<usize>, Vec<Option<i64>>); 2] = Default::default();
+        for (number, line) in look.lines.iter().enumerate() {
             let Some(sender) = keys.side(&line.sender) else {
                 look.strange += 1;
                 continue;
             };
             let whole = match classify(&line.line) {
                 Classified::Fragment(Ok(piece)) => {
-                    so_far[sender] += 1;
+                    so_far[sender].0.push(piece.piece.len());
+                    so_far[sender].1.push(line.received);
                     look.pieces += 1;
                     assemblers[sender].add(&piece, Timestamp::from_unix(line.at)).ok().flatten()
                 }
                 _ => Some(line.line.clone()),
             };
             if let Some(whole) = whole {
-                let pieces = if whole == line.line { 0 } else { std::mem::take(&mut so_far[sender]) };
-                look.messages.push(Message::read(sender, line, whole, pieces));
+                let (pieces, arrivals) = match whole == line.line {
+                    true => (Vec::new(), vec![line.received]),
+                    false => std::mem::take(&mut so_far[sender]),
+                };
+                let received = arrivals.into_iter().collect::<Option<Vec<_>>>();
+                let received = received.and_then(|all| all.into_iter().max());
+                let parsed = parse(&whole);
+                let (at, last_line) = (line.at, number);
+                let data = None;
+                let mut message =
+                    Message { sender, at, received, line: whole, last_line, pieces, parsed, data };
+                message.data = message.is("Data message").then(|| message.read_data()).flatten();
+                look.messages.push(message);
             }
         }
-        look.strange += so_far.iter().sum::<usize>();
+        look.strange += so_far.iter().map(|(pieces, _)| pieces.len()).sum::<usize>();
         look
     }
 
@@ -80,14 +96,6 @@ impl<'a> Look<'a> {
 }
 
 impl Message {
-    fn read(sender: usize, line: &Line, whole: String, pieces: usize) -> Self {
-        let parsed = parse(&whole);
-        let mut message =
-            Self { sender, at: line.at, received: line.received, line: whole, pieces, parsed, data: None };
-        message.data = (message.parsed.name == "Data message").then(|| message.read_data()).flatten();
-        message
-    }
-
     fn read_data(&self) -> Option<Data> {
         let covered = self.parsed.fields.iter().take_while(|field| field.name != "authenticator");
         Some(Data {
@@ -141,6 +149,13 @@ impl Message {
         Some([c1?, r1?, c2?, r2?, c3?, r3?])
     }
 
+    /// For each place of the ring signature and each secret of that account, the nonce if it was this secret that signed there.
+    /// Numbers that are too great for a scalar have none; their signature does not hold.
+    pub(crate) fn nonces(&self, account: &Account) -> Vec<[u8; 57]> {
+        let Some(signature) = self.ring_signature() else { return Vec::new() };
+        signature.chunks(2).filter_map(|pair| ring_nonces(account, pair[0], pair[1])).flatten().collect()
+    }
+
     /// The client profile in it, as it was written.
     pub(crate) fn profile(&self) -> Option<Vec<u8>> {
         let from =
@@ -159,7 +174,7 @@ pub(crate) fn encode(field: &Field) -> Vec<u8> {
     match (&field.kind, &field.value) {
         (Kind::Byte, Value::Number(n)) => n.to_be_bytes()[7..].to_vec(),
         (Kind::Short, Value::Number(n)) => n.to_be_bytes()[6..].to_vec(),
-        (Kind::Int, Value::Number(n)) => n.to_be_bytes()[4..].to_vec(),
+        (Kind::Int | Kind::Data, Value::Number(n)) => n.to_be_bytes()[4..].to_vec(),
         (_, Value::Number(n)) => n.to_be_bytes().to_vec(),
         (Kind::Data | Kind::Mpi, Value::Bytes(bytes)) => with_length(bytes),
         (_, Value::Bytes(bytes)) => bytes.clone(),

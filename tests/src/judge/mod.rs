@@ -29,6 +29,8 @@ mod numbers;
 mod repeats;
 mod revealing;
 mod signatures;
+#[cfg(test)]
+mod tests;
 
 /// What a judge says against a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use otrv4::inside::primitives::over_bytes::ring_nonces;
-
 use super::look::Look;
 use super::record::Keys;
 use super::{Found, violation};
@@ -51,14 +49,14 @@ pub(crate) fn fresh_values(look: &Look<'_>, keys: &Keys) -> Vec<Fresh> {
         }
         let names = ["Y", "B", "X", "A", "first ECDH public key", "first DH public key", "Auth MAC"];
         values.extend(names.into_iter().filter_map(|name| Some((name, message.bytes(name)?.to_vec()))));
+        if let Some(number) = message.number("prekey message identifier") {
+            values.push(("prekey message identifier", number.to_be_bytes().to_vec()));
+        }
         if let Some(signature) = message.ring_signature() {
             let numbers = ["c1", "r1", "c2", "r2", "c3", "r3"];
             values.extend(numbers.into_iter().zip(signature.map(<[u8]>::to_vec)));
-            for pair in signature.chunks(2) {
-                let of = |account| ring_nonces(account, pair[0], pair[1]).unwrap_or_default();
-                let nonces = keys.accounts.iter().flat_map(of);
-                values.extend(nonces.map(|nonce| ("nonce of a signature", nonce.to_vec())));
-            }
+            let nonces = keys.accounts.iter().flat_map(|account| message.nonces(account));
+            values.extend(nonces.map(|nonce| ("nonce of a signature", nonce.to_vec())));
         }
         if let Some(data) = &message.data {
             values.push(("authenticator", data.mac.clone()));

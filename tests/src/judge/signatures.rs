@@ -7,52 +7,75 @@ use super::look::{Look, Message};
 use super::record::Keys;
 use super::{Found, violation};
 
+/// What was signed, and under which ring.
+pub(crate) struct Signed {
+    pub(crate) ring: [Vec<u8>; 3],
+    pub(crate) covered: Vec<u8>,
+}
+
+impl Signed {
+    /// The ring with its parts as functions take them.
+    pub(crate) fn ring(&self) -> [&[u8]; 3] {
+        self.ring.each_ref().map(Vec::as_slice)
+    }
+
+    fn holds(&self, message: &Message) -> bool {
+        let signature = message.ring_signature();
+        signature.is_some_and(|sigma| ring_verify(false, self.ring(), &sigma.concat(), &self.covered))
+    }
+}
+
 /// Each Auth-R and Auth-I holds under its ring, whoever of it has signed. (That of an offline start covers the receiver's prekeys,
 /// which are on no line.)
 pub(crate) fn ring_signatures_hold(look: &Look<'_>, keys: &Keys) -> Found {
     const RULE: &str = "ring_signatures_hold";
-    let mut found = Vec::new();
-    let before = |at: usize, name: &'static str, sender: usize| {
-        look.messages[..at].iter().rev().filter(move |message| message.is(name) && message.sender == sender)
+    let is_signed = |message: &Message| message.is("Auth-R message") || message.is("Auth-I message");
+    let fails = |(at, message): &(usize, &Message)| is_signed(message) && signed(look, *at, keys).is_none();
+    let found = look.messages.iter().enumerate().filter(fails);
+    found.map(|(_, message)| violation(RULE, format!("{} at {}", message.parsed.name, message.at))).collect()
+}
+
+/// What the message there has signed, if its signature holds.
+pub(crate) fn signed(look: &Look<'_>, at: usize, keys: &Keys) -> Option<Signed> {
+    let message = &look.messages[at];
+    let before = |name: &'static str, sender: usize| {
+        look.messages[..at].iter().rev().filter(move |other| other.is(name) && other.sender == sender)
     };
-    for (at, message) in look.messages.iter().enumerate() {
-        let holds = match message.parsed.name {
-            // An Identity message may be sent again, and two may cross: one of them is meant.
-            "Auth-R message" => before(at, "Identity message", 1 - message.sender)
-                .any(|identity| auth_r(identity, message, keys).unwrap_or(false)),
-            "Auth-I message" => before(at, "Auth-R message", 1 - message.sender).any(|answer| {
-                before(at, "Identity message", message.sender)
-                    .any(|identity| auth_i(identity, answer, message, keys).unwrap_or(false))
-            }),
-            _ => true,
-        };
-        if !holds {
-            found.push(violation(RULE, format!("{} at {}", message.parsed.name, message.at)));
-        }
+    // An Identity message may be sent again, and two may cross: one of them is meant.
+    match message.parsed.name {
+        "Auth-R message" => before("Identity message", 1 - message.sender)
+            .filter_map(|identity| auth_r(identity, message, keys))
+            .find(|signed| signed.holds(message)),
+        "Auth-I message" => before("Auth-R message", 1 - message.sender)
+            .flat_map(|answer| {
+                before("Identity message", message.sender).map(move |identity| (identity, answer))
+            })
+            .filter_map(|(identity, answer)| auth_i(identity, answer, keys))
+            .find(|signed| signed.holds(message)),
+        _ => None,
     }
-    found
 }
 
-fn auth_r(identity: &Message, answer: &Message, keys: &Keys) -> Option<bool> {
-    let t = covered(0x00, [0x05, 0x06, 0x07], identity, answer, keys, (answer, identity))?;
+fn auth_r(identity: &Message, answer: &Message, keys: &Keys) -> Option<Signed> {
+    let covered = covered(0x00, [0x05, 0x06, 0x07], identity, answer, keys, (answer, identity))?;
     let (bob, alice) = (&keys.accounts[identity.sender], &keys.accounts[answer.sender]);
     let ring = [
-        bob.client_profile().forging_key().as_bytes().as_slice(),
-        alice.client_profile().identity_key().as_bytes(),
-        identity.bytes("Y")?,
+        bob.client_profile().forging_key().as_bytes().to_vec(),
+        alice.client_profile().identity_key().as_bytes().to_vec(),
+        identity.bytes("Y")?.to_vec(),
     ];
-    Some(ring_verify(false, ring, &answer.ring_signature()?.concat(), &t))
+    Some(Signed { ring, covered })
 }
 
-fn auth_i(identity: &Message, answer: &Message, last: &Message, keys: &Keys) -> Option<bool> {
-    let t = covered(0x01, [0x08, 0x09, 0x0A], identity, answer, keys, (identity, answer))?;
+fn auth_i(identity: &Message, answer: &Message, keys: &Keys) -> Option<Signed> {
+    let covered = covered(0x01, [0x08, 0x09, 0x0A], identity, answer, keys, (identity, answer))?;
     let (bob, alice) = (&keys.accounts[identity.sender], &keys.accounts[answer.sender]);
     let ring = [
-        bob.client_profile().identity_key().as_bytes().as_slice(),
-        alice.client_profile().forging_key().as_bytes(),
-        answer.bytes("X")?,
+        bob.client_profile().identity_key().as_bytes().to_vec(),
+        alice.client_profile().forging_key().as_bytes().to_vec(),
+        answer.bytes("X")?.to_vec(),
     ];
-    Some(ring_verify(false, ring, &last.ring_signature()?.concat(), &t))
+    Some(Signed { ring, covered })
 }
 
 /// `prefix || HWC(Bob's profile) || HWC(Alice's profile) || Y || X || B || A || HWC(phi)`

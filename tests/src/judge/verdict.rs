@@ -30,29 +30,38 @@ pub struct Seen {
 /// Looks at one transcript with all rules that need no other one.
 pub fn see(transcript: &Transcript, keys: &Keys) -> Seen {
     let look = Look::at(transcript, keys);
-    let violations = [
-        form::every_line_is_written_as_the_specification_says(&look),
-        form::tags_are_those_of_the_two(&look, keys),
-        form::profiles_were_current(&look, keys),
-        form::offers_are_those_of_the_profile(&look, keys),
-        form::pieces_have_one_length(&look),
-        signatures::ring_signatures_hold(&look, keys),
-        numbers::ratchets_count_as_honest_ones_do(&look),
-        numbers::nobody_goes_on_without_an_answer(&look),
-        revealing::revealed_keys_belong_to_messages_of_the_other_side(&look),
-        revealing::keys_are_revealed_when_a_ratchet_begins_or_all_ends(&look),
-        clocks::time_goes_forward(&look),
-        clocks::not_everything_arrives_at_once(&look),
-        clocks::nobody_speaks_by_the_clock(&look),
-    ];
-    let (names, features) = features(&look, keys).into_iter().unzip();
-    Seen { violations: violations.concat(), features, names, fresh: fresh_values(&look, keys) }
+    let (names, features): (Vec<_>, Vec<_>) = features(&look, keys).into_iter().unzip();
+    let broken = names.iter().zip(&features).find(|(_, value)| !f64::is_finite(**value));
+    assert!(broken.is_none(), "not a number to learn from: {broken:?}");
+    Seen { violations: broken_rules(&look, keys), features, names, fresh: fresh_values(&look, keys) }
+}
+
+/// What a look at one transcript has against it.
+pub(crate) fn broken_rules(look: &Look<'_>, keys: &Keys) -> Found {
+    [
+        form::every_line_is_written_as_the_specification_says(look),
+        form::tags_are_those_of_the_two(look, keys),
+        form::profiles_were_current(look, keys),
+        form::offers_are_those_of_the_profile(look, keys),
+        form::pieces_have_one_length(look),
+        signatures::ring_signatures_hold(look, keys),
+        numbers::ratchets_count_as_honest_ones_do(look),
+        numbers::nobody_goes_on_without_an_answer(look),
+        revealing::revealed_keys_belong_to_messages_of_the_other_side(look),
+        revealing::keys_are_revealed_when_a_ratchet_begins_or_all_ends(look),
+        clocks::time_goes_forward(look),
+        clocks::not_everything_arrives_at_once(look),
+        clocks::nobody_speaks_by_the_clock(look),
+    ]
+    .concat()
 }
 
 /// The verdicts on all of them, side by side. `examples` are known ones, with whether they are forged.
 pub fn judge(all: &[&Seen], examples: &[(&Seen, bool)]) -> Vec<Verdict> {
     let mut repeats = Repeats::default();
-    all.iter().enumerate().for_each(|(which, seen)| repeats.note(which, &seen.fresh));
+    // What an example holds must not be here again either.
+    let with_examples = all.iter().copied().chain(examples.iter().map(|(seen, _)| *seen));
+    with_examples.enumerate().for_each(|(which, seen)| repeats.note(which, &seen.fresh));
     let mut repeated = repeats.found();
     let known = not_convicted(examples);
     let learner = (!known.is_empty()).then(|| Learner::learn(&known));

@@ -99,7 +99,7 @@ fn of_data_messages() {
         ("public DH key", Mpi),
         ("encrypted message", Data),
         ("authenticator", Bytes),
-        ("old MAC keys to be revealed", Int),
+        ("old MAC keys to be revealed", Data),
     ];
     let revealed = [("revealed MAC key", Bytes); 16];
     for line in &lines[4..] {
@@ -228,7 +228,7 @@ fn of_version_3() {
         ("top half of counter init", Long),
         ("encrypted message", Data),
         ("authenticator", Bytes),
-        ("old MAC keys to be revealed", Int),
+        ("old MAC keys to be revealed", Data),
     ];
     assert_layout(data, &[HEAD, TAGS, fields]);
 }

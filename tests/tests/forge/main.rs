@@ -5,7 +5,6 @@
 mod layouts;
 mod parse;
 mod revealed;
-mod table;
 mod third_party;
 mod toolkit;
 mod v3;

@@ -18,7 +18,7 @@ fn bytes(field: &Field) -> Vec<u8> {
     match (&field.value, field.kind) {
         (Value::Number(n), Kind::Byte) => n.to_be_bytes()[7..].to_vec(),
         (Value::Number(n), Kind::Short) => n.to_be_bytes()[6..].to_vec(),
-        (Value::Number(n), Kind::Int) => n.to_be_bytes()[4..].to_vec(),
+        (Value::Number(n), Kind::Int | Kind::Data) => n.to_be_bytes()[4..].to_vec(),
         (Value::Number(n), Kind::Long) => n.to_be_bytes().to_vec(),
         (Value::Bytes(bytes), Kind::Data | Kind::Mpi) => {
             [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes.as_slice()].concat()
@@ -74,8 +74,10 @@ fn every_message_of_a_conversation_in_version_4_is_taken_apart() {
     assert_eq!(meaning(&parsed[0], "Client Profile signature"), Some(fingerprint.as_str()));
     assert_eq!(meaning(&parsed[0], "sender's instance tag"), Some(tag.as_str()));
     assert_eq!(meaning(&parsed[0], "versions"), Some("4"));
-    let revealed = parsed.iter().flat_map(|parsed| &parsed.fields);
-    assert!(revealed.filter(|field| field.name == "revealed MAC key").count() > 2);
+    let fields = || parsed.iter().flat_map(|parsed| &parsed.fields);
+    assert!(fields().filter(|field| field.name == "revealed MAC key").count() > 2);
+    let mut lists = fields().filter(|field| field.name == "old MAC keys to be revealed");
+    assert!(lists.all(|field| field.kind == Kind::Data), "as the text's table has it");
 }
 
 #[test]
@@ -130,6 +132,7 @@ fn lines_in_clear_are_told_apart() {
         assert_eq!((parsed.name, parsed.fields.len()), (name, fields), "{parsed:?}");
         assert_eq!(parsed.error.is_some(), line.ends_with("broken"));
     }
+    assert_eq!(meaning(&parse(cut), "sender's instance tag"), Some("00000100"));
 }
 
 proptest! {

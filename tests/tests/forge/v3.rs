@@ -79,6 +79,30 @@ fn a_message_gets_a_new_mac_under_any_key() {
 }
 
 #[test]
+fn each_operation_keeps_the_mac_keys_that_a_message_reveals() {
+    let (mut alice, mut bob) = talking_with(only_3());
+    let revealed = |line: &str| -> Vec<Vec<u8>> {
+        let keys = v3::revealed_mac_keys(line).expect("a data message");
+        keys.iter().map(|key| key.as_bytes().to_vec()).collect()
+    };
+    for turn in 0..8 {
+        let (from, to) = if turn % 2 == 0 { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
+        let line = from.line("in turn");
+        to.receive(&line);
+    }
+    let key = aes_key(&alice, &bob);
+    let line = alice.line("Ten o'clock.");
+    assert!(!revealed(&line).is_empty());
+    let read = v3::read_and_forge(&line, &key, Some("Never.")).expect("the right key");
+    let modified = v3::modify(&line, &v3::mac_key(&key), "Ten", "Two", 0).expect("the right key");
+    let broken = v3::remac(&line, &Secret::copied(&[1; 20])).expect("any key");
+    for forged in [read.forged.expect("a message"), modified, broken] {
+        assert_ne!(forged, line);
+        assert_eq!(revealed(&forged), revealed(&line));
+    }
+}
+
+#[test]
 fn the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone() {
     let (_, mut bob, line, key) = under_way("hi Bob");
     let parsed = parse(&line);

@@ -1,9 +1,12 @@
 //! Version 4.
 
-use otrv4::forge::{ForgeError, v4};
+use otrv4::forge::{
+    Begin, Delivery, ForgeError, Forger, Key, Line, Manner, Person as Named, Said, Script, Value, Who, parse,
+    v4,
+};
 use otrv4::wire::Padding;
 use otrv4::{Event, Policy, Reject, Secret};
-use otrv4_tests::{Person, deliver, talking, talking_with};
+use otrv4_tests::{Person, START, alice_and_bob, deliver, rng, talking, talking_with};
 
 use crate::chain_key;
 
@@ -137,10 +140,81 @@ fn a_forged_text_leaves_a_padded_message_as_long_as_it_was() {
     deliver(alice.say("a turn"), bob.say("of each"));
     let chain = chain_key(&mut bob, &alice);
     let line = bob.line("No.");
-    for (new, as_long) in [("Yes, of course.", true), ("", true), (&*"x".repeat(300), false)] {
+    let long = ["x".repeat(251), "x".repeat(252), "x".repeat(300), "x".repeat(3000), "x".repeat(100_000)];
+    let [exact, over, longer, longest, huge] = long.each_ref().map(String::as_str);
+    for (new, class) in [
+        ("Yes, of course.", 256),
+        ("", 256),
+        (exact, 256),
+        (over, 512),
+        (longer, 512),
+        (longest, 4096),
+        (huge, 25 * 4096),
+    ] {
         let forged = v4::read_and_forge(&line, &chain, Some(new)).expect("the right key").forged.unwrap();
-        assert_eq!(forged.len() == line.len(), as_long, "{new}");
+        assert_eq!(encrypted(&forged), class, "{} bytes", new.len());
+        assert_eq!(forged.len() == line.len(), class == 256);
         assert_eq!(&*v4::read_and_forge(&forged, &chain, None).expect("the right key").text, new);
+    }
+}
+
+#[test]
+fn padding_to_multiples_stays_one() {
+    let padding = Padding::Multiple(std::num::NonZeroU16::new(100).unwrap());
+    for (old, new, length) in
+        [("No.".to_owned(), "x".repeat(150), 200), ("x".repeat(150), "x".repeat(300), 400)]
+    {
+        let (mut alice, mut bob) = talking_with(Policy { padding, ..Policy::default() });
+        deliver(alice.say("a turn"), bob.say("of each"));
+        let chain = chain_key(&mut bob, &alice);
+        let line = bob.line(&old);
+        let forged = v4::read_and_forge(&line, &chain, Some(&new)).expect("the right key").forged.unwrap();
+        assert_eq!(encrypted(&forged), length);
+    }
+}
+
+/// Bytes that are encrypted in it.
+fn encrypted(line: &str) -> usize {
+    let fields = parse(line).fields;
+    match &fields.iter().find(|field| field.name == "encrypted message").expect("a data message").value {
+        Value::Bytes(bytes) => bytes.len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_operation_keeps_the_mac_keys_that_a_message_reveals() {
+    let revealed = |line: &str| -> Vec<Vec<u8>> {
+        let keys = v4::revealed_mac_keys(line).unwrap_or_default();
+        keys.iter().map(|key| key.as_bytes().to_vec()).collect()
+    };
+    // Of a forged conversation all chain keys are known.
+    let (alice, bob) = alice_and_bob();
+    let key = Key::long_term_of(&alice.account);
+    let forger = Forger::new(Named::of(&alice.account), key, Named::of(&bob.account), START).unwrap();
+    let turns = [(10, Who::Other), (20, Who::Participant)].into_iter().cycle().take(6).zip(0..);
+    let said = turns.map(|((after, by), turn)| (by, START.plus(after + 20 * (turn / 2))));
+    let said: Vec<_> = said.map(|(by, at)| Said { by, at, text: "Ten o'clock." }).collect();
+    let script = Script {
+        begin: Begin::Interactive(Who::Participant),
+        start: START,
+        said: &said,
+        end: None,
+        until: START,
+        participant: Manner::default(),
+        other: Manner::default(),
+    };
+    let transcript = forger.transcript(script, &mut |_| Delivery::AT_ONCE, &mut rng()).expect("one");
+    let opens = |line: &&Line| line.chain_key.is_some() && !revealed(&line.line).is_empty();
+    let Line { line, chain_key, .. } = transcript.lines.iter().find(opens).expect("a later ratchet");
+    let chain = chain_key.as_ref().expect("it was read");
+    let key = mac_key(chain);
+    let read = v4::read_and_forge(line, chain, Some("Never.")).expect("the right key");
+    let modified = v4::modify(line, &key, "Ten", "Two", 0).expect("the right key");
+    let broken = v4::remac(line, &Secret::copied(&[1; 64])).expect("any key");
+    for forged in [read.forged.expect("a message"), modified, broken] {
+        assert_ne!(&forged, line);
+        assert_eq!(revealed(&forged), revealed(line));
     }
 }
 

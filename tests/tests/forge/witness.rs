@@ -1,8 +1,8 @@
 //! What a third person can check of a key exchange: honest ones and forged ones pass alike.
 
-use otrv4::forge::{Ensemble, ForgeError, Forger, Key, Person as Named, Who, client_profile, witness};
+use otrv4::forge::{Ensemble, ForgeError, Forger, Key, Person as Named, Who, client_profile, parse, witness};
 use otrv4::prekey_profile::PrekeyProfile;
-use otrv4::wire::{Reader, armour, unarmour};
+use otrv4::wire::{InstanceTag, Reader, armour, unarmour};
 use otrv4::{Mode, Reject};
 use otrv4_tests::{Person, START, alice_and_bob, rng};
 
@@ -92,7 +92,57 @@ fn what_is_not_signed_so_does_not_pass() {
     let mut other_exchange = exchange(&mut people().0, &mut bob);
     other_exchange.truncate(1);
     let mixed = [&other_exchange[..], &lines[1..3]].concat();
+    assert_eq!(check(&mixed, [ALICE, BOB]), Err(Reject::Unexpected), "of another client");
+    let other_exchange = exchange(&mut alice, &mut bob);
+    let mixed = [&other_exchange[..1], &lines[1..3]].concat();
     assert_eq!(check(&mixed, [ALICE, BOB]), Err(Reject::Forged));
+}
+
+#[test]
+fn crossing_identities_answers_of_two_clients_and_damaged_lines_are_sorted_out() {
+    let (mut alice, mut bob) = people();
+    bob.act(|session, cx| session.start_identity(cx));
+    let crossing = exchange(&mut alice, &mut bob);
+    let names = if sender(&crossing[3]) == alice.account.tag() { [ALICE, BOB] } else { [BOB, ALICE] };
+    let mut swapped = crossing.clone();
+    swapped.swap(0, 1);
+    assert_eq!(parse(&crossing[1]).name, "Identity message");
+    assert!(check(&crossing, names).is_ok() && check(&swapped, names).is_ok());
+
+    // Bob sits at two clients, and both answer.
+    let ((mut alice, mut bob), mut other_bob) = (people(), people().1);
+    alice.act(|session, cx| session.start_identity(cx));
+    let identity = alice.take();
+    let answers = [&mut bob, &mut other_bob].map(|bob| {
+        bob.receive(&identity[0]);
+        bob.take()
+    });
+    let answers = answers.concat();
+    answers.iter().for_each(|line| _ = alice.receive(line));
+    let mut lines = [identity, answers, alice.take()].concat();
+    let passed = check(&lines, [ALICE, BOB]).expect("two key exchanges");
+    assert_eq!(passed.answered, other_bob.account.fingerprint());
+    lines.pop();
+    let passed = check(&lines, [ALICE, BOB]).expect("the first of them");
+    assert_eq!(passed.answered, bob.account.fingerprint());
+
+    // What cannot be read, and an offline start whose ensemble nobody has kept.
+    let cut = format!("{}.", &lines[0][..200]);
+    let broken = format!("{}...", &lines[1][..200]);
+    bob.prekeys(1);
+    let (mut carol, ensembles) = (people().0, bob.prekeys(1));
+    carol.start_offline(ensembles);
+    let noise = [vec!["?OTR:AAQD.".to_owned(), cut, broken], carol.take()].concat();
+    for at in 0..=lines.len() {
+        let (before, after) = lines.split_at(at);
+        assert_eq!(check(&[before, &noise, after].concat(), [ALICE, BOB]), Ok(passed), "at {at}");
+    }
+}
+
+/// Whose message this is.
+fn sender(line: &str) -> InstanceTag {
+    let message = unarmour(line).unwrap();
+    InstanceTag::new(u32::from_be_bytes(message[3..7].try_into().unwrap())).unwrap()
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Mallory {
         loop {
             let said = self.said.next().expect("it has not ended").expect("UTF-8");
             let said: Value = serde_json::from_str(&said).expect("JSON");
-            if let Some(said) = said[kind].as_str() {
+            if let Some(said) = said.get(kind).and_then(Value::as_str) {
                 return said.to_owned();
             }
         }
@@ -215,7 +215,7 @@ fn an_ensemble_from_before_its_owner_has_renewed_the_profile_is_as_good_as_ever(
     let query = wire_lines(&bob.ask("query")).pop().expect("a query");
     let identity = wire_lines(&alice.receive(&query)).pop().expect("an Identity message");
     stage.write("renewed", &wire_lines(&bob.receive(&identity)).join("\n"));
-    assert!(bob.end().1);
+    assert!(bob.end().1 && alice.end().1);
     let of_bob =
         ["forge", "dake", "--home", "bob", "--with", ALICE, "--profile", "@recording", "--begins", "them"];
     let of_alice = ["forge", "dake", "--home", "alice", "--with", BOB, "--profile", "@renewed"];

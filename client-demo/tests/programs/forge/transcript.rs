@@ -10,7 +10,8 @@ fn texts(stage: &Stage, transcript: &Value) -> Vec<(String, String)> {
     let read = lines.iter().filter_map(|line| {
         let key = line["chain_key"].as_str()?;
         let arguments = ["forge", "read", "--key", key, line["line"].as_str().expect("a line")];
-        let text = stage.json(&arguments)["text"].as_str().expect("a text").to_owned();
+        let read = stage.json(&arguments);
+        let text = read.get("text").and_then(Value::as_str).expect("a text").to_owned();
         Some((line["by"].as_str().expect("a name").to_owned(), text))
     });
     read.filter(|(_, text)| !text.is_empty()).collect()

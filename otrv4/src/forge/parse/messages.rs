@@ -42,12 +42,16 @@ fn tags(walk: &mut Walk<'_>) -> Result<(), WireError> {
 
 pub(super) fn tag(walk: &mut Walk<'_>, name: &'static str) -> Result<(), WireError> {
     let tag = walk.int(name)?;
-    walk.mean(match tag {
+    walk.mean(meaning_of_tag(tag));
+    Ok(())
+}
+
+pub(super) fn meaning_of_tag(tag: u32) -> String {
+    match tag {
         0 => "no client in particular".to_owned(),
         1..0x100 => "not allowed: less than 0x100".to_owned(),
         _ => format!("{tag:08x}"),
-    });
-    Ok(())
+    }
 }
 
 fn flags(walk: &mut Walk<'_>) -> Result<(), WireError> {

@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
         self.fixed(name, Kind::Bytes)
     }
 
-    /// DATA that is a list of values of N bytes, one field each; the whole if its length is another.
+    /// DATA that is a list of values of N bytes, one field each behind that of the length; the whole if its length is another.
     pub(super) fn list<const N: usize>(
         &mut self,
         names: &'static str,
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
             self.note(names, Kind::Data, Value::Bytes(list.to_vec()));
             return Err(WireError::Illegal(names));
         }
-        self.note(names, Kind::Int, Value::Number(u64::try_from(list.len()).unwrap_or(u64::MAX)));
+        self.note(names, Kind::Data, Value::Number(u64::try_from(list.len()).unwrap_or(u64::MAX)));
         self.mean(format!("bytes: {} keys", values.len()));
         values.iter().for_each(|value| self.note(name, Kind::Bytes, Value::Bytes(value.to_vec())));
         Ok(())

@@ -1,7 +1,7 @@
 //! Genuine ensembles: both of a conversation can forge it from one, and nobody else can.
 
 use super::*;
-use crate::wire::{Writer, armour};
+use crate::wire::{Versions, Writer, armour};
 
 /// One that an honest account publishes.
 pub(super) fn published(account: &mut Account) -> crate::prekey::PrekeyEnsemble {
@@ -108,7 +108,7 @@ fn an_ensemble_with_another_profile_of_its_owner_is_refused() {
     bob.set_v3_key(None, &mut rng(), NOW.plus(60));
     let forger = forger(&alice, Key::long_term_of(&alice), &bob);
     let refused = forger.offline_dake(Who::Participant, &ensemble, NOW, &mut rng()).err();
-    assert_eq!(refused, Some(CannotForge::Ensemble(Reject::ForeignOwner("prekey ensemble"))));
+    assert_eq!(refused, Some(CannotForge::OtherProfile));
 }
 
 #[test]
@@ -128,6 +128,23 @@ fn one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_
     let transcript = forger.transcript(script, &mut at_once, &mut rng()).expect("a transcript");
     assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
     assert_eq!(heard_by(&bob, Who::Participant, &transcript, back), ["Are you there?"]);
+}
+
+#[test]
+fn nothing_is_forged_that_the_policy_of_who_was_away_would_not_have_taken() {
+    let (alice, mut bob) = (alice(), bob());
+    let ensemble = Ensemble::genuine(published(&mut bob));
+    let forger = forger(&alice, Key::long_term_of(&alice), &bob);
+    let said = said_by(Who::Participant);
+    let by = |policy: Policy| {
+        let script = script(begin(Who::Participant, &ensemble), &said, Who::Other);
+        forger.transcript(Script { other: policy.into(), ..script }, &mut at_once, &mut rng()).err()
+    };
+    let refused = |reason| Some(CannotForge::Rejected(reason));
+    assert_eq!(by(Policy::interactive_only()), refused(Reject::Policy));
+    assert_eq!(by(Policy { require_interactive: true, ..Policy::default() }), refused(Reject::Policy));
+    assert_eq!(by(Policy { versions: Versions::V3, ..Policy::default() }), refused(Reject::Version));
+    assert_eq!(by(Policy::standalone()), None);
 }
 
 #[test]

@@ -129,6 +129,18 @@ pub fn ring_verify(prekey: bool, ring: [&[u8]; 3], sigma: &[u8], m: &[u8]) -> bo
     read.is_ok_and(|sigma| ring::verify(usage, [&a, &b, &c], &sigma, m))
 }
 
+/// `G·r + A·c`: what a place of a ring signature comes to.
+pub fn ring_commitment(c: &[u8], r: &[u8], a: &[u8]) -> Option<[u8; 57]> {
+    let read = |bytes| Scalar::read(&mut Reader::new(bytes), "scalar").ok();
+    Some(*Point::combine(&read(r)?, &[(read(c)?, &point(a)?)]).as_bytes())
+}
+
+/// `a − b` mod q.
+pub fn scalar_difference(a: &[u8], b: &[u8]) -> Option<[u8; 57]> {
+    let read = |bytes| Scalar::read(&mut Reader::new(bytes), "scalar").ok();
+    Some((read(a)? - read(b)?).to_bytes())
+}
+
 /// `r + c·h` for the long-term key of an account, and for its forging key if it has kept that secret: the nonce of the signature
 /// where it was this key that signed, else a number without a meaning.
 pub fn ring_nonces(account: &Account, c: &[u8], r: &[u8]) -> Option<Vec<[u8; 57]>> {
