@@ -35,6 +35,9 @@ pub(crate) enum InspectError {
     /// Likewise.
     #[error("more than {} lines: inspect a part of them", input::MAX_LINES)]
     TooMany,
+    /// Likewise.
+    #[error("more than {} revealed MAC keys: inspect a part of it", report::MAX_KEYS)]
+    TooManyKeys,
     /// Nothing to show.
     #[error("no line in it")]
     Empty,
@@ -50,7 +53,7 @@ pub(crate) enum InspectError {
 
 /// Shows what lines hold.
 pub(crate) fn run(InspectArguments { source, json, html }: InspectArguments) -> Result<(), InspectError> {
-    let report = Report::of(input::read(&source)?);
+    let report = Report::of(input::read(&source)?)?;
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     match html {
         Some(page) if page != Path::new("-") => {

@@ -6,6 +6,7 @@ use otrv4::Timestamp;
 use otrv4::forge::{self, RevealedKey, Value as Parsed, revealed_keys};
 use serde::Serialize;
 
+use super::InspectError;
 use super::explain::{self, explain};
 use super::forgery::Forgery;
 use super::input::Line;
@@ -99,11 +100,15 @@ pub(super) enum Value {
 }
 
 impl Report {
-    pub(super) fn of(lines: Vec<Line>) -> Self {
+    pub(super) fn of(lines: Vec<Line>) -> Result<Self, InspectError> {
         let wholes = pieces::put_together(
             lines.iter().map(|line| (line.number, line.sender.as_deref(), line.text.as_str())),
         );
         let messages: Vec<&str> = lines.iter().zip(&wholes).map(|(line, whole)| text(line, whole)).collect();
+        let keys = messages.iter().map(|message| keys_in(message));
+        if keys.sum::<usize>() > MAX_KEYS {
+            return Err(InspectError::TooManyKeys);
+        }
         let mut revealed = Revealed::of(&lines, revealed_keys(&messages));
         let mut entries: Vec<Entry> = lines
             .into_iter()
@@ -115,7 +120,7 @@ impl Report {
         for entry in &mut entries {
             entry.forgery = Forgery::of(entry);
         }
-        Self { conversations, observer: Observer::of(&entries), lines: entries }
+        Ok(Self { conversations, observer: Observer::of(&entries), lines: entries })
     }
 }
 
@@ -123,6 +128,14 @@ impl Report {
 fn text<'a>(line: &'a Line, whole: &'a Option<Whole>) -> &'a str {
     whole.as_ref().map_or(&line.text, |whole| &whole.text)
 }
+
+/// How many MAC keys a line reveals.
+fn keys_in(line: &str) -> usize {
+    forge::parse(line).fields.iter().filter(|field| field.name == "revealed MAC key").count()
+}
+
+/// Revealed keys of a transcript: an honest one has about as many as lines, and each is tried on many messages.
+pub(super) const MAX_KEYS: usize = 20_000;
 
 /// By the places of lines.
 #[derive(Default)]

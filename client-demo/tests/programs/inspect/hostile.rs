@@ -52,6 +52,21 @@ fn a_file_of_very_many_lines_is_refused_and_lists_are_short() {
 }
 
 #[test]
+fn a_file_of_very_many_keys_is_refused() {
+    let transcript = Transcript::interactive().json();
+    let report = report(&transcript);
+    let keys = |line: &&Value| line["reveals"].as_array().map_or(0, Vec::len);
+    let most = lines(&report).iter().max_by_key(keys).expect("lines");
+    let copies = 20_000 / keys(&most) + 1;
+    assert!(copies < 20_000);
+    let line = most["line"].as_str().expect("a line");
+    let output = inspect(&[], &format!("{line}\n").repeat(copies));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(stderr.contains("more than 20000 revealed MAC keys"), "{stderr}");
+}
+
+#[test]
 fn the_messages_of_a_key_are_listed_once_however_often_it_is_revealed() {
     let mut transcript = Transcript::libotr(3);
     let reveals = |report: &Value| -> Vec<(usize, usize)> {
