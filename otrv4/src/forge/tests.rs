@@ -1,7 +1,7 @@
 //! Forged conversations before honest programs, and beside honest ones.
 //!
 //! For each operation there is a test in which honest code takes the forgery, and one in which a wrong key or guess is refused, or
-//! seen as garbage. They are named as `cargo test` names them: those of `forge`, `dake` and `v3::tests` are here, the others in
+//! seen as garbage. They are named as `cargo test` names them: those of `forge` and `dake` are here, the others in
 //! `tests/tests/forge`. `tests/tests/guards.rs` sees that all of these exist.
 //!
 //! | operation | accepted | refused |
@@ -13,7 +13,7 @@
 //! | Read and Forge Data Message, version 3 | `v3::a_message_is_read_and_forged_with_its_aes_key`, `v3::each_operation_keeps_the_mac_keys_that_a_message_reveals`, `toolkit::texts_are_read_and_forged_by_each_for_the_other` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused` |
 //! | Forge DAKE and Session Keys, interactive | `forge::tests::a_forged_key_exchange_is_accepted_by_honest_verifiers`, `forge::tests::first_messages::the_chain_keys_of_a_forged_interactive_key_exchange_open_and_forge_the_first_messages_of_both` | `forge::tests::what_cannot_be_forged_is_refused`, `dake::tests::each_key_of_the_ring_of_auth_r_and_no_other_can_sign_it` |
 //! | Forge DAKE and Session Keys, offline | `forge::tests::offline::the_owners_program_takes_a_forged_start_and_checks_its_mac_and_signature`, `forge::tests::first_messages::the_chain_key_of_a_forged_offline_key_exchange_opens_and_forges_its_first_message` | `forge::tests::offline::who_has_no_key_of_the_ring_forges_nothing_from_a_genuine_ensemble`, `forge::tests::offline::a_prekey_message_changed_on_its_way_is_none_of_the_accounts_own`, `forge::tests::offline::an_ensemble_with_another_profile_of_its_owner_is_refused` |
-//! | Forge DAKE and Session Keys, version 3 | `toolkit::session_keys_are_the_same_at_both_ends`, `v3::tests::ake::the_recorded_session_id_comes_from_the_dh_keys_of_either_side` | `toolkit::session_keys_are_the_same_at_both_ends` |
+//! | Forge DAKE and Session Keys, version 3 | `toolkit::session_keys_are_the_same_at_both_ends`, `forge::tests::session_keys::the_recorded_session_id_comes_from_the_dh_keys_of_either_side` | `toolkit::session_keys_are_the_same_at_both_ends` |
 //! | Show MAC Key, version 4 | `v4::a_modified_message_is_taken_for_the_real_one` | `v4::a_key_of_another_message_modifies_nothing` |
 //! | Show MAC Key, version 3 | `toolkit::mac_keys_are_the_same`, `v3::a_modified_message_is_taken_for_the_real_one` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused` |
 //! | ReMAC Message, version 4 | `v4::a_message_gets_a_new_mac_under_any_key` | `v4::a_message_gets_a_new_mac_under_any_key` |
@@ -31,6 +31,7 @@ mod first_messages;
 mod live;
 mod network;
 mod offline;
+mod session_keys;
 
 use rand_core::Rng as _;
 

@@ -1,10 +1,8 @@
 //! Key exchanges between two sides, and those that libotr recorded.
 
 use super::*;
-use crate::Secret;
 use crate::crypto::dsa::DsaKey;
 use crate::crypto::legacy::{aes128_ctr, sha256};
-use crate::forge::v3::session_keys;
 use crate::v3::ake::{SentCommit, SentDhKey, SentRevealSignature};
 use crate::v3::messages::{DhCommit, DhKey, RevealSignature, Signature};
 use crate::v3::vectors::raw;
@@ -374,17 +372,4 @@ fn debug_output_shows_no_secret() {
     let exchange = Exchange::new(Version::V3);
     let text = format!("{:?} {:?} {:?}", exchange.commit, exchange.dh_key, exchange.reveal);
     assert!(text.contains("r: Secret<16>(..)") && text.contains("c: Secret<16>(..)"), "{text}");
-}
-
-#[test]
-fn the_recorded_session_id_comes_from_the_dh_keys_of_either_side() {
-    for session in sessions() {
-        let (commit, dh_key) = (session.only("dh_commit"), session.only("dh_key"));
-        let secrets = [&commit["x"], &dh_key["y"]].map(array::<40>);
-        let public = secrets.map(|secret| Dh1536KeyPair::from_bytes(&secret).public().as_be_bytes().to_vec());
-        for (ours, theirs) in [(0, 1), (1, 0)] {
-            let keys = session_keys(&Secret::copied(&secrets[ours]), &public[theirs]).expect("two keys");
-            assert_eq!(keys.session_id, array(&dh_key["ssid"]), "{}", session.name);
-        }
-    }
 }
