@@ -180,7 +180,19 @@ fn of_the_messages_between_a_client_and_the_prekey_server() {
         &[("prekey server identity", Data), ("key type", Bytes), ("prekey server public key", Point)];
     assert_layout(&encode_text(&dake_2), &[HEAD, back, identity, &[("S", Point)], RING_SIGNATURE]);
     let (_, dake_3) = publishing.receive_dake_2(&bob.account, &pinned, &dake_2, &mut rng()).unwrap();
-    assert_layout(&encode_text(&dake_3), &[HEAD, tag, RING_SIGNATURE, &[("message", Data)]]);
+    let proofs: &[_] = &[
+        ("proof of the ECDH prekeys, c", Bytes),
+        ("proof of the ECDH prekeys, v", Scalar),
+        ("proof of the DH prekeys, c", Bytes),
+        ("proof of the DH prekeys, v", Mpi),
+        ("proof of the shared prekey, c", Bytes),
+        ("proof of the shared prekey, v", Scalar),
+    ];
+    let (inside, n, k, j): (&[_], &[_], &[_], &[_]) =
+        (&[("message inside DAKE-3", Int)], &[("N", Byte)], &[("K", Byte)], &[("J", Byte)]);
+    let prekeys = [HEAD, PREKEY_MESSAGE, HEAD, PREKEY_MESSAGE].concat();
+    let publication = [HEAD, n, &prekeys, k, CLIENT_PROFILE, j, PREKEY_PROFILE, proofs, mac].concat();
+    assert_layout(&encode_text(&dake_3), &[HEAD, tag, RING_SIGNATURE, inside, &publication]);
     let Ok(Request::Dake3(dake_3)) = Request::read(&dake_3) else { panic!("DAKE-3") };
     let authenticated = pending.finish(&server, *dake_3).unwrap();
     let Checked::Publish(_, reply) = authenticated.check(bob.now) else { panic!("refused") };
