@@ -8,6 +8,7 @@ use otrv4::wire::InstanceTag;
 
 use super::input::{Source, time};
 use crate::arguments::{PlaceArguments, client_tag};
+use crate::system;
 
 #[derive(Args)]
 #[command(after_help = SOURCES)]
@@ -130,9 +131,8 @@ pub(super) enum Operation {
         /// A real ensemble of theirs, in base64 or as a prekey server gives it
         #[arg(long, value_name = "BASE64|@FILE|-")]
         of: Source,
-        /// When it is to be valid: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
-        #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
-        at: Option<Timestamp>,
+        #[command(flatten)]
+        when: When,
     },
     /// Forge a whole conversation between you and somebody who knows nothing of it
     ///
@@ -145,6 +145,19 @@ pub(super) enum Operation {
         client-demo forge transcript --home alice --with bob@example.org --ensemble @ensemble \\\n        \
         --offline --end them @script --json")]
     Transcript(TranscriptArguments),
+}
+
+#[derive(Args)]
+pub(super) struct When {
+    /// When: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
+    #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
+    at: Option<Timestamp>,
+}
+
+impl When {
+    pub(super) fn or_now(&self) -> Timestamp {
+        self.at.unwrap_or_else(system::now)
+    }
 }
 
 #[derive(Args)]
@@ -260,9 +273,8 @@ pub(super) struct PairArguments {
     /// Make up a prekey in the place of the one in the ensemble: either key of yours can forge with that
     #[arg(long, requires = "ensemble")]
     pub(super) false_prekey: bool,
-    /// When: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
-    #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
-    pub(super) at: Option<Timestamp>,
+    #[command(flatten)]
+    pub(super) when: When,
 }
 
 #[derive(Args)]
@@ -291,9 +303,8 @@ pub(super) struct CheckArguments {
     /// The prekey ensemble that the first message used, if the other one was away
     #[arg(long, value_name = "BASE64|@FILE|-")]
     pub(super) ensemble: Option<Source>,
-    /// When: seconds since 1970, or such as 2026-11-28T10:00:00Z; now, if not given
-    #[arg(long, value_name = "TIME", value_parser = time, allow_negative_numbers = true)]
-    pub(super) at: Option<Timestamp>,
+    #[command(flatten)]
+    pub(super) when: When,
 }
 
 #[derive(Args)]

@@ -128,11 +128,19 @@ fn message(text: &str) -> Option<usize> {
     rest.starts_with('.').then(|| text.len() - rest.len() + 1)
 }
 
-/// How long the piece of a message is that stands here: the fourth comma ends it.
+/// How long the piece of a message is that stands here: three commas soon, and one at the end of what a message is made of. No part of a
+/// recording is looked at for more pieces than one, however it is made.
 fn piece(text: &str) -> Option<usize> {
-    let (end, _) = text.match_indices(',').nth(3)?;
-    Fragment::parse(text.get(..=end)?).ok().map(|_| end + 1)
+    let mut commas = text.bytes().take(PIECE_HEAD).enumerate().filter(|(_, byte)| *byte == b',');
+    let (begins, _) = commas.nth(2)?;
+    let payload = text.get(begins + 1..)?;
+    let rest = payload.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=?:.".contains(c));
+    let length = text.len() - rest.len() + usize::from(rest.starts_with(','));
+    Fragment::parse(text.get(..length)?).ok().map(|_| length)
 }
+
+/// Longer than `?OTR|` with three numbers in hexadecimal digits, and two numbers.
+const PIECE_HEAD: usize = 64;
 
 /// Of messages and pieces.
 const BEGINNING: &str = "?OTR";
@@ -144,8 +152,9 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     }
     let time = humantime::parse_rfc3339_weak(text)
         .map_err(|_| "not a time: seconds since 1970, or such as 2026-11-28T10:00:00Z".to_owned())?;
-    let since_1970 = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(Timestamp::from_unix(i64::try_from(since_1970).unwrap_or(i64::MAX)))
+    let since_1970 = time.duration_since(std::time::UNIX_EPOCH);
+    let since_1970 = since_1970.map_err(|_| "a date before 1970: write it in seconds".to_owned())?;
+    Ok(Timestamp::from_unix(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX)))
 }
 
 fn sender(line: &str) -> Option<InstanceTag> {
@@ -197,10 +206,18 @@ mod tests {
     }
 
     #[test]
+    fn many_beginnings_of_pieces_are_passed_over_at_once() {
+        let beginnings = "?OTR|1|200|100,1,2,".repeat(200_000);
+        assert!(encoded(&beginnings).is_empty());
+        let bare = format!("{}, ?OTR:AAQ1.", "?OTR".repeat(1_000_000));
+        assert_eq!(encoded(&bare), ["?OTR:AAQ1."]);
+    }
+
+    #[test]
     fn times_are_read_in_both_forms() {
         for text in ["1800000000", "2027-01-15T08:00:00Z", "2027-01-15 08:00:00"] {
             assert_eq!(time(text).map(Timestamp::unix), Ok(1_800_000_000), "{text}");
         }
-        assert!(time("tomorrow").is_err());
+        assert!(time("tomorrow").is_err() && time("1969-12-31T23:59:59Z").is_err());
     }
 }

@@ -53,11 +53,11 @@ pub(super) fn dake(arguments: DakeArguments) -> Result<Shown, Unforged> {
 
 /// `forge check`.
 pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
-    let CheckArguments { recording, one, other, ensemble, at } = arguments;
+    let CheckArguments { recording, one, other, ensemble, when } = arguments;
     let (one, other) = (one.as_str(), other.as_str());
     let ensemble = ensemble.as_ref().map(Source::ensemble).transpose()?;
     let messages = encoded(&recording.whole()?);
-    let at = at.unwrap_or_else(system::now);
+    let at = when.or_now();
     // The names are signed in their order.
     let by = |names: [&str; 2]| witness(messages.iter().map(String::as_str), names, ensemble.as_ref(), at);
     let (began, answered) = if by([one, other]).is_ok() { (one, other) } else { (other, one) };
@@ -76,8 +76,8 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<Shown, Unforged> {
 }
 
 /// `forge ensemble`.
-pub(super) fn ensemble(of: &Source, at: Option<Timestamp>) -> Result<Shown, Unforged> {
-    let ensemble = falsified(of.ensemble()?, at.unwrap_or_else(system::now))?;
+pub(super) fn ensemble(of: &Source, at: Timestamp) -> Result<Shown, Unforged> {
+    let ensemble = falsified(of.ensemble()?, at)?;
     let base64 = in_base64(ensemble.ensemble());
     let json = json!({ "ensemble": base64 });
     Ok(Shown { lines: vec![base64], json })

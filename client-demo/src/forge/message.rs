@@ -1,6 +1,6 @@
 //! Single messages: parse, modify, read and forge, MAC keys. Version 4 or 3 is said by the message itself, or by the key.
 
-use otrv4::forge::{self, ForgeError, Kind, Value, v3, v4};
+use otrv4::forge::{self, ForgeError, Value, v3, v4};
 use otrv4::wire::Version;
 use serde_json::json;
 
@@ -21,7 +21,7 @@ pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
             Value::Bytes(bytes) => (hex::encode(bytes), json!(hex::encode(bytes))),
             Value::Text(text) => (text.clone(), json!(text)),
         };
-        let kind = data_type(*kind);
+        let kind = kind.name();
         let said = meaning.as_ref().map(|meaning| format!("  ({meaning})")).unwrap_or_default();
         lines.push(harmless::message(&format!("  {name}, {kind}"), &format!("{shown}{said}")));
         fields.push(json!({ "name": name, "type": kind, "value": value, "meaning": meaning }));
@@ -30,22 +30,6 @@ pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
         lines.push(format!("It does not follow its format: {error}"));
     }
     Ok(Shown { lines, json: json!({ "message": parsed.name, "fields": fields, "error": error }) })
-}
-
-/// As the specification calls it.
-fn data_type(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Byte => "BYTE",
-        Kind::Short => "SHORT",
-        Kind::Int => "INT",
-        Kind::Long => "LONG",
-        Kind::Data => "DATA",
-        Kind::Mpi => "MPI",
-        Kind::Point => "POINT",
-        Kind::Scalar => "SCALAR",
-        Kind::Text => "text",
-        _ => "bytes",
-    }
 }
 
 /// `forge modify`: with a MAC key, or with those that a recording reveals.

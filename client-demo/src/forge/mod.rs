@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: ForgeArguments) -> Result<(), Unforged> {
         Operation::Assemble(arguments) => version_3::assemble(&arguments)?,
         Operation::Dake(arguments) => key_exchange::dake(arguments)?,
         Operation::Check(arguments) => key_exchange::check(&arguments)?,
-        Operation::Ensemble { of, at } => key_exchange::ensemble(&of, at)?,
+        Operation::Ensemble { of, when } => key_exchange::ensemble(&of, when.or_now())?,
         Operation::Transcript(arguments) => transcript::transcript(arguments)?,
     };
     Ok(shown.print(json)?)

@@ -10,7 +10,7 @@ use super::Unforged;
 use super::arguments::{PairArguments, Which};
 use crate::everyday::Place;
 use crate::keep::{Home, State};
-use crate::{passphrase, system};
+use crate::passphrase;
 
 /// Two people, one of whom forges.
 pub(super) struct Pair {
@@ -28,10 +28,10 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn open(arguments: PairArguments) -> Result<Self, Unforged> {
-        let PairArguments { place, key, with, profile, ensemble, false_prekey, at } = arguments;
+        let PairArguments { place, key, with, profile, ensemble, false_prekey, when } = arguments;
         let (account, state) = opened(&place.into())?;
         let ensemble = ensemble.map(|source| source.ensemble()).transpose()?;
-        let at = at.unwrap_or_else(system::now);
+        let at = when.or_now();
         let mut own = Person::of(&account);
         let mut theirs = profile.map(|source| source.profile(account.tag())).transpose()?;
         if let Some(ensemble) = &ensemble {

@@ -1,8 +1,6 @@
 //! What messages and their fields are for, in plain words. Spec: the format table of each message in otrv4.md, OTRv3 and
 //! otrv4-prekey-server.md.
 
-use otrv4::forge::Kind;
-
 /// What a message is for.
 pub(super) fn about(message: &str) -> &'static str {
     match message {
@@ -264,21 +262,4 @@ fn of_profile(field: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// A data type, as the text calls it.
-pub(super) fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Byte => "BYTE",
-        Kind::Short => "SHORT",
-        Kind::Int => "INT",
-        Kind::Long => "LONG",
-        Kind::Data => "DATA",
-        Kind::Mpi => "MPI",
-        Kind::Point => "POINT",
-        Kind::Scalar => "SCALAR",
-        Kind::Bytes => "BYTES",
-        Kind::Text => "TEXT",
-        _ => "OTHER",
-    }
 }

@@ -258,6 +258,6 @@ impl Field {
             Parsed::Bytes(bytes) => Value::Bytes(hex::encode(bytes)),
             Parsed::Text(text) => Value::Text(text),
         };
-        Self { name, kind: explain::kind(kind), value, meaning, explanation: explain(message, name) }
+        Self { name, kind: kind.name(), value, meaning, explanation: explain(message, name) }
     }
 }

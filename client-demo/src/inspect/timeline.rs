@@ -213,8 +213,8 @@ fn end(conversation: &Conversation, entries: &[Entry]) -> String {
     let number = last.number;
     if last.main().number("flags").is_some_and(|flags| flags & 1 == 1) && !last.reveals.is_empty() {
         return format!(
-            "Line {number} is the last one: its client sent it, and it reveals MAC keys, as the message that ends a \
-             conversation does. Whether it is one is encrypted: a heartbeat looks the same."
+            "Line {number} is the last one. It carries no text that would be missed, and reveals MAC keys, as the message \
+             that ends a conversation does. Whether it is one is encrypted: a heartbeat looks the same."
         );
     }
     format!("Line {number} is the last one here. Whether the conversation was ended is encrypted.")

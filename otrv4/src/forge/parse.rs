@@ -57,6 +57,24 @@ pub enum Kind {
     Text,
 }
 
+impl Kind {
+    /// As the specification calls it; what has no name there is "bytes" and "text".
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Byte => "BYTE",
+            Self::Short => "SHORT",
+            Self::Int => "INT",
+            Self::Long => "LONG",
+            Self::Data => "DATA",
+            Self::Mpi => "MPI",
+            Self::Point => "POINT",
+            Self::Scalar => "SCALAR",
+            Self::Bytes => "bytes",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {

@@ -18,7 +18,7 @@
 //! | Show MAC Key, version 3 | `toolkit::mac_keys_are_the_same`, `v3::a_modified_message_is_taken_for_the_real_one` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused` |
 //! | ReMAC Message, version 4 | `v4::a_message_gets_a_new_mac_under_any_key` | `v4::a_message_gets_a_new_mac_under_any_key` |
 //! | ReMAC Message, version 3 | `v3::a_message_gets_a_new_mac_under_any_key`, `toolkit::parts_are_put_together_to_the_same_line`, `v3::the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone` | `v3::a_message_gets_a_new_mac_under_any_key`, `v3::the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone` |
-//! | Impersonate Initiator or Responder | `forge::tests::who_has_the_forging_secret_of_bob_poses_as_alice_to_his_live_session`, `forge::tests::who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away` | `forge::tests::a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_long_term_key`, `forge::tests::an_impersonator_signs_no_profile_and_cannot_be_saved` |
+//! | Impersonate Initiator or Responder | `forge::tests::posing::who_has_the_forging_secret_of_bob_poses_as_alice_to_his_live_session`, `forge::tests::posing::who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away` | `forge::tests::posing::a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_long_term_key`, `forge::tests::posing::an_impersonator_signs_no_profile_and_cannot_be_saved` |
 //! | False Prekey Ensemble | `forge::tests::an_honest_sender_takes_a_false_ensemble`, `forge::tests::a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_and_honest_verifiers_accept_it` | `forge::tests::an_honest_sender_takes_a_false_ensemble`, `forge::tests::a_script_that_no_honest_program_would_play_is_refused` |
 //! | Forge Entire Transcript, interactive | `forge::tests::a_whole_interactive_conversation_is_forged_with_either_key_whoever_began_and_honest_verifiers_accept_it`, `forge::tests::a_forged_interactive_conversation_shows_what_an_honest_one_shows` | `forge::tests::what_cannot_be_forged_is_refused`, `forge::tests::a_script_that_no_honest_program_would_play_is_refused` |
 //! | Forge Entire Transcript, offline | `forge::tests::offline::who_starts_forges_a_conversation_from_a_genuine_ensemble_and_its_owners_program_takes_it`, `forge::tests::offline::the_owner_of_an_ensemble_forges_that_somebody_wrote_to_them_with_either_key_and_their_program_takes_it`, `forge::tests::offline::one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_honest_program_does` | `forge::tests::offline::who_has_no_key_of_the_ring_forges_nothing_from_a_genuine_ensemble`, `forge::tests::offline::nothing_is_forged_that_the_policy_of_who_was_away_would_not_have_taken` |
@@ -31,6 +31,7 @@ mod first_messages;
 mod live;
 mod network;
 mod offline;
+mod posing;
 mod session_keys;
 
 use rand_core::Rng as _;
@@ -348,81 +349,6 @@ fn a_forged_key_exchange_is_accepted_by_honest_verifiers() {
             let transcript = Transcript { lines: lines.collect(), ssid: forged.ssid };
             assert!(check(&transcript, [&alice, &bob], None).is_empty());
         }
-    }
-}
-
-#[test]
-fn who_has_the_forging_secret_of_bob_poses_as_alice_to_his_live_session() {
-    let (alice, bob) = (alice(), bob());
-    for begins in [0, 1] {
-        let to = Person::of(&bob).profile;
-        let mallory =
-            impersonate(Person::of(&alice), to, Key::forging_of(&bob), NOW).expect("his forging key");
-        let honest = Account::load(&bob.save()).expect("what was saved");
-        let mut live = Live::new(mallory, honest);
-        live.step(begins, |session, cx| session.start(cx));
-        live.deliver();
-        live.step(0, |session, cx| session.send(cx, None, "It is me, Alice.").expect("encrypted"));
-        live.deliver();
-        let [_, bob] = &live.clients;
-        assert_eq!(bob.heard(), ["It is me, Alice."]);
-        assert_eq!(bob.fingerprint_at_the_other_end(), Some(alice.fingerprint().into()));
-        assert_eq!(bob.rejected(), None);
-    }
-}
-
-#[test]
-fn who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away() {
-    let (alice, mut bob) = (alice(), bob());
-    let ensembles = bob.make_prekeys(1, &mut rng(), NOW).expect("few");
-    let to = Person::of(&bob).profile;
-    let mallory = impersonate(Person::of(&alice), to, Key::forging_of(&bob), NOW).expect("his forging key");
-    let mut live = Live::new(mallory, bob);
-    live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("an ensemble"));
-    live.step(0, |session, cx| session.send(cx, None, "It is me, Alice.").expect("encrypted"));
-    live.deliver();
-    let [_, bob] = &live.clients;
-    assert_eq!(bob.heard(), ["It is me, Alice."]);
-    assert_eq!(bob.fingerprint_at_the_other_end(), Some(alice.fingerprint().into()));
-}
-
-#[test]
-fn an_impersonator_signs_no_profile_and_cannot_be_saved() {
-    let (alice, bob) = (alice(), bob());
-    let to = Person::of(&bob).profile;
-    let mut mallory =
-        impersonate(Person::of(&alice), to, Key::forging_of(&bob), NOW).expect("his forging key");
-    let shown = mallory.client_profile().as_bytes().to_vec();
-    assert_eq!(mallory.make_prekeys(1, &mut rng(), NOW).err(), Some(Refused::Posing));
-    assert_eq!(mallory.publish(1, &mut rng(), NOW).err(), Some(Refused::Posing));
-    mallory.set_v3_key(Some(crate::keys::DsaKey::generate(&mut rng())), &mut rng(), NOW);
-    mallory.renew(&mut rng(), NOW.plus(100 * 24 * 60 * 60));
-    assert_eq!(mallory.client_profile().as_bytes(), shown);
-    assert!(mallory.v3_key().is_none() && mallory.prekey_profile().is_none());
-    assert_eq!(Account::load(&mallory.save()).err(), Some(LoadError::Damaged));
-    let himself = impersonate(Person::of(&bob), Person::of(&bob).profile, Key::forging_of(&bob), NOW);
-    assert_eq!(himself.err(), Some(CannotForge::OneClient));
-}
-
-#[test]
-fn a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_long_term_key() {
-    let alice = alice();
-    let bob = account("bob@example.org", ForgingSecret::Destroy);
-    let to = || Person::of(&bob).profile;
-    let by = |key| impersonate(Person::of(&alice), to(), key, NOW).err();
-    assert_eq!(by(Key::forging_of(&bob)), Some(CannotForge::Destroyed));
-    assert_eq!(by(Key::long_term_of(&bob)), Some(CannotForge::OutsideRing));
-
-    // The attempt itself: the key compromise impersonation of the text, without forging keys in the rings.
-    for begins in [0, 1] {
-        let profile = alice.client_profile().clone();
-        let mallory = Account::in_the_name_of(alice.id(), profile, bob.key().signing().copied());
-        let mut live = Live::new(mallory, Account::load(&bob.save()).expect("what was saved"));
-        live.step(begins, |session, cx| session.start(cx));
-        live.deliver();
-        let [mallory, bob] = &live.clients;
-        assert_eq!(mallory.rejected(), Some(Reject::OwnMessage), "no signature can be made");
-        assert_eq!(bob.fingerprint_at_the_other_end(), None);
     }
 }
 

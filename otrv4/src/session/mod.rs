@@ -257,7 +257,7 @@ impl Session {
         }
     }
 
-    /// What we offer: of the versions that the policy allows those that the account has a key for.
+    /// What we offer: of the versions that the policy allows those that our profile lists, which are those that the account has a key for.
     fn allowed_versions(&self, account: &Account) -> Versions {
         self.policy.allowed_versions(account.offers_v3())
     }

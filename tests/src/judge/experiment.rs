@@ -58,6 +58,7 @@ impl fmt::Display for ForgedBy {
             Self::Leak(Leak::Nonces) => "leaky: nonces of signatures again".into(),
             Self::Leak(Leak::EvenNetwork) => "leaky: a network that is always alike".into(),
             Self::Leak(Leak::Blanks) => "leaky: texts filled up with blanks".into(),
+            Self::Leak(Leak::OldProfile) => "leaky: profiles that had been renewed".into(),
         })
     }
 }

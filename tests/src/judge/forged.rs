@@ -98,7 +98,9 @@ pub(crate) fn forge_through(
         received: line.received.map(Timestamp::unix),
         line: line.line.clone(),
     });
-    Some((Transcript { lines: lines.collect() }, forged))
+    let lines = lines.collect();
+    let ensemble = ensemble.map(|ensemble| Transcript::encoded(ensemble.ensemble()));
+    Some((Transcript { lines, ensemble }, forged))
 }
 
 /// Prekeys in the name of who was away, around the profiles that they published.

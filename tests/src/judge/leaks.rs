@@ -32,12 +32,21 @@ pub enum Leak {
     EvenNetwork,
     /// Fills up each text with blanks, to four hundred characters: breaks no rule.
     Blanks,
+    /// Has an old profile of the two, which was valid still, but which honest programs had renewed.
+    OldProfile,
 }
 
 impl Leak {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::FieldOrder, Self::Clock, Self::AtOnce, Self::Nonces, Self::EvenNetwork, Self::Blanks];
+    pub const ALL: [Self; 7] = [
+        Self::FieldOrder,
+        Self::Clock,
+        Self::AtOnce,
+        Self::Nonces,
+        Self::EvenNetwork,
+        Self::Blanks,
+        Self::OldProfile,
+    ];
 
     /// The rule that it breaks, and how it begins to tell of it; none if only the learner can find it.
     pub const fn rule(self) -> Option<&'static str> {
@@ -46,6 +55,7 @@ impl Leak {
             Self::Clock => Some("nobody_speaks_by_the_clock"),
             Self::AtOnce => Some("not_everything_arrives_at_once"),
             Self::Nonces => Some("nothing_fresh_is_there_twice: nonce of a signature"),
+            Self::OldProfile => Some("profiles_were_current"),
             Self::EvenNetwork | Self::Blanks => None,
         }
     }
@@ -108,8 +118,12 @@ pub(crate) fn leak(
             }
             Some(forge(&life, accounts, kept, rng)?.0)
         }
+        Leak::OldProfile => Some(forge(&life.later(OLD), accounts, kept, rng)?.0),
     }
 }
+
+/// Seconds by which the life with an old profile is later: most of these lives begin when four days of the profile's seven are over.
+const OLD: i64 = 84 * 60 * 60;
 
 /// Puts other messages of the same length in the place of those, in the same pieces.
 fn rewrite(transcript: &mut Transcript, keys: &Keys, other: &dyn Fn(&Look<'_>, usize) -> Option<String>) {

@@ -49,7 +49,7 @@ pub(crate) fn converse(
         }
     }
     let complete = world.people.iter().all(|person| person.was_secure && person.unsaid.is_empty());
-    complete.then_some(Transcript { lines: world.lines })
+    complete.then_some(Transcript { lines: world.lines, ensemble: world.ensemble })
 }
 
 struct World<'a> {
@@ -61,6 +61,8 @@ struct World<'a> {
     agenda: BinaryHeap<Reverse<(i64, usize, Happening)>>,
     planned: usize,
     lines: Vec<Line>,
+    /// What the server has handed out.
+    ensemble: Option<String>,
     went_wrong: bool,
 }
 
@@ -116,6 +118,7 @@ impl<'a> World<'a> {
             agenda: BinaryHeap::new(),
             planned: 0,
             lines: Vec::new(),
+            ensemble: None,
             went_wrong: false,
         }
     }
@@ -131,6 +134,7 @@ impl<'a> World<'a> {
             Happening::Greet(who) => self.act(who, |session, cx| session.send_tagged(cx, GREETING)),
             Happening::WriteTo(who) => {
                 let ensembles = self.published(1 - who);
+                self.ensemble = ensembles.first().map(Transcript::encoded);
                 self.act(who, |session, cx| session.start_offline(cx, ensembles));
             }
             Happening::Say(who, number) => self.say(who, number),

@@ -120,6 +120,18 @@ impl Life {
         let links = [(); 2].map(|()| Link::draw(rng));
         Self { begin, start, said, end, until, manners, links }
     }
+
+    /// The same so many seconds later.
+    pub(crate) fn later(mut self, seconds: i64) -> Self {
+        if let Begun::Offline(_, back) = &mut self.begin {
+            *back += seconds;
+        }
+        self.said.iter_mut().for_each(|saying| saying.at += seconds);
+        self.end.iter_mut().for_each(|(_, at)| *at += seconds);
+        self.start += seconds;
+        self.until += seconds;
+        self
+    }
 }
 
 /// Seconds between texts: mostly few, now and then many.

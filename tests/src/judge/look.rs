@@ -3,13 +3,15 @@
 use otrv4::forge::{Field, Kind, Parsed, Value, parse};
 use otrv4::inside::primitives::over_bytes::ring_nonces;
 use otrv4::wire::{Assembler, Line as Classified, classify};
-use otrv4::{Account, Timestamp};
+use otrv4::{Account, PrekeyEnsemble, Timestamp};
 
 use super::record::{Keys, Line, Transcript};
 
 /// A transcript, looked at.
 pub(crate) struct Look<'a> {
     pub(crate) lines: &'a [Line],
+    /// What an offline start used.
+    pub(crate) ensemble: Option<PrekeyEnsemble>,
     pub(crate) messages: Vec<Message>,
     /// Pieces of messages that never became whole, and lines of nobody.
     pub(crate) strange: usize,
@@ -49,7 +51,9 @@ pub(crate) struct Data {
 
 impl<'a> Look<'a> {
     pub(crate) fn at(transcript: &'a Transcript, keys: &Keys) -> Self {
-        let mut look = Self { lines: &transcript.lines, messages: Vec::new(), strange: 0, pieces: 0 };
+        let ensemble = transcript.ensemble();
+        let mut look =
+            Self { lines: &transcript.lines, ensemble, messages: Vec::new(), strange: 0, pieces: 0 };
         let mut assemblers = [Assembler::new(), Assembler::new()];
         // Lengths and arrivals of the pieces of the message that each is sending.
         let mut so_far: [(Vec<usize>, Vec<Option<i64>>); 2] = Default::default();

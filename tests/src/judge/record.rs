@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{Error, Result};
 use std::path::Path;
 
-use otrv4::Account;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use otrv4::wire::{Reader, Writer};
+use otrv4::{Account, PrekeyEnsemble};
 use serde::{Deserialize, Serialize};
 
 /// What went over the network.
@@ -12,6 +14,24 @@ use serde::{Deserialize, Serialize};
 pub struct Transcript {
     /// In the order in which it was sent.
     pub lines: Vec<Line>,
+    /// The prekey ensemble that it began with, in base64, if it began offline and the server remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<String>,
+}
+
+impl Transcript {
+    /// An ensemble as it stands in a record.
+    pub(crate) fn encoded(ensemble: &PrekeyEnsemble) -> String {
+        let mut w = Writer::new();
+        ensemble.write(&mut w);
+        BASE64_STANDARD.encode(w.as_slice())
+    }
+
+    /// The one in this record.
+    pub(crate) fn ensemble(&self) -> Option<PrekeyEnsemble> {
+        let bytes = BASE64_STANDARD.decode(self.ensemble.as_ref()?).ok()?;
+        PrekeyEnsemble::read(&mut Reader::new(&bytes)).ok()
+    }
 }
 
 /// One line of it.

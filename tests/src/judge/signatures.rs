@@ -1,6 +1,8 @@
 //! The ring signatures of the key exchanges, verified with what both sides can know of each other.
-//! Spec: otrv4.md "Shared Session State", "Auth-R Message", "Auth-I Message"; spec-notes/SN-006.
+//! Spec: otrv4.md "Shared Session State", "Auth-R Message", "Auth-I Message", "Non-Interactive-Auth Message"; spec-notes/SN-006.
 
+use otrv4::Timestamp;
+use otrv4::forge::witness;
 use otrv4::inside::primitives::over_bytes::{kdf, ring_verify};
 
 use super::look::{Look, Message};
@@ -25,14 +27,29 @@ impl Signed {
     }
 }
 
-/// Each Auth-R and Auth-I holds under its ring, whoever of it has signed. (That of an offline start covers the receiver's prekeys,
-/// which are on no line.)
+/// Each Auth-R and Auth-I holds under its ring, whoever of it has signed.
 pub(crate) fn ring_signatures_hold(look: &Look<'_>, keys: &Keys) -> Found {
     const RULE: &str = "ring_signatures_hold";
     let is_signed = |message: &Message| message.is("Auth-R message") || message.is("Auth-I message");
     let fails = |(at, message): &(usize, &Message)| is_signed(message) && signed(look, *at, keys).is_none();
     let found = look.messages.iter().enumerate().filter(fails);
     found.map(|(_, message)| violation(RULE, format!("{} at {}", message.parsed.name, message.at))).collect()
+}
+
+/// So does each offline start, whose signature covers the receiver's prekeys: they are on no line, but a server may remember. Profiles
+/// are checked with it.
+pub(crate) fn offline_starts_hold(look: &Look<'_>, keys: &Keys) -> Found {
+    const RULE: &str = "offline_starts_hold";
+    let mut found = Vec::new();
+    let starts = look.messages.iter().filter(|message| message.is("Non-Interactive-Auth message"));
+    for message in starts.filter(|_| look.ensemble.is_some()) {
+        let names = [message.sender, 1 - message.sender].map(|side| keys.accounts[side].id());
+        let at = Timestamp::from_unix(message.at);
+        if let Err(reason) = witness([message.line.as_str()], names, look.ensemble.as_ref(), at) {
+            found.push(violation(RULE, format!("{reason} at {}", message.at)));
+        }
+    }
+    found
 }
 
 /// What the message there has signed, if its signature holds.

@@ -17,20 +17,29 @@ use crate::START;
 
 /// A real conversation that began with a query, in which everything arrived and enough was said; with its keys.
 fn real(max_line: Option<usize>, fits: &dyn Fn(&Look<'_>) -> bool) -> (Transcript, Keys) {
+    let asked = |begin| matches!(begin, Begun::Asked(_));
+    begun(&asked, max_line, &|look| look.messages[0].is("Query message") && fits(look))
+}
+
+/// The same, however it begins.
+fn begun(
+    begins: &dyn Fn(Begun) -> bool,
+    max_line: Option<usize>,
+    fits: &dyn Fn(&Look<'_>) -> bool,
+) -> (Transcript, Keys) {
     let saved = people(1);
     let keys = Keys::load([&saved[0], &saved[1]]).unwrap();
     let accounts = [0, 1].map(|side| (keys.accounts[side].id(), saved[side].as_slice()));
     let found = (0..3000).find_map(|seed| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let life = Life::draw(&mut rng, START);
-        let likely = matches!(life.begin, Begun::Asked(_))
+        let likely = begins(life.begin)
             && life.said.len() > 6
             && life.manners.iter().all(|manner| manner.max_line == max_line);
         let talk = likely.then(|| converse(&life, accounts, &mut rng)).flatten()?;
         let look = Look::at(&talk, &keys);
         let arrives = talk.lines.iter().all(|line| line.received.is_some());
-        let asked = look.messages[0].is("Query message");
-        (arrives && asked && fits(&look)).then(|| talk.clone())
+        (arrives && fits(&look)).then(|| talk.clone())
     });
     (found.expect("one of many"), keys)
 }
@@ -152,6 +161,33 @@ fn each_rule_finds_what_breaks_it() {
         },
         &["nobody_speaks_by_the_clock"],
     );
+}
+
+#[test]
+fn an_offline_start_with_another_signature_or_another_ensemble_is_found() {
+    let offline = |begin| matches!(begin, Begun::Offline(..));
+    let (talk, keys) = begun(&offline, None, &|look| look.messages[0].is("Non-Interactive-Auth message"));
+    let look = Look::at(&talk, &keys);
+    assert!(look.ensemble.is_some());
+    assert_eq!(broken_rules(&look, &keys), Vec::new());
+    let other = {
+        let offered =
+            |look: &Look<'_>| look.messages[0].bytes("X") != Look::at(&talk, &keys).messages[0].bytes("X");
+        begun(&offline, None, &|look| look.messages[0].is("Non-Interactive-Auth message") && offered(look)).0
+    };
+    // The first byte of c1.
+    let mut signed_otherwise = talk.clone();
+    edit(&mut signed_otherwise.lines[0], |bytes| {
+        let sigma = look.messages[0].ring_signature().unwrap().concat();
+        let at = bytes.windows(sigma.len()).position(|window| window == sigma).unwrap();
+        bytes[at] ^= 1;
+    });
+    let mut prekeys_of_another = talk.clone();
+    prekeys_of_another.ensemble = other.ensemble;
+    for changed in [signed_otherwise, prekeys_of_another] {
+        let found = broken_rules(&Look::at(&changed, &keys), &keys);
+        assert_eq!(rules(&found), ["offline_starts_hold"], "{found:?}");
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn broken_rules(look: &Look<'_>, keys: &Keys) -> Found {
         form::offers_are_those_of_the_profile(look, keys),
         form::pieces_have_one_length(look),
         signatures::ring_signatures_hold(look, keys),
+        signatures::offline_starts_hold(look, keys),
         numbers::ratchets_count_as_honest_ones_do(look),
         numbers::nobody_goes_on_without_an_answer(look),
         revealing::revealed_keys_belong_to_messages_of_the_other_side(look),

@@ -189,7 +189,7 @@ fn of_the_messages_between_a_client_and_the_prekey_server() {
         ("proof of the shared prekey, v", Scalar),
     ];
     let (inside, n, k, j): (&[_], &[_], &[_], &[_]) =
-        (&[("message inside DAKE-3", Int)], &[("N", Byte)], &[("K", Byte)], &[("J", Byte)]);
+        (&[("message inside DAKE-3", Data)], &[("N", Byte)], &[("K", Byte)], &[("J", Byte)]);
     let prekeys = [HEAD, PREKEY_MESSAGE, HEAD, PREKEY_MESSAGE].concat();
     let publication = [HEAD, n, &prekeys, k, CLIENT_PROFILE, j, PREKEY_PROFILE, proofs, mac].concat();
     assert_layout(&encode_text(&dake_3), &[HEAD, tag, RING_SIGNATURE, inside, &publication]);

@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
     /// DATA that holds a message: its length, and the fields of that message.
     pub(super) fn inside(&mut self, name: &'static str, read: Body) -> Result<(), WireError> {
         let message = self.whole(|r| r.data(name))?;
-        self.note(name, Kind::Int, Value::Number(u64::try_from(message.len()).unwrap_or(u64::MAX)));
+        self.note(name, Kind::Data, Value::Number(u64::try_from(message.len()).unwrap_or(u64::MAX)));
         self.mean("bytes");
         let Parsed { fields, error, .. } =
             Self::through(message, |walk| read(walk).map(|()| name).map_err(|error| (name, error)));
