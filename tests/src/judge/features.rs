@@ -66,18 +66,18 @@ fn counts(all: &mut Features, look: &Look<'_>) {
 
 /// Delays, pauses, crossings, and what shares a second with what.
 fn times(all: &mut Features, look: &Look<'_>) {
-    let arrived = |line: &super::record::Line| Some((line.received? - line.at) as f64);
+    let arrived = |line: &super::record::Line| Some(line.received?.saturating_sub(line.at) as f64);
     let delays: Vec<f64> = look.lines.iter().filter_map(arrived).collect();
     all.spread("delay", &delays);
     all.add("arrives at once", delays.iter().filter(|delay| **delay < 0.5).count() as f64);
-    let log = |gap: i64| ((gap.max(0) + 1) as f64).ln();
-    let gaps: Vec<f64> = look.messages.windows(2).map(|pair| log(pair[1].at - pair[0].at)).collect();
+    let log = |from: i64, to: i64| (to.saturating_sub(from).max(0) as f64).ln_1p();
+    let gaps: Vec<f64> = look.messages.windows(2).map(|pair| log(pair[0].at, pair[1].at)).collect();
     all.spread("log of pauses", &gaps);
     let ends =
         [look.messages.first(), look.messages.last()].map(|message| message.map_or(0, |message| message.at));
-    all.add("log of all", log(ends[1] - ends[0]));
+    all.add("log of all", log(ends[0], ends[1]));
     let first_data = look.data().next().map_or(ends[0], |(_, message, _)| message.at);
-    all.add("log of handshake", log(first_data - ends[0]));
+    all.add("log of handshake", log(ends[0], first_data));
     for period in [2, 3, 5, 10, 60] {
         let phase = look.messages.iter().map(|message| message.at.rem_euclid(period) as f64);
         all.add(format!("second modulo {period}"), phase.sum::<f64>() / look.messages.len().max(1) as f64);
@@ -109,7 +109,7 @@ fn times(all: &mut Features, look: &Look<'_>) {
     let mut waits = Vec::new();
     for (at, message, _) in look.data().filter(|(_, _, data)| data.quiet) {
         let before = look.messages[..at].iter().rev().find(|other| other.sender == message.sender);
-        waits.extend(before.map(|before| log(message.at - before.at)));
+        waits.extend(before.map(|before| log(before.at, message.at)));
     }
     all.spread("log of silence before a quiet one", &waits);
 }

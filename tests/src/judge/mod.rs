@@ -8,10 +8,13 @@
 //! | `form`, `signatures`, `numbers`, `revealing`, `clocks` | rules that an honest conversation keeps, each a function |
 //! | `repeats` | what must be nowhere twice, within a transcript and across all of them |
 //! | `features`, `learner` | what has no rule, in numbers; and what tells two piles of transcripts apart in these numbers |
+//! | `cuts` | whether one number alone tells them apart, in all of them or among those of one kind |
 //! | `verdict` | all of it together |
+//! | `score` | how a judge did |
 //! | `lives`, `live`, `forged`, `leaks` | lives of two people; real ones, by two honest programs; forged ones; and forgers who give themselves away |
 //! | `experiment` | real and forged ones, shuffled, before the judge |
 
+pub mod cuts;
 pub mod experiment;
 pub mod record;
 pub mod verdict;
@@ -28,6 +31,7 @@ mod look;
 mod numbers;
 mod repeats;
 mod revealing;
+mod score;
 mod signatures;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The judge's verdict on transcripts: forged if a rule is broken, or if it looks more like forged ones than like real ones.
 
+use super::cuts::groups;
 use super::features::features;
 use super::learner::Learner;
 use super::look::Look;
@@ -22,8 +23,10 @@ pub struct Verdict {
 #[derive(Clone)]
 pub struct Seen {
     violations: Found,
-    features: Vec<f64>,
-    names: Vec<String>,
+    pub(crate) features: Vec<f64>,
+    pub(crate) names: Vec<String>,
+    /// The kinds that it is of.
+    pub(crate) groups: Vec<String>,
     fresh: Vec<Fresh>,
 }
 
@@ -33,7 +36,8 @@ pub fn see(transcript: &Transcript, keys: &Keys) -> Seen {
     let (names, features): (Vec<_>, Vec<_>) = features(&look, keys).into_iter().unzip();
     let broken = names.iter().zip(&features).find(|(_, value)| !f64::is_finite(**value));
     assert!(broken.is_none(), "not a number to learn from: {broken:?}");
-    Seen { violations: broken_rules(&look, keys), features, names, fresh: fresh_values(&look, keys) }
+    let (violations, fresh, groups) = (broken_rules(&look, keys), fresh_values(&look, keys), groups(&look));
+    Seen { violations, features, names, groups, fresh }
 }
 
 /// What a look at one transcript has against it.
@@ -86,10 +90,11 @@ fn not_convicted<'a>(examples: &[(&'a Seen, bool)]) -> Vec<(&'a [f64], bool)> {
     left.map(|(_, (seen, forged))| (seen.features.as_slice(), *forged)).collect()
 }
 
-/// In which features known ones differ most, each with its weight: for looking for a leak.
-pub fn differences(examples: &[(&Seen, bool)]) -> Vec<(String, f64)> {
-    let known: Vec<(&[f64], bool)> =
-        examples.iter().map(|(seen, forged)| (seen.features.as_slice(), *forged)).collect();
-    let names = examples.first().map(|(seen, _)| seen.names.clone()).unwrap_or_default();
-    Learner::learn(&known).loudest(&names, 8)
+#[cfg(test)]
+impl Seen {
+    /// What shows no more than these numbers.
+    pub(crate) fn of_features(features: Vec<(String, f64)>, groups: Vec<String>) -> Self {
+        let (names, features) = features.into_iter().unzip();
+        Self { violations: Vec::new(), features, names, groups, fresh: Vec::new() }
+    }
 }
