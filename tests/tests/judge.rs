@@ -35,10 +35,10 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
         assert!(score.violations.len() * 100 >= score.forged.0 * least_convicted(leak), "{by}: {score:#?}");
         // Of 500 cases a coin is right in 250, give or take eleven.
         assert!(score.right() >= 70.0, "{by}: {score:#?}");
-        // Who errs in one conversation of ten is found, too.
+        // Nor does it help to err in few conversations.
         let share = experiment.least_share_found(&careful[0], &forged);
-        println!("{by}: seen in {share:?} % of a pile");
-        assert!(share.is_some_and(|share| share <= 10), "{by}: seen in {share:?} % of a pile");
+        println!("{by}: the least share that is seen: {share:?} %");
+        assert!(share.is_some_and(|share| share <= seen_at(leak)), "{by}: {share:?} %");
     }
 }
 
@@ -50,6 +50,15 @@ const fn least_convicted(leak: Leak) -> usize {
         Leak::OldProfile => 75,
         Leak::AtOnce | Leak::Nonces => 40,
         Leak::Clock | Leak::EvenNetwork | Leak::Blanks => 0,
+    }
+}
+
+/// At which share of leaky ones in a pile he is to see them at the latest, in percent. Of honest networks one in nine looks like an even
+/// one, too, so that shows late.
+const fn seen_at(leak: Leak) -> usize {
+    match leak {
+        Leak::EvenNetwork => 25,
+        _ => 10,
     }
 }
 
