@@ -23,6 +23,7 @@ pub(crate) struct Conversation {
     /// The message that completes the exchange: whoever has sent it has the keys from then on, whoever gets it has them when it arrives.
     last: usize,
     arrives: Option<i64>,
+    first_ecdh: Option<Vec<u8>>,
 }
 
 /// All of a record.
@@ -41,14 +42,13 @@ pub(crate) struct Conversations {
 impl Conversations {
     pub(crate) fn of(look: &Look<'_>, signatures: &Signatures) -> Self {
         let begun = |(at, message): (usize, &Message)| {
-            let (offline, arrives) = (message.is("Non-Interactive-Auth message"), look.arrival(at));
-            if offline {
-                return Some(Conversation { alice: message.sender, offline, first: at, last: at, arrives });
-            }
+            let offline = message.is("Non-Interactive-Auth message");
             // Where a signature does not hold, that is said elsewhere.
-            let answer = signatures.answers(at).or_else(|| last_answer_before(look, at));
-            let first = answer?;
-            Some(Conversation { alice: 1 - message.sender, offline, first, last: at, arrives })
+            let answer = || signatures.answers(at).or_else(|| last_answer_before(look, at));
+            let first = if offline { at } else { answer()? };
+            let first_ecdh = look.messages[first].bytes("first ECDH public key").map(<[u8]>::to_vec);
+            let (alice, arrives) = (look.messages[first].sender, look.arrival(at));
+            Some(Conversation { alice, offline, first, last: at, arrives, first_ecdh })
         };
         let begins =
             |message: &Message| message.is("Non-Interactive-Auth message") || message.is("Auth-I message");
@@ -85,7 +85,7 @@ impl Conversations {
         for (at, message, data) in look.data().filter(|(_, message, _)| message.sender == side) {
             let fits = |which: &usize| self.all[*which].comes_next(side, last[*which], data);
             let goes_on = |which: &usize| {
-                last[*which].map_or(self.is_first(*which, side, data, look), |last| last.ecdh == data.ecdh)
+                last[*which].map_or_else(|| self.is_first(*which, side, data), |last| last.ecdh == data.ecdh)
             };
             // Who completes an exchange uses it at once.
             let own = |which: &usize| look.messages[self.all[*which].last].sender == side;
@@ -113,10 +113,9 @@ impl Conversations {
         }
     }
 
-    fn is_first(&self, which: usize, side: usize, data: &Data, look: &Look<'_>) -> bool {
-        let first = &self.all[which];
-        side == first.alice
-            && Some(data.ecdh.as_slice()) == look.messages[first.first].bytes("first ECDH public key")
+    fn is_first(&self, which: usize, side: usize, data: &Data) -> bool {
+        let conversation = &self.all[which];
+        side == conversation.alice && conversation.first_ecdh.as_ref() == Some(&data.ecdh)
     }
 }
 

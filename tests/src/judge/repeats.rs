@@ -49,6 +49,7 @@ impl<'a> Repeats<'a> {
 /// Everything in a transcript that has to be fresh.
 pub(crate) fn fresh_values(look: &Look<'_>, keys: &Keys) -> Vec<Fresh> {
     let mut values = prekeys(look);
+    let first: BTreeSet<&[u8]> = look.messages.iter().filter_map(|message| message.bytes(FIRST[0])).collect();
     // The same message may be sent twice, and a ratchet's key is in all its messages.
     let (mut messages, mut ratchets) = (BTreeSet::new(), BTreeSet::new());
     for message in look.messages.iter().filter(|message| message.line.starts_with("?OTR:")) {
@@ -74,7 +75,8 @@ pub(crate) fn fresh_values(look: &Look<'_>, keys: &Keys) -> Vec<Fresh> {
             if data.ciphertext.len() >= LONG {
                 values.push(("ciphertext", data.ciphertext.clone()));
             }
-            if ratchets.insert(&data.ecdh) && !is_first(look, &data.ecdh) {
+            // First keys were noted with the handshake that brought them.
+            if ratchets.insert(data.ecdh.as_slice()) && !first.contains(data.ecdh.as_slice()) {
                 values.push((ECDH, data.ecdh.clone()));
                 if !data.dh.is_empty() {
                     values.push((DH, data.dh.clone()));
@@ -98,11 +100,6 @@ fn prekeys(look: &Look<'_>) -> Vec<Fresh> {
         _ => None,
     });
     keys.collect()
-}
-
-/// Whether a handshake has brought that key for the first ratchet, and it was noted with it.
-fn is_first(look: &Look<'_>, key: &[u8]) -> bool {
-    look.messages.iter().any(|message| message.bytes(FIRST[0]) == Some(key))
 }
 
 const FIRST: [&str; 2] = ["first ECDH public key", "first DH public key"];
