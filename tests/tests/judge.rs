@@ -47,9 +47,9 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
 const fn least_convicted(leak: Leak) -> usize {
     match leak {
         Leak::FieldOrder => 90,
+        Leak::Nonces | Leak::Flags | Leak::FirstKeys | Leak::KeyOrder => 95,
         Leak::OldProfile => 75,
-        Leak::AtOnce | Leak::Nonces => 40,
-        Leak::Clock | Leak::EvenNetwork | Leak::Blanks => 0,
+        Leak::Clock | Leak::AtOnce | Leak::EvenNetwork | Leak::Blanks => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use otrv4_tests::judge::experiment::{Experiment, ForgedBy};
 use otrv4_tests::judge::record::{Keys, read};
-use otrv4_tests::judge::verdict::{Seen, judge, see};
+use otrv4_tests::judge::verdict::{Seen, judge, not_verified, see};
 
 /// A judge gets transcripts and the keys of both sides, after the fact, and says which transcripts are forged, and why.
 #[derive(Parser)]
@@ -66,12 +66,16 @@ fn main() -> Result<()> {
                 all.extend(read(&path)?);
             }
             let seen: Vec<Seen> = all.iter().map(|(_, transcript)| see(transcript, &keys)).collect();
-            for ((name, _), verdict) in all.iter().zip(judge(&seen.iter().collect::<Vec<_>>(), &examples)) {
+            let verdicts = judge(&seen.iter().collect::<Vec<_>>(), &examples);
+            for ((name, transcript), verdict) in all.iter().zip(verdicts) {
                 let likely = verdict
                     .likely
                     .map_or_else(String::new, |likely| format!(", forged by {:.0} %", likely * 100.0));
                 let says = if verdict.forged { "forged" } else { "nothing speaks against it" };
                 println!("{name}: {says}{likely}");
+                if let Some(what) = not_verified(transcript, &keys) {
+                    println!("    not verified: {what}");
+                }
                 for violation in verdict.violations {
                     println!("    {}: {}", violation.rule, violation.detail);
                 }

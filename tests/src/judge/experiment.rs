@@ -28,6 +28,8 @@ use crate::START;
 pub struct Experiment {
     seed: u64,
     saved: [Vec<u8>; 2],
+    /// What forgers have of them, who are one of the two.
+    accounts: [Account; 2],
     keys: Keys,
     real: Vec<(Transcript, Seen)>,
 }
@@ -75,6 +77,9 @@ impl fmt::Display for ForgedBy {
             Self::Leak(Leak::EvenNetwork) => "leaky: a network that is always alike".into(),
             Self::Leak(Leak::Blanks) => "leaky: texts filled up with blanks".into(),
             Self::Leak(Leak::OldProfile) => "leaky: profiles that had been renewed".into(),
+            Self::Leak(Leak::Flags) => "leaky: a flag without a meaning".into(),
+            Self::Leak(Leak::FirstKeys) => "leaky: first keys other than the handshake's".into(),
+            Self::Leak(Leak::KeyOrder) => "leaky: MAC keys in the reverse order".into(),
         })
     }
 }
@@ -84,19 +89,20 @@ impl Experiment {
     pub fn new(seed: u64, count: usize) -> Self {
         let saved = people(seed);
         let keys = Keys::load([&saved[0], &saved[1]]).expect("what was saved");
-        let account = |side: usize| (keys.accounts[side].id(), saved[side].as_slice());
-        let accounts = [account(0), account(1)];
+        let accounts = saved.each_ref().map(|saved| Account::load(saved).expect("what was saved"));
+        let account = |side: usize| (accounts[side].id(), saved[side].as_slice());
+        let both = [account(0), account(1)];
         let real = in_parallel(count, |which| {
             let mut rng = generator(seed, REAL, which);
             loop {
                 let life = Life::draw(&mut rng, START);
-                if let Some(transcript) = converse(&life, accounts, &mut rng) {
+                if let Some(transcript) = converse(&life, both, &mut rng) {
                     let seen = see(&transcript, &keys);
                     return (transcript, seen);
                 }
             }
         });
-        Self { seed, saved, keys, real }
+        Self { seed, saved, accounts, keys, real }
     }
 
     /// As many forged transcripts, or by a leaky forger a quarter as many, who are to be caught by fewer.
@@ -110,12 +116,12 @@ impl Experiment {
             let mut rng = generator(self.seed, stream, which);
             loop {
                 let life = Life::draw(&mut rng, START);
-                let accounts = [&self.keys.accounts[0], &self.keys.accounts[1]];
+                let accounts = self.accounts.each_ref();
                 let forged = match by {
                     ForgedBy::Key(kept) => {
                         forge(&life, accounts, kept, &mut rng).map(|(transcript, _)| transcript)
                     }
-                    ForgedBy::Leak(what) => leak(what, which as u64, &life, &self.keys, &mut rng),
+                    ForgedBy::Leak(what) => leak(what, which as u64, &life, (accounts, &self.keys), &mut rng),
                 };
                 if let Some(transcript) = forged {
                     let seen = see(&transcript, &self.keys);

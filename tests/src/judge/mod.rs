@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `record` | a transcript and the keys, as files |
 //! | `look` | what a transcript shows: messages put together from pieces, with their fields |
-//! | `form`, `signatures`, `numbers`, `revealing`, `clocks` | rules that an honest conversation keeps, each a function |
+//! | `form`, `pieces`, `signatures`, `offline`, `numbers`, `causality`, `revealing`, `clocks` | rules that an honest conversation keeps, each a function |
+//! | `conversations` | which handshake a data message belongs to, and what an honest side would send next |
 //! | `repeats` | what must be nowhere twice, within a transcript and across all of them |
 //! | `features`, `learner` | what has no rule, in numbers; and what tells two piles of transcripts apart in these numbers |
 //! | `cuts` | whether one number alone tells them apart, in all of them or among those of one kind |
@@ -19,7 +20,9 @@ pub mod experiment;
 pub mod record;
 pub mod verdict;
 
+mod causality;
 mod clocks;
+mod conversations;
 mod features;
 mod forged;
 mod form;
@@ -29,6 +32,8 @@ mod live;
 mod lives;
 mod look;
 mod numbers;
+mod offline;
+mod pieces;
 mod repeats;
 mod revealing;
 mod score;
