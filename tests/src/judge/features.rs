@@ -1,6 +1,7 @@
 //! What no rule says anything about, in numbers: how many, how long, how fast, how even. The learner finds out which of them differ.
 
 use super::look::{Data, Look, Message};
+use super::readable::Plain;
 use super::record::Keys;
 
 /// Names and values, the same names in the same order for every transcript.
@@ -11,6 +12,7 @@ pub(crate) fn features(look: &Look<'_>, keys: &Keys) -> Vec<(String, f64)> {
     ratchets(&mut all, look);
     reveals(&mut all, look);
     bytes(&mut all, look, keys);
+    texts(&mut all, look);
     all.0
 }
 
@@ -175,6 +177,22 @@ fn bytes(all: &mut Features, look: &Look<'_>, keys: &Keys) {
     });
     all.spread("top of nonces of 0", &tops[0]);
     all.spread("top of nonces of 1", &tops[1]);
+}
+
+/// Of what the messages say, as far as that is shown: how long texts are, and what stands behind them.
+fn texts(all: &mut Features, look: &Look<'_>) {
+    for side in 0..2 {
+        let of = |value: &dyn Fn(&Plain) -> usize| {
+            let plain = look.data().filter(|(_, message, _)| message.sender == side);
+            plain.filter_map(|(_, _, data)| Some(value(data.plain.as_ref()?) as f64)).collect::<Vec<f64>>()
+        };
+        all.spread(&format!("length of texts of {side}"), &of(&|plain| plain.text.len()));
+        all.spread(&format!("records of {side}"), &of(&|plain| plain.records.len()));
+        all.spread(&format!("padding of {side}"), &of(&Plain::padding));
+    }
+    let shown = look.data().filter(|(_, _, data)| data.plain.is_some()).count();
+    let arrived = look.data().filter(|(_, message, _)| message.received.is_some()).count();
+    all.add("arrived, and cannot be read", arrived.saturating_sub(shown) as f64);
 }
 
 /// The greatest byte of a number below the order of the curve.

@@ -1,5 +1,6 @@
 //! Forged conversations, by a forger who has one key of one of the two, and makes up a life.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use otrv4::forge::{Begin, Delivery, Ensemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who};
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::Reader;
@@ -100,6 +101,7 @@ pub(crate) fn forge_through(
         at: line.at.unix(),
         received: line.received.map(Timestamp::unix),
         line: line.line.clone(),
+        chain_key: line.chain_key.as_ref().map(|key| BASE64_STANDARD.encode(key.as_bytes())),
     });
     let lines = lines.collect();
     let ensemble = ensemble.map(|ensemble| Transcript::encoded(ensemble.ensemble()));

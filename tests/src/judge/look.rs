@@ -1,9 +1,11 @@
 //! What a transcript shows to whoever looks at it: whole messages with their fields.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use otrv4::PrekeyEnsemble;
 use otrv4::forge::{Field, Kind, Parsed, Value, parse};
 use otrv4::wire::{Fragment, InstanceTag, Line as Classified, classify};
 
+use super::readable::Plain;
 use super::record::{Keys, Known, Line, Transcript};
 
 /// A transcript, looked at.
@@ -61,6 +63,10 @@ pub(crate) struct Data {
     /// What the MAC covers.
     pub(crate) sections: Vec<u8>,
     pub(crate) revealed: Vec<Vec<u8>>,
+    /// If whoever received it shows that.
+    pub(crate) chain_key: Option<Vec<u8>>,
+    /// What it says, if that key opens it.
+    pub(crate) plain: Option<Plain>,
 }
 
 impl<'a> Look<'a> {
@@ -94,6 +100,9 @@ impl<'a> Look<'a> {
         }
         for (strays, partial) in look.strays.iter_mut().zip(&partial) {
             *strays += partial.as_ref().map_or(0, |partial| partial.pieces.len());
+        }
+        for message in &mut look.messages {
+            message.open(lines[message.last_line].chain_key.as_deref());
         }
         look
     }
@@ -157,6 +166,16 @@ impl Message {
         message
     }
 
+    /// With what its receiver shows.
+    fn open(&mut self, chain_key: Option<&str>) {
+        if let (Some(data), Some(key)) = (&mut self.data, chain_key) {
+            // What is no key opens nothing.
+            let key = BASE64_STANDARD.decode(key).unwrap_or_default();
+            data.plain = Plain::of(data, &key);
+            data.chain_key = Some(key);
+        }
+    }
+
     fn read_data(&self) -> Option<Data> {
         let covered = self.parsed.fields.iter().take_while(|field| field.name != "authenticator");
         let flags = self.number("flags")?;
@@ -172,6 +191,8 @@ impl Message {
             mac: self.bytes("authenticator")?.to_vec(),
             sections: covered.flat_map(encode).collect(),
             revealed: self.all("revealed MAC key").map(<[u8]>::to_vec).collect(),
+            chain_key: None,
+            plain: None,
         })
     }
 

@@ -6,6 +6,7 @@
 //! | `record` | a transcript and the keys, as files |
 //! | `look` | what a transcript shows: messages put together from pieces, with their fields |
 //! | `form`, `pieces`, `signatures`, `offline`, `numbers`, `causality`, `revealing`, `clocks` | rules that an honest conversation keeps, each a function |
+//! | `readable` | what the messages say, where whoever received them shows it |
 //! | `conversations` | which handshake a data message belongs to, and what an honest side would send next |
 //! | `repeats` | what must be nowhere twice, within a transcript and across all of them |
 //! | `features`, `learner` | what has no rule, in numbers; and what tells two piles of transcripts apart in these numbers |
@@ -34,6 +35,7 @@ mod look;
 mod numbers;
 mod offline;
 mod pieces;
+mod readable;
 mod repeats;
 mod revealing;
 mod score;

@@ -51,6 +51,9 @@ pub struct Line {
     pub received: Option<i64>,
     /// As the messenger carried it.
     pub line: String,
+    /// If it makes a data message whole that arrived: the chain key of that, in base64, as the receiver's program had it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_key: Option<String>,
 }
 
 /// What the two have of what the claim is about: long-term and forging secrets, and what is public. Whole accounts hold more that

@@ -3,6 +3,7 @@
 mod handshakes;
 mod messages;
 mod nonsense;
+mod readable;
 mod revealed;
 mod times;
 
@@ -60,10 +61,12 @@ fn ratchet_of_two(look: &Look<'_>) -> Option<(usize, usize)> {
     })
 }
 
+/// A message changed by somebody who has no chain key to show for it then.
 fn edit<T>(line: &mut Line, change: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     let mut bytes = unarmour(&line.line).unwrap();
     let given = change(&mut bytes);
     line.line = armour(&bytes);
+    line.chain_key = None;
     given
 }
 

@@ -8,7 +8,9 @@ use super::look::Look;
 use super::record::{Keys, Transcript};
 use super::repeats::{Fresh, Repeats, fresh_values};
 use super::signatures::Signatures;
-use super::{Found, Violation, causality, clocks, form, numbers, offline, pieces, revealing, signatures};
+use super::{
+    Found, Violation, causality, clocks, form, numbers, offline, pieces, readable, revealing, signatures,
+};
 
 /// What the judge says of one transcript.
 #[derive(Clone, Debug)]
@@ -82,6 +84,9 @@ pub(crate) fn broken_rules(look: &Look<'_>, keys: &Keys) -> Found {
         causality::everybody_goes_on_after_an_answer(look, &placed),
         revealing::revealed_keys(look, &placed),
         revealing::keys_are_revealed_when_a_ratchet_begins_or_all_ends(look, &placed),
+        readable::messages_open_under_their_chain_keys(look),
+        readable::chain_keys_lead_to_each_other(look),
+        readable::plaintexts_are_as_programs_write_them(look),
         clocks::time_goes_forward(look),
         clocks::nobody_speaks_by_the_clock(look),
     ]

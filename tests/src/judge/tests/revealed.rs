@@ -161,7 +161,13 @@ impl Two {
         let numbers: Vec<usize> = sent
             .into_iter()
             .map(|line| {
-                self.lines.push(Line { sender: sender.clone(), at: self.now, received: None, line });
+                self.lines.push(Line {
+                    sender: sender.clone(),
+                    at: self.now,
+                    received: None,
+                    line,
+                    chain_key: None,
+                });
                 self.lines.len() - 1
             })
             .collect();
