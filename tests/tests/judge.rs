@@ -42,8 +42,7 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
     }
 }
 
-/// How many are to break a rule, in percent. Not each conversation is long enough to tell by; and not each has a signature by Alice's
-/// long-term key, as Bob writes to her while she is away.
+/// How many are to break a rule, in percent. Not each conversation is long enough to tell by.
 const fn least_convicted(leak: Leak) -> usize {
     match leak {
         Leak::FieldOrder => 90,

@@ -97,7 +97,7 @@ impl Conversations {
             let found =
                 choices().find(|which| fits(which) && goes_on(which)).or_else(|| choices().find(fits));
             let found = found.or_else(|| later().find(fits));
-            let Some(which) = found.or_else(|| choices().next()).or_else(|| later().last()) else {
+            let Some(which) = found.or_else(|| choices().next()).or_else(|| later().next_back()) else {
                 self.too_early.insert(at);
                 continue;
             };

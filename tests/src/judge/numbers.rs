@@ -33,17 +33,22 @@ pub(crate) fn ratchets_count_as_honest_ones_do(look: &Look<'_>, placed: &Convers
     found
 }
 
-/// Whoever has sent first keys in a key exchange sends under them in ratchet 0; and nobody else does, nor later.
+/// Whoever answers, or starts offline, sends in ratchet 0 under the first keys in that message. Nobody sends under first keys later, or
+/// under those in an Identity message: they have served when the handshake is complete.
 pub(crate) fn first_keys_are_those_of_the_handshake(look: &Look<'_>, placed: &Conversations) -> Found {
+    const FIRST: [&str; 2] = ["first ECDH public key", "first DH public key"];
+    let all: BTreeSet<&[u8]> =
+        look.messages.iter().flat_map(|message| FIRST.map(|name| message.bytes(name))).flatten().collect();
     let mut found = Vec::new();
     for (at, message, data) in look.data() {
         let Some(which) = placed.of_data(at) else { continue };
-        let conversation = &placed.all[which];
-        let first = &look.messages[conversation.first];
-        let [ecdh, dh] = ["first ECDH public key", "first DH public key"].map(|name| first.bytes(name));
-        let expected = data.i == 0 && message.sender == conversation.alice;
-        let same = [ecdh == Some(data.ecdh.as_slice()), dh == Some(data.dh.as_slice())];
-        if same != [expected; 2] {
+        let (conversation, keys) = (&placed.all[which], [data.ecdh.as_slice(), data.dh.as_slice()]);
+        let first = FIRST.map(|name| look.messages[conversation.first].bytes(name));
+        let fits = match data.i == 0 && message.sender == conversation.alice {
+            true => keys.map(Some) == first,
+            false => keys.iter().all(|key| !all.contains(key)),
+        };
+        if !fits {
             let detail = format!("ratchet {} at {}", data.i, message.at);
             found.push(violation("first_keys_are_those_of_the_handshake", detail));
         }

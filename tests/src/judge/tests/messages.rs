@@ -43,13 +43,20 @@ fn each_rule_finds_what_breaks_it() {
 
 #[test]
 fn keys_outside_their_groups_and_first_keys_of_others_are_found() {
-    let ratchet = |i: u64| {
-        move |look: &Look<'_>| look.data().last().is_some_and(|(_, _, data)| data.i == i && data.j == 0)
+    // A record that ends when that ratchet begins: nobody has revealed its key.
+    let until = |i: u64| {
+        let begins = |look: &Look<'_>| {
+            let mut data = look.data().filter(|(_, _, data)| data.i == i && data.j == 0);
+            data.next().map(|(_, message, _)| message.last_line)
+        };
+        let (mut talk, keys) = real(None, &|look| begins(look).is_some());
+        let line = begins(&Look::at(&talk, &keys)).unwrap();
+        talk.lines.truncate(line + 1);
+        (talk, keys, line)
     };
     let other =
         *people(2).map(|saved| Account::load(&saved).unwrap())[0].client_profile().identity_key().as_bytes();
-    let (talk, keys) = real(None, &ratchet(3));
-    let last = Look::at(&talk, &keys).data().last().unwrap().1.last_line;
+    let (talk, keys, last) = until(3);
     let groups = "public_keys_are_in_their_groups";
     // The point, and behind the length of the number its first byte.
     assert_eq!(
@@ -58,6 +65,15 @@ fn keys_outside_their_groups_and_first_keys_of_others_are_found() {
     );
     let greater = |bytes: &mut Vec<u8>| bytes[85..85 + 384].fill(0xff);
     assert_eq!(broken_by(&talk, &keys, |lines| edit(&mut lines[last], greater)), [groups]);
+
+    // Later nobody sends under those of a handshake.
+    let (talk, keys, last) = until(2);
+    let look = Look::at(&talk, &keys);
+    let theirs = look.messages.iter().find_map(|message| message.bytes("first ECDH public key")).unwrap();
+    let changed = broken_by(&talk, &keys, |lines| {
+        edit(&mut lines[last], |bytes| bytes[24..81].copy_from_slice(theirs));
+    });
+    assert_eq!(changed, ["first_keys_are_those_of_the_handshake"]);
 
     // Who has sent first keys says one thing under them, and what follows is cut off: nobody reveals its key.
     let first = |look: &Look<'_>| {

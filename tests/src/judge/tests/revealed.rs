@@ -88,7 +88,7 @@ fn gives_up(talk: &Transcript, keys: &Keys) -> bool {
         let is = |key: &&Vec<u8>| {
             crate::hostile::hcmac(key.as_slice().try_into().unwrap(), &data.sections)[..] == data.mac
         };
-        revealed.iter().any(|key| is(key))
+        revealed.iter().any(is)
     })
 }
 
