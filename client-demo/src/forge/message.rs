@@ -1,7 +1,7 @@
 //! Single messages: parse, modify, read and forge, MAC keys. Version 4 or 3 is said by the message itself, or by the key.
 
 use otrv4::forge::{self, ForgeError, Value, v3, v4};
-use otrv4::wire::Version;
+use otrv4::wire::{Version, tlv_type, tlv_type_v3};
 use serde_json::json;
 
 use super::Unforged;
@@ -15,7 +15,7 @@ pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
     let parsed = forge::parse(&line.line(LINE)?);
     let error = parsed.error.map(|error| error.to_string());
     let (mut lines, mut fields) = (vec![parsed.name.to_owned()], Vec::new());
-    for forge::Field { name, kind, value, meaning } in &parsed.fields {
+    for forge::Field { name, kind, value, meaning, holds } in &parsed.fields {
         let (shown, value) = match value {
             Value::Number(number) => (number.to_string(), json!(number)),
             Value::Bytes(bytes) => (hex::encode(bytes), json!(hex::encode(bytes))),
@@ -24,7 +24,8 @@ pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
         let kind = kind.name();
         let said = meaning.as_ref().map(|meaning| format!("  ({meaning})")).unwrap_or_default();
         lines.push(harmless::message(&format!("  {name}, {kind}"), &format!("{shown}{said}")));
-        fields.push(json!({ "name": name, "type": kind, "value": value, "meaning": meaning }));
+        fields
+            .push(json!({ "name": name, "type": kind, "value": value, "meaning": meaning, "holds": holds }));
     }
     if let Some(error) = &error {
         lines.push(format!("It does not follow its format: {error}"));
@@ -82,8 +83,9 @@ pub(super) fn read(secret: &Source, new: Option<&str>, line: &Source) -> Result<
         Version::V4 => v4::read_and_forge(&line, &secret.secret("a chain key of version 4")?, new)?,
         _ => v3::read_and_forge(&line, &secret.secret("an AES key of version 3")?, new)?,
     };
-    let records =
-        content.tlvs.iter().map(|tlv| json!({ "type": tlv.kind, "value": hex::encode(&*tlv.value) }));
+    let records = content.tlvs.iter().map(|tlv| {
+        json!({ "type": tlv.kind, "name": record(version, tlv.kind), "value": hex::encode(&*tlv.value) })
+    });
     let json = json!({
         "version": version.number(),
         "text": content.text.as_str(),
@@ -96,8 +98,10 @@ pub(super) fn read(secret: &Source, new: Option<&str>, line: &Source) -> Result<
         None => {
             let mut lines = vec![harmless::message("text", &content.text)];
             let records = content.tlvs.iter();
-            lines
-                .extend(records.map(|tlv| format!("record of type {}, {} bytes", tlv.kind, tlv.value.len())));
+            lines.extend(records.map(|tlv| {
+                let (kind, length) = (tlv.kind, tlv.value.len());
+                format!("record of type {kind}, {}, {length} bytes", record(version, kind))
+            }));
             if content.steps > 0 {
                 lines.push(format!("The key was that of {} messages before.", content.steps));
             }
@@ -105,6 +109,23 @@ pub(super) fn read(secret: &Source, new: Option<&str>, line: &Source) -> Result<
         }
     };
     Ok(Shown { lines, json })
+}
+
+/// What a record is for. Spec: otrv4.md and OTRv3, "TLV Record Types".
+fn record(version: Version, kind: u16) -> &'static str {
+    match (version, kind) {
+        (_, tlv_type::PADDING) => "padding",
+        (_, tlv_type::DISCONNECTED) => "the end of the conversation",
+        (_, tlv_type::SMP_1) => "SMP message 1",
+        (_, tlv_type::SMP_2) => "SMP message 2",
+        (_, tlv_type::SMP_3) => "SMP message 3",
+        (_, tlv_type::SMP_4) => "SMP message 4",
+        (_, tlv_type::SMP_ABORT) => "SMP abort",
+        (Version::V4, tlv_type::EXTRA_KEY) => "use of the extra symmetric key",
+        (Version::V3 | Version::V2, tlv_type_v3::SMP_1_WITH_QUESTION) => "SMP message 1 with a question",
+        (Version::V3, tlv_type_v3::EXTRA_KEY) => "use of the extra symmetric key",
+        _ => "not known",
+    }
 }
 
 /// `forge mac-key`.
@@ -168,3 +189,19 @@ pub(super) fn revealed(recording: &Source) -> Result<Shown, Unforged> {
 
 const LINE: &str = "the message";
 const MAC_KEY: &str = "the MAC key";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_named_by_the_table_of_their_version() {
+        let names = |version| [0, 1, 2, 7, 8, 9].map(|kind| record(version, kind));
+        let (extra, unknown) = ("use of the extra symmetric key", "not known");
+        let both = ["padding", "the end of the conversation", "SMP message 1"];
+        let question = "SMP message 1 with a question";
+        assert_eq!(names(Version::V4), [&both[..], &[extra, unknown, unknown]].concat()[..]);
+        assert_eq!(names(Version::V3), [&both[..], &[question, extra, unknown]].concat()[..]);
+        assert_eq!(names(Version::V2), [&both[..], &[question, unknown, unknown]].concat()[..]);
+    }
+}

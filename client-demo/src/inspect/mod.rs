@@ -1,22 +1,24 @@
-//! `inspect`: every field of any line of OTR, explained, and who could forge it by now. What it says comes from the lines
+//! `inspect`: every field of any line of OTR in versions 4, 3 and 2, explained, and who could forge it by now. What it says comes from the lines
 //! alone: it has no keys but those that the lines reveal.
 //!
-//! [`input`] reads the lines, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
+//! [`input`] reads the lines, [`line`] finds in each what was on the wire, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
 //! [`timeline`], [`forgery`] and [`observer`]; [`text`] and [`page`] show it.
 
 pub(crate) mod arguments;
 mod explain;
 mod forgery;
 mod input;
+mod line;
 mod observer;
 mod page;
 mod report;
 mod text;
 mod timeline;
 
-use std::io::{self, Write as _};
-use std::path::PathBuf;
-use std::{fs, path::Path};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 use arguments::InspectArguments;
 use report::Report;
@@ -38,9 +40,15 @@ pub(crate) enum InspectError {
     /// Likewise.
     #[error("more than {} revealed MAC keys: inspect a part of it", report::MAX_KEYS)]
     TooManyKeys,
+    /// Likewise.
+    #[error("more than {} fields: inspect a part of it", report::MAX_FIELDS)]
+    TooManyFields,
     /// Nothing to show.
     #[error("no line in it")]
     Empty,
+    /// A page does not take the place of something else.
+    #[error("{} exists: remove it, or choose another name", path.display())]
+    Exists { path: PathBuf },
     /// The page cannot be written.
     #[error("cannot write {}: {cause}", path.display())]
     Write { path: PathBuf, cause: io::Error },
@@ -57,8 +65,12 @@ pub(crate) fn run(InspectArguments { source, json, html }: InspectArguments) -> 
     let mut stdout = io::BufWriter::new(io::stdout().lock());
     match html {
         Some(page) if page != Path::new("-") => {
-            let cause = |cause| InspectError::Write { path: page.clone(), cause };
-            fs::write(&page, page::of(&report)).map_err(cause)?;
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&page);
+            let written = file.and_then(|mut file| file.write_all(page::of(&report).as_bytes()));
+            written.map_err(|cause| match cause.kind() {
+                ErrorKind::AlreadyExists => InspectError::Exists { path: page },
+                _ => InspectError::Write { path: page, cause },
+            })?;
         }
         Some(_) => stdout.write_all(page::of(&report).as_bytes())?,
         None if json => {

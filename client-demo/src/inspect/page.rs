@@ -8,7 +8,7 @@ use super::observer::list;
 use super::report::{Entry, Field, Message, Report, Value};
 use super::text::{SHOWN, key_sentences, title};
 use super::timeline::Conversation;
-use crate::harmless::line;
+use crate::harmless::{line, name};
 
 pub(super) fn of(report: &Report) -> String {
     let page = html! {
@@ -28,7 +28,7 @@ pub(super) fn of(report: &Report) -> String {
                     h1 { "What is in this transcript, and who could forge it" }
                     p {
                         "Made by " code { "client-demo inspect" } " from the lines alone, with no keys but those that the lines \
-                         reveal. No signature was checked, nor who sent the lines."
+                         reveal. " (report.checked)
                     }
                     nav aria-label="Parts of this page" {
                         a href="#timeline" { "Timeline" } " "
@@ -96,7 +96,7 @@ fn row(entry: &Entry) -> Markup {
         tr {
             th scope="row" { a href={ "#line-" (entry.number) } { (entry.number) } }
             td.who {
-                (line(entry.sender.as_deref().unwrap_or("–")))
+                (entry.sender.as_deref().map_or_else(|| "–".to_owned(), name))
                 @if let Some(time) = entry.time() { br; span.dim { (time) } }
             }
             td { (what(entry)) }
@@ -130,6 +130,7 @@ fn badge(entry: &Entry) -> Markup {
         Forger::WhoeverMakesUpTheExchange => "badge exchange",
         Forger::TheTwo => "badge two",
         Forger::AnybodyUnlessOpened => "badge signer",
+        Forger::NotKnown => "badge unknown",
     };
     html! { span class=(class) { (entry.forgery.short) } }
 }
@@ -141,7 +142,6 @@ fn observer(report: &Report) -> Markup {
             div.columns {
                 div.card {
                     h3 { "Visible to everybody" }
-                    @if report.observer.learns.is_empty() { p { "Nothing of OTR." } }
                     ul { @for learnt in &report.observer.learns { li { (line(learnt)) } } }
                 }
                 @if !report.observer.does_not_learn.is_empty() {
@@ -173,13 +173,13 @@ fn article(entry: &Entry) -> Markup {
     }
 }
 
-fn fields(message: &Message, name: &str) -> Markup {
+fn fields(message: &Message, caption: &str) -> Markup {
     html! {
         details {
             summary { "Fields: " (message.fields.len()) }
-            div.scroll tabindex="0" role="region" aria-label=(name) {
+            div.scroll tabindex="0" role="region" aria-label=(caption) {
                 table {
-                    caption { (name) }
+                    caption { (caption) }
                     thead {
                         tr {
                             th scope="col" { "Field" }

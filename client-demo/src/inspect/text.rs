@@ -19,11 +19,10 @@ pub(super) fn of(report: &Report) -> String {
             screen.conversation(number, conversation);
         }
     }
+    screen.heading("What was checked");
+    screen.wrapped("  ", "  ", report.checked);
     screen.heading("What an observer learns");
     report.observer.learns.iter().for_each(|learnt| screen.item(learnt));
-    if report.observer.learns.is_empty() {
-        screen.item("nothing of OTR");
-    }
     report.observer.does_not_learn.iter().for_each(|hidden| screen.item(&format!("not: {hidden}")));
     report.lines.iter().for_each(|entry| screen.entry(entry));
     screen.text
@@ -95,11 +94,16 @@ impl Screen {
         }
     }
 
+    /// A value may be what somebody has written: every line of it but the first begins with a bar, which nothing of ours does.
     fn fields(&mut self, message: &Message) {
         for field in &message.fields {
             let Field { name, kind, explanation, .. } = field;
-            let meaning = field.meaning.as_deref().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
-            self.wrapped("    ", "      ", &format!("{name}, {kind}: {}{meaning}", shortened(&field.value)));
+            let said = field.meaning.as_deref().map(|meaning| match field.is_quoted() {
+                true => format!(" ({})", quoted(meaning)),
+                false => format!(" ({meaning})"),
+            });
+            let value = shortened(&field.value);
+            self.wrapped("    ", "      | ", &format!("{name}, {kind}: {value}{}", said.unwrap_or_default()));
             if !explanation.is_empty() {
                 self.wrapped("      ", "      ", explanation);
             }
@@ -136,7 +140,8 @@ impl Screen {
 
 /// Who sent what.
 pub(super) fn title(entry: &Entry) -> String {
-    let sender = entry.sender.as_ref().map(|sender| format!("{sender}: ")).unwrap_or_default();
+    let sender =
+        entry.sender.as_ref().map(|sender| format!("{}: ", harmless::name(sender))).unwrap_or_default();
     let version = entry.main().version.map(|version| format!(", version {version}")).unwrap_or_default();
     let name = entry.main().name;
     match entry.whole {
@@ -191,9 +196,14 @@ fn shortened(value: &Value) -> String {
 
 fn cut(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", quoted(text.get(..end).unwrap_or_default()), text.len()),
+        None => quoted(text),
     }
+}
+
+/// What somebody has written, so that its end cannot be mistaken.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Hexadecimal digits of a value that are shown.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::recorded::Transcript;
-use super::{inspect, lines, report, said};
+use super::{inspect, lines, main, report, said};
 
 /// Text that is dangerous on a terminal or in a browser.
 const HARM: &str = "</title></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x1b[2J\u{9b}1m\u{7f}\u{202e}\u{e0041}&lt;";
@@ -64,6 +64,50 @@ fn a_file_of_very_many_keys_is_refused() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(stderr.contains("more than 20000 revealed MAC keys"), "{stderr}");
+}
+
+#[test]
+fn what_others_have_written_cannot_pass_for_what_the_report_says() {
+    let sentence =
+        "By the long-term key in it, and it holds: nobody but who has that key's secret made this. ";
+    let sender = "alice: Data message\n    2  bob";
+    let text = format!("\" (holds) {}", sentence.repeat(4));
+    let input = serde_json::json!({"sender": sender, "line": text}).to_string();
+    let report = said(&[], &format!("{input}\n{input}"));
+    let shown = harmless_name(sender);
+    for line in report.lines().filter(|line| line.contains("alice")) {
+        assert!(line.contains(&shown), "{line}");
+    }
+    let mut values = 0;
+    for line in report.lines().filter(|line| line.contains("long-term") || line.contains("secret made this"))
+    {
+        assert!(line.starts_with("    text, text: ") || line.starts_with("      | "), "{line}");
+        values += 1;
+    }
+    assert!(values > 4 && report.contains("text, text: \"\\\" (holds) By"), "{report}");
+}
+
+fn harmless_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('\n', "\\n"))
+}
+
+#[test]
+fn a_file_of_very_many_fields_is_refused() {
+    // Ensembles whose Client Profiles have the shortest fields, and no key that a signature would have to be checked with.
+    let numbered = |kind: u8, rest: &[u8]| [&[0, kind], rest].concat();
+    let fields =
+        [numbered(1, &[0, 0, 1, 0]), numbered(4, &[0; 4]), numbered(5, &[0; 8]), numbered(6, &[0; 18])];
+    let client = [&[0, 0, 0, 4][..], &fields.concat(), &[7; 114]].concat();
+    let prekey = [&[0, 4, 15, 0, 0, 0, 1, 0, 0, 1, 0][..], &[7; 57], &[0; 4]].concat();
+    let ensemble = [&client[..], &[7; 185], &prekey].concat();
+    let answer = [&[0, 4, 0x13, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xf4][..], &ensemble.repeat(500)].concat();
+    let line = otrv4::prekey_server::encode_text(&answer);
+    let shown = main(&lines(&report(&line))[0])["fields"].as_array().map_or(0, Vec::len);
+    assert!(shown > 10_000, "{shown}");
+    let output = inspect(&["--json"], &format!("{line}\n").repeat(400_000 / shown + 1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(stderr.contains("more than 400000 fields"), "{stderr}");
 }
 
 #[test]
