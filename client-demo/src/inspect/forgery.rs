@@ -78,22 +78,39 @@ fn damaged(entry: &Entry, message: &Message, error: &str) -> Forgery {
         "Success message" | "Failure message" | "Storage Status message" => "MAC",
         _ => "",
     };
-    let is_unread =
-        message.fields.iter().all(|field| field.name == "line") && !message.name.starts_with("Fragment");
-    let (by, short, rest) = if message.field(protection).is_some() {
-        let Forgery { by, short, why } = Forgery::of_whole(entry, message);
-        (by, short, format!("What is whole of it: {why}"))
-    } else if is_unread {
-        let why = "Its text form is damaged, so nothing in it was taken apart: whether something in it is signed, nobody looked.";
-        (Forger::NotKnown, "not known".to_owned(), why.to_owned())
-    } else {
-        let why = format!("What would protect it is not there.{}", of_profiles(message));
-        (Forger::Anybody, "anybody".to_owned(), why)
+    let is_there = message.field(protection).is_some();
+    let (by, short, rest) = match is_there {
+        true => {
+            let Forgery { by, short, why } = Forgery::of_whole(entry, message);
+            (by, short, format!("What is whole of it: {why}"))
+        }
+        false if is_unread(message, !protection.is_empty()) => {
+            let why = "What stands behind the damage was not taken apart: whether something in that is signed, nobody looked.";
+            (Forger::NotKnown, "not known".to_owned(), format!("{why}{}", of_profiles(message)))
+        }
+        false => {
+            let why = format!("What would protect it is not there.{}", of_profiles(message));
+            (Forger::Anybody, "anybody".to_owned(), why)
+        }
     };
     let why =
         format!("It does not follow its format ({error}): some programs refuse it, others may not. {rest}");
     Forgery { by, short, why }
 }
+
+/// Whether there may be something signed in what was not taken apart of a damaged message.
+fn is_unread(message: &Message, may_be_protected: bool) -> bool {
+    if ["Encoded message", "Prekey server message"].contains(&message.name) {
+        return true;
+    }
+    let count = |name| message.fields.iter().filter(|field| field.name == name).count();
+    let in_profile = count("number of Client Profile fields") > count("Client Profile signature");
+    let left = message.hex("what follows").map_or(0, |hex| hex.len() / 2);
+    !message.is_cut_short && left >= SHORTEST_SIGNATURE && (may_be_protected || in_profile)
+}
+
+/// Bytes of one by DSA.
+const SHORTEST_SIGNATURE: usize = 40;
 
 fn other_version(message: &Message) -> Forgery {
     let version = message.version.unwrap_or_default();

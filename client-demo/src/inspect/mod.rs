@@ -29,7 +29,7 @@ use crate::harmless;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InspectError {
     /// The lines cannot be read.
-    #[error("cannot read {}: {cause}", path.display())]
+    #[error("cannot read {}: {cause}", shown(path))]
     Read { path: PathBuf, cause: io::Error },
     /// More than a person looks at.
     #[error("more than {} MiB: inspect a part of it", input::MAX_INPUT >> 20)]
@@ -47,16 +47,20 @@ pub(crate) enum InspectError {
     #[error("no line in it")]
     Empty,
     /// A page does not take the place of something else.
-    #[error("{} exists: remove it, or choose another name", path.display())]
+    #[error("{} exists: remove it, or choose another name", shown(path))]
     Exists { path: PathBuf },
     /// The page cannot be written.
-    #[error("cannot write {}: {cause}", path.display())]
+    #[error("cannot write {}: {cause}", shown(path))]
     Write { path: PathBuf, cause: io::Error },
     /// Nor what goes to the terminal.
     #[error("cannot print: {0}")]
     Print(#[from] io::Error),
     #[error("cannot print: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+fn shown(path: &Path) -> String {
+    harmless::line(&path.display().to_string())
 }
 
 /// Shows what lines hold.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use otrv4::Timestamp;
 use otrv4::forge::{self, Parsed, RevealedKey, Value as Held, revealed_keys};
+use otrv4::wire::WireError;
 use serde::Serialize;
 
 use super::InspectError;
@@ -77,6 +78,9 @@ pub(super) struct Message {
     pub(super) fields: Vec<Field>,
     /// Where it does not follow its format.
     pub(super) error: Option<String>,
+    /// Whether that is its end.
+    #[serde(skip)]
+    pub(super) is_cut_short: bool,
 }
 
 /// A field of a message.
@@ -240,6 +244,7 @@ impl Message {
             version: None,
             about: explain::about(name),
             fields,
+            is_cut_short: matches!(parsed.error, Some(WireError::Truncated(_))),
             error: parsed.error.map(|error| error.to_string()),
         };
         message.version = message.number("protocol version");

@@ -94,7 +94,6 @@ impl Screen {
         }
     }
 
-    /// A value may be what somebody has written: every line of it but the first begins with a bar, which nothing of ours does.
     fn fields(&mut self, message: &Message) {
         for field in &message.fields {
             let Field { name, kind, explanation, .. } = field;
@@ -103,7 +102,7 @@ impl Screen {
                 false => format!(" ({meaning})"),
             });
             let value = shortened(&field.value);
-            self.wrapped("    ", "      | ", &format!("{name}, {kind}: {value}{}", said.unwrap_or_default()));
+            self.wrapped("    ", "      ", &format!("{name}, {kind}: {value}{}", said.unwrap_or_default()));
             if !explanation.is_empty() {
                 self.wrapped("      ", "      ", explanation);
             }
@@ -115,15 +114,21 @@ impl Screen {
 
     fn heading(&mut self, words: &str) {
         let gap = if self.text.is_empty() { "" } else { "\n" };
-        _ = writeln!(self.text, "{gap}{}", style(harmless::line(words)).bold());
+        let words = harmless::line(words);
+        let options = textwrap::Options::new(self.width).subsequent_indent("  | ");
+        let lines = textwrap::wrap(&words, options);
+        let lines: Vec<String> = lines.iter().map(|line| style(line).bold().to_string()).collect();
+        _ = writeln!(self.text, "{gap}{}", lines.join("\n"));
     }
 
     fn item(&mut self, words: &str) {
         self.wrapped("  - ", "    ", words);
     }
 
-    /// A paragraph, without power over the terminal.
+    /// A paragraph, without power over the terminal. Where somebody's words stand in quotation marks in it, every line but the first begins
+    /// with a bar, which nothing of ours does.
     fn wrapped(&mut self, first: &str, others: &str, words: &str) {
+        let others = &if words.contains('"') { format!("{others}| ") } else { others.to_owned() };
         let first_width = console::measure_text_width(first);
         let indent = " ".repeat(first_width);
         let options = textwrap::Options::new(self.width).initial_indent(&indent).subsequent_indent(others);

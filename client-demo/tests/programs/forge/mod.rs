@@ -2,6 +2,7 @@
 
 mod examples;
 mod hostile;
+mod inspected;
 mod key_exchange;
 mod message;
 mod play;

@@ -201,7 +201,11 @@ fn what_was_not_taken_apart_is_not_judged() {
         assert_eq!((&line["forgery"]["by"], &main(line)["error"]), (&"not-known".into(), &Value::Null));
         assert!(why(line).contains(&format!("of version {}", message[1])), "{}", why(line));
     }
-    assert_eq!(lines(&report("?OTR:AAQ"))[0]["forgery"]["by"], "not-known");
+    // A text form that is damaged, a type that is not known, and a profile that comes to nothing halfway.
+    let halfway = [&[0, 4, 0x35, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 9][..], &[7; 200]].concat();
+    for line in ["?OTR:AAQ".to_owned(), armour(&[0, 4, 0x99, 1]), armour(&halfway)] {
+        assert_eq!(lines(&report(&line))[0]["forgery"]["by"], "not-known", "{line}");
+    }
 }
 
 #[test]

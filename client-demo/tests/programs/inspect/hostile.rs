@@ -68,27 +68,26 @@ fn a_file_of_very_many_keys_is_refused() {
 
 #[test]
 fn what_others_have_written_cannot_pass_for_what_the_report_says() {
-    let sentence =
-        "By the long-term key in it, and it holds: nobody but who has that key's secret made this. ";
-    let sender = "alice: Data message\n    2  bob";
-    let text = format!("\" (holds) {}", sentence.repeat(4));
-    let input = serde_json::json!({"sender": sender, "line": text}).to_string();
-    let report = said(&[], &format!("{input}\n{input}"));
-    let shown = harmless_name(sender);
-    for line in report.lines().filter(|line| line.contains("alice")) {
-        assert!(line.contains(&shown), "{line}");
+    // Words that nothing of ours has.
+    let words = ["Mallory", "wholeheartedly", "vouches", "throughout"];
+    let claim = words.join(" ").repeat(5);
+    let (sender, text) = (format!("alice: Text\n    2  {claim}"), format!("\" (holds) {claim}"));
+    let spoken = serde_json::json!({"sender": sender, "line": text}).to_string();
+    let data = serde_json::json!({"sender": sender, "line": Transcript::interactive().0[4].1}).to_string();
+    let length = [0, 0, 0, u8::try_from(claim.len()).expect("short")];
+    let query = [&[0, 4, 0x10, 0, 0, 1, 0][..], &length, claim.as_bytes(), &[0, 0, 0, 1, b'4']].concat();
+    let query = otrv4::prekey_server::encode_text(&query);
+    let report = said(&[], &format!("{spoken}\n{data}\n{query}"));
+    let theirs = |text: &str| words.iter().any(|word| text.contains(word));
+    let mut bars = 0;
+    for line in report.lines().filter(|line| theirs(line)) {
+        let has_bar = line.trim_start().starts_with("| ");
+        let is_quoted = line.split_once('"').is_some_and(|(ours, _)| !theirs(ours));
+        assert!(has_bar || is_quoted, "{line}");
+        bars += usize::from(has_bar);
     }
-    let mut values = 0;
-    for line in report.lines().filter(|line| line.contains("long-term") || line.contains("secret made this"))
-    {
-        assert!(line.starts_with("    text, text: ") || line.starts_with("      | "), "{line}");
-        values += 1;
-    }
-    assert!(values > 4 && report.contains("text, text: \"\\\" (holds) By"), "{report}");
-}
-
-fn harmless_name(name: &str) -> String {
-    format!("\"{}\"", name.replace('\n', "\\n"))
+    assert!(bars > 10, "{report}");
+    assert!(report.contains("text, text: \"\\\" (holds) Mallory"), "{report}");
 }
 
 #[test]
