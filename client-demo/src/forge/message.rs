@@ -1,7 +1,7 @@
 //! Single messages: parse, modify, read and forge, MAC keys. Version 4 or 3 is said by the message itself, or by the key.
 
 use otrv4::forge::{self, ForgeError, Value, v3, v4};
-use otrv4::wire::{Version, tlv_type, tlv_type_v3};
+use otrv4::wire::Version;
 use serde_json::json;
 
 use super::Unforged;
@@ -9,6 +9,7 @@ use super::arguments::{MacKeyArguments, ModifyArguments};
 use super::input::{Source, encoded};
 use super::show::{Shown, forged, key};
 use crate::harmless;
+use crate::records::record;
 
 /// `forge parse`.
 pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
@@ -111,23 +112,6 @@ pub(super) fn read(secret: &Source, new: Option<&str>, line: &Source) -> Result<
     Ok(Shown { lines, json })
 }
 
-/// What a record is for. Spec: otrv4.md and OTRv3, "TLV Record Types".
-fn record(version: Version, kind: u16) -> &'static str {
-    match (version, kind) {
-        (_, tlv_type::PADDING) => "padding",
-        (_, tlv_type::DISCONNECTED) => "the end of the conversation",
-        (_, tlv_type::SMP_1) => "SMP message 1",
-        (_, tlv_type::SMP_2) => "SMP message 2",
-        (_, tlv_type::SMP_3) => "SMP message 3",
-        (_, tlv_type::SMP_4) => "SMP message 4",
-        (_, tlv_type::SMP_ABORT) => "SMP abort",
-        (Version::V4, tlv_type::EXTRA_KEY) => "use of the extra symmetric key",
-        (Version::V3 | Version::V2, tlv_type_v3::SMP_1_WITH_QUESTION) => "SMP message 1 with a question",
-        (Version::V3, tlv_type_v3::EXTRA_KEY) => "use of the extra symmetric key",
-        _ => "not known",
-    }
-}
-
 /// `forge mac-key`.
 pub(super) fn mac_key(arguments: &MacKeyArguments) -> Result<Shown, Unforged> {
     let MacKeyArguments { message_key, chain_key, aes_key } = arguments;
@@ -189,19 +173,3 @@ pub(super) fn revealed(recording: &Source) -> Result<Shown, Unforged> {
 
 const LINE: &str = "the message";
 const MAC_KEY: &str = "the MAC key";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn records_are_named_by_the_table_of_their_version() {
-        let names = |version| [0, 1, 2, 7, 8, 9].map(|kind| record(version, kind));
-        let (extra, unknown) = ("use of the extra symmetric key", "not known");
-        let both = ["padding", "the end of the conversation", "SMP message 1"];
-        let question = "SMP message 1 with a question";
-        assert_eq!(names(Version::V4), [&both[..], &[extra, unknown, unknown]].concat()[..]);
-        assert_eq!(names(Version::V3), [&both[..], &[question, extra, unknown]].concat()[..]);
-        assert_eq!(names(Version::V2), [&both[..], &[question, unknown, unknown]].concat()[..]);
-    }
-}

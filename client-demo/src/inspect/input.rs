@@ -130,7 +130,7 @@ fn letters(folder: &Path) -> Result<Vec<Line>, InspectError> {
         let at = sent(&file);
         let Letter { from, line: text, .. } = Letter::read(file.clone())
             .map_err(|error| InspectError::Read { path: file, cause: io::Error::other(error) })?;
-        Ok(Line { number, sender: Some(from).filter(|from| !from.is_empty()), at, text })
+        Ok(Line { number, sender: Some(from).filter(|from| !from.is_empty()), at, text, key: None })
     });
     letters.collect()
 }

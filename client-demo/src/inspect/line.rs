@@ -14,6 +14,8 @@ pub(super) struct Line {
     pub(super) sender: Option<String>,
     pub(super) at: Option<Timestamp>,
     pub(super) text: String,
+    /// The chain key of the data message that it is or completes, in hexadecimal digits, where the transcript gives it.
+    pub(super) key: Option<String>,
 }
 
 impl Line {
@@ -32,13 +34,14 @@ impl Line {
             Some(Value::String(time)) => moment(time),
             _ => None,
         };
-        Some(Self { number, sender: sender.map(str::to_owned), at, text })
+        let key = object.get("chain_key").and_then(Value::as_str).map(str::to_owned);
+        Some(Self { number, sender: sender.map(str::to_owned), at, text, key })
     }
 
     /// A line with its sender, perhaps behind a time; a message of OTR whatever stands before it; or the line as it is.
     fn found(number: usize, text: &str) -> Self {
         let (at, sender, said) = around(text).unwrap_or((None, None, text));
-        Self { number, sender, at, text: said.to_owned() }
+        Self { number, sender, at, text: said.to_owned(), key: None }
     }
 }
 
@@ -203,7 +206,7 @@ mod tests {
     const MESSAGE: &str = "?OTR:AAQD.";
 
     fn shown(text: &str) -> (Option<String>, Option<i64>, String) {
-        let Line { number, sender, at, text } = Line::read(7, text);
+        let Line { number, sender, at, text, .. } = Line::read(7, text);
         assert_eq!(number, 7);
         (sender, at.map(Timestamp::unix), text)
     }

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::forgery::Forger;
 use super::observer::list;
+use super::opened::Opened;
 use super::report::{Entry, Field, Message, Report, Value};
 use super::text::{SHOWN, key_sentences, title};
 use super::timeline::Conversation;
@@ -28,7 +29,7 @@ pub(super) fn of(report: &Report) -> String {
                     h1 { "What is in this transcript, and who could forge it" }
                     p {
                         "Made by " code { "client-demo inspect" } " from the lines alone, with no keys but those that the lines \
-                         reveal. " (report.checked)
+                         reveal, and chain keys where the transcript gives them. " (report.checked)
                     }
                     nav aria-label="Parts of this page" {
                         a href="#timeline" { "Timeline" } " "
@@ -163,6 +164,10 @@ fn article(entry: &Entry) -> Markup {
             p { (entry.main().about) }
             @for said in key_sentences(entry) { p.dim { (said) } }
             p { strong { "Who can forge it now: " } (badge(entry)) " " (entry.forgery.why) }
+            @if let Some(Opened { text, records }) = &entry.opened {
+                p { "With the chain key that the transcript gives it says: " q { (line(text)) } }
+                @for record in records { p.dim { (record.words()) } }
+            }
             (fields(&entry.message, &format!("Fields of line {}", entry.number)))
             @if let Some(whole) = &entry.whole {
                 p { "The whole message, from " (list(&entry.pieces)) ":" }

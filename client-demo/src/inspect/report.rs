@@ -12,6 +12,7 @@ use super::explain::{self, explain};
 use super::forgery::Forgery;
 use super::line::Line;
 use super::observer::Observer;
+use super::opened::Opened;
 use super::timeline::{self, Conversation, Step};
 use crate::pieces::{self, Whole};
 use crate::screen;
@@ -47,6 +48,8 @@ pub(super) struct Entry {
     /// The line that reveals its MAC key.
     pub(super) revealed_in: Option<usize>,
     pub(super) forgery: Forgery,
+    /// What it says, if the transcript gives its chain key.
+    pub(super) opened: Option<Opened>,
 }
 
 /// A MAC key that a line reveals.
@@ -202,12 +205,14 @@ impl Revealed {
 
 impl Entry {
     fn of(
-        Line { number, sender, at, text }: Line,
+        Line { number, sender, at, text, key }: Line,
         whole: Option<Whole>,
         (message, completed): Both,
         place: usize,
         revealed: &mut Revealed,
     ) -> Self {
+        let encoded = whole.as_ref().map_or(&text, |whole| &whole.text);
+        let opened = key.and_then(|key| Opened::with(&key, encoded));
         let pieces = whole.map(|whole| whole.lines).unwrap_or_default();
         Self {
             number,
@@ -221,6 +226,7 @@ impl Entry {
             reveals: revealed.by.remove(&place).unwrap_or_default(),
             revealed_in: revealed.key_of.remove(&place),
             forgery: Forgery::NONE,
+            opened,
         }
     }
 

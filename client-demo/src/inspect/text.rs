@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use console::{Term, style};
 
 use super::observer::list;
+use super::opened::Opened;
 use super::report::{Entry, Field, Message, Report, Value};
 use super::timeline::Conversation;
 use crate::harmless;
@@ -87,6 +88,14 @@ impl Screen {
             "    ",
             &format!("{}. {}", entry.forgery.short, entry.forgery.why),
         );
+        if let Some(Opened { text, records }) = &entry.opened {
+            self.wrapped(
+                "  ",
+                "    ",
+                &format!("With the chain key that the transcript gives it says: {}", quoted(text)),
+            );
+            records.iter().for_each(|record| self.wrapped("    ", "    ", &record.words()));
+        }
         self.fields(&entry.message);
         if let Some(whole) = &entry.whole {
             self.wrapped("  ", "  ", "The whole message:");

@@ -19,7 +19,8 @@ fn why(line: &Value) -> &str {
 }
 
 fn learns(report: &Value) -> Vec<&str> {
-    report["observer"]["learns"].as_array().expect("a list").iter().filter_map(Value::as_str).collect()
+    let learns = report.pointer("/observer/learns").and_then(Value::as_array).expect("a list");
+    learns.iter().filter_map(Value::as_str).collect()
 }
 
 /// The text for people without its line breaks.
