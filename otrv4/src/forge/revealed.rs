@@ -24,8 +24,7 @@ pub struct RevealedKey {
 }
 
 /// All MAC keys that these lines reveal, in the order in which they are first revealed, each with its messages. Lines that
-/// are no data messages count as places and are passed over. Data messages that break a rule of their format are not: what stands in
-/// the place of keys in them is tried, as many times as it has the length of one.
+/// are no data messages count as places and are passed over.
 ///
 /// Each key is tried on the messages before it that have none yet: in a conversation in its order those are few. What is left is tried
 /// on all of them, so that keys of no message here cost a MAC for each message without a key.
