@@ -202,12 +202,16 @@ impl Account {
                 break id;
             }
         };
+        self.keep_prekey(PrekeySecret::generate(rng, id));
+        id
+    }
+
+    fn keep_prekey(&mut self, prekey: PrekeySecret) {
         while self.prekeys.len() >= MAX_KEPT_PREKEYS {
             let oldest = self.prekeys.pop_front().map(|prekey| prekey.id());
             self.unpublished.retain(|unpublished| Some(*unpublished) != oldest);
         }
-        self.prekeys.push_back(PrekeySecret::generate(rng, id));
-        id
+        self.prekeys.push_back(prekey);
     }
 
     fn ensemble(&self, id: u32) -> Option<PrekeyEnsemble> {

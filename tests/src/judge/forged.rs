@@ -67,7 +67,7 @@ pub(crate) fn forge_through(
     let (participant, other) = (Person::of(accounts[mine]), Person::of(accounts[1 - mine]));
     let forger = Forger::new(participant, key, other, time(life.start)).expect("a key of theirs");
     let ensemble = match life.begin {
-        Begun::Offline(by, _) => Some(made_up(accounts[1 - by], rng)),
+        Begun::Offline(by, _) => Some(made_up(accounts[1 - by], time(life.start), rng)),
         Begun::Asked(_) | Begun::Tagged(_) => None,
     };
     let begin = match (life.begin, &ensemble) {
@@ -104,8 +104,8 @@ pub(crate) fn forge_through(
 }
 
 /// Prekeys in the name of who was away, around the profiles that they published.
-fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> Ensemble {
+fn made_up(owner: &Account, at: Timestamp, rng: &mut ChaCha8Rng) -> Ensemble {
     let published = owner.prekey_profile().expect("they have prekeys").as_bytes();
     let profile = PrekeyProfile::read(&mut Reader::new(published)).expect("a profile");
-    Ensemble::forged(&Person::of(owner).profile, &profile, rng)
+    Ensemble::forged(&Person::of(owner).profile, &profile, at, rng).expect("profiles that are valid then")
 }

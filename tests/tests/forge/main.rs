@@ -4,6 +4,7 @@
 
 mod layouts;
 mod parse;
+mod plaintext;
 mod revealed;
 mod third_party;
 mod toolkit;
