@@ -84,4 +84,4 @@ pub use network::{Delivery, Manner};
 pub use parse::{Field, Kind, Parsed, Value, parse};
 pub use revealed::{MAX_TRIED, RevealedKey, revealed_keys};
 pub use script::{Begin, Line, Said, Script, Transcript};
-pub use witness::{KEPT, Witnessed, client_profile, witness};
+pub use witness::{Witnessed, client_profile, witness};

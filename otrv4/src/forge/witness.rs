@@ -14,7 +14,7 @@ use crate::dake::interactive::{AuthI, AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::dake::transcript::{Side, Transcript};
 use crate::keys::{Fingerprint, Point};
-use crate::prekey::PrekeyEnsemble;
+use crate::prekey::{PrekeyEnsemble, VerifiedEnsemble};
 use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, Versions};
 use crate::{Reject, Timestamp};
 
@@ -32,7 +32,7 @@ pub struct Witnessed {
 
 /// Finds the last key exchange among recorded lines whose signatures hold; pieces are put together, and lines that are not of one, or do
 /// not follow their format, are passed over. Of Identity messages that cross, and of the answers of several clients, those count that
-/// belong together: of each client the last [`KEPT`] are tried, as programs keep few, so that no recording takes longer than its length
+/// belong together: of each client the last four are tried, as programs keep few, so that no recording takes longer than its length
 /// explains. `began` and `answered` are the accounts of the two: who sent the Identity message that was answered, or the
 /// Non-Interactive-Auth message, and the other one, of whom the latter needs the ensemble. Not checked: the Auth MAC, the prekey's secret
 /// and data messages, which take keys. If none holds, the reason is that of the first which does not, and [`Reject::Unexpected`] if none
@@ -44,8 +44,14 @@ pub fn witness<'a>(
     at: Timestamp,
 ) -> Result<Witnessed, Reject> {
     let (mut recording, mut witnessed) = (Recording::default(), Err(Reject::Unexpected));
-    let mut seen =
-        Seen { names, at, identities: BTreeMap::new(), answers: BTreeMap::new(), profiles: BTreeMap::new() };
+    let mut seen = Seen {
+        names,
+        at,
+        ensemble: ensemble.map(|ensemble| ensemble.clone().verify(at, Versions::V4)),
+        identities: BTreeMap::new(),
+        answers: BTreeMap::new(),
+        profiles: BTreeMap::new(),
+    };
     for line in lines {
         let Some(message) = recording.next(line) else { continue };
         let mut r = Reader::new(&message);
@@ -74,7 +80,7 @@ pub fn witness<'a>(
             }
             MessageType::NonInteractiveAuth => {
                 let Ok(message) = NonInteractiveAuth::read(&header, &mut r) else { continue };
-                offline(&message, ensemble, names, at)
+                seen.offline(&message)
             }
             _ => continue,
         };
@@ -87,12 +93,13 @@ pub fn witness<'a>(
 }
 
 /// So many Identity messages of one client, and Auth-R messages from one client to another, are tried for what answers them.
-pub const KEPT: usize = 4;
+const KEPT: usize = 4;
 
 /// What may still be answered, as bytes and read, the last one last.
 struct Seen<'a> {
     names: [&'a str; 2],
     at: Timestamp,
+    ensemble: Option<Result<VerifiedEnsemble, Reject>>,
     identities: BTreeMap<InstanceTag, Kept<Identity>>,
     /// By whom they are from and for.
     answers: BTreeMap<(Option<InstanceTag>, InstanceTag), Kept<Answer>>,
@@ -122,6 +129,30 @@ impl Seen<'_> {
         }))?;
         keep(answers, message, answer);
         Ok(())
+    }
+
+    /// Alice began, with Bob's ensemble.
+    fn offline(&mut self, message: &NonInteractiveAuth) -> Result<Witnessed, Reject> {
+        let [alice, bob] = self.names;
+        let ensemble =
+            self.ensemble.as_ref().ok_or(Reject::UnknownPrekey)?.as_ref().map_err(|reason| *reason)?;
+        let (bobs, prekey) = (ensemble.profile(), ensemble.message());
+        if message.prekey_id() != prekey.id() {
+            return Err(Reject::UnknownPrekey);
+        }
+        if message.sender == prekey.owner() {
+            return Err(Reject::OwnMessage);
+        }
+        let alices = verified(&mut self.profiles, &message.profile, message.sender, self.at)?;
+        let first = Some((&message.first_ecdh, &message.first_dh));
+        let transcript = Transcript {
+            bob: side(bob, bobs, (prekey.ecdh(), prekey.dh()), None),
+            alice: side(alice, &alices, (&message.ecdh, &message.dh), first),
+        };
+        // RVrf({F_b, H_a, Y}, sigma, t)
+        let ring = [bobs.forging_key(), alices.identity_key(), prekey.ecdh()];
+        holds(ring, &message.sigma, &transcript.non_interactive(ensemble.prekey_profile().shared_prekey()))?;
+        Ok(Witnessed { mode: Mode::Offline, began: alices.fingerprint(), answered: bobs.fingerprint() })
     }
 }
 
@@ -211,33 +242,6 @@ impl Answer {
         let [h_b, f_a, x] = &self.ring;
         holds([h_b, f_a, x], &auth_i.sigma, &self.t).map(|()| self.witnessed)
     }
-}
-
-/// Alice began, with Bob's ensemble.
-fn offline(
-    message: &NonInteractiveAuth,
-    ensemble: Option<&PrekeyEnsemble>,
-    [alice, bob]: [&str; 2],
-    at: Timestamp,
-) -> Result<Witnessed, Reject> {
-    let ensemble = ensemble.cloned().ok_or(Reject::UnknownPrekey)?.verify(at, Versions::V4)?;
-    let (bobs, prekey) = (ensemble.profile(), ensemble.message());
-    if message.prekey_id() != prekey.id() {
-        return Err(Reject::UnknownPrekey);
-    }
-    if message.sender == prekey.owner() {
-        return Err(Reject::OwnMessage);
-    }
-    let alices = message.profile.clone().verify(message.sender, at)?;
-    let first = Some((&message.first_ecdh, &message.first_dh));
-    let transcript = Transcript {
-        bob: side(bob, bobs, (prekey.ecdh(), prekey.dh()), None),
-        alice: side(alice, &alices, (&message.ecdh, &message.dh), first),
-    };
-    // RVrf({F_b, H_a, Y}, sigma, t)
-    let ring = [bobs.forging_key(), alices.identity_key(), prekey.ecdh()];
-    holds(ring, &message.sigma, &transcript.non_interactive(ensemble.prekey_profile().shared_prekey()))?;
-    Ok(Witnessed { mode: Mode::Offline, began: alices.fingerprint(), answered: bobs.fingerprint() })
 }
 
 type Keys<'a> = (&'a Point, &'a DhPublic);

@@ -115,9 +115,8 @@ fn a_message_in_pieces_is_at_its_last_piece_and_a_key_twice_in_a_line_is_in_it_o
         ends.push(lines.len() - 1);
     }
     let keys = revealed_keys(&lines);
-    let found: Vec<_> = keys.iter().filter(|key| !key.messages.is_empty()).cloned().collect();
-    let last = found.last().expect("some");
-    assert_eq!(places(&[last.clone()]), [(&ends[5..], &ends[4..5])]);
+    let last = keys.iter().rfind(|key| !key.messages.is_empty()).expect("some");
+    assert_eq!(places(std::slice::from_ref(last)), [(&ends[5..], &ends[4..5])]);
 
     let (alice, bob) = talking_with(only_3());
     let line = all_lines(alice, bob, "abababab").remove(7);
