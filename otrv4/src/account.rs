@@ -66,8 +66,9 @@ pub struct Account {
 impl Account {
     /// A new account. `id` is what the messenger calls it, such as a bare JID: both sides of a conversation must know
     /// it under the same name. Whether the secret of the forging key is kept is the user's choice: with it they can
-    /// forge conversations with themselves, without it nobody can impersonate others to them after their key is
-    /// stolen; see otrv4.md "Forger Keys".
+    /// forge conversations with themselves, without it nobody can impersonate others to them after their long-term key is
+    /// stolen; see otrv4.md "Forger Keys". Who steals the whole account can in either case, by its waiting prekeys
+    /// ([`crate::forge::impersonate_offline`]).
     pub fn new(
         id: &str,
         forging: ForgingSecret,
@@ -202,12 +203,16 @@ impl Account {
                 break id;
             }
         };
+        self.keep_prekey(PrekeySecret::generate(rng, id));
+        id
+    }
+
+    fn keep_prekey(&mut self, prekey: PrekeySecret) {
         while self.prekeys.len() >= MAX_KEPT_PREKEYS {
             let oldest = self.prekeys.pop_front().map(|prekey| prekey.id());
             self.unpublished.retain(|unpublished| Some(*unpublished) != oldest);
         }
-        self.prekeys.push_back(PrekeySecret::generate(rng, id));
-        id
+        self.prekeys.push_back(prekey);
     }
 
     fn ensemble(&self, id: u32) -> Option<PrekeyEnsemble> {

@@ -73,7 +73,8 @@ impl LongTermKey {
 pub enum ForgingSecret {
     /// Keep it: whoever uses our device could have forged conversations with it.
     Keep,
-    /// Never have it: protects against impersonation towards us after a compromise (otrv4.md "KCI Attacks").
+    /// Never have it: protects against impersonation towards us after our long-term key was stolen (otrv4.md "KCI Attacks"). Waiting
+    /// prekeys that were stolen with it still serve for that, in offline starts.
     Destroy,
 }
 

@@ -247,7 +247,7 @@ impl VerifiedEnsemble {
     }
 
     /// When the first of its profiles expires.
-    fn expires(&self) -> Timestamp {
+    pub(crate) fn expires(&self) -> Timestamp {
         self.profile.expires().min(self.prekey_profile.expires())
     }
 }

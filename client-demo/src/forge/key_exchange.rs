@@ -95,7 +95,7 @@ pub(super) fn ensemble_of(pair: &Pair, receives: Who) -> Result<Ensemble, Unforg
         }
         (Who::Participant, None) => {
             let prekey_profile = pair.account.prekey_profile().ok_or(Unforged::NoPrekeyProfile)?;
-            Ok(forged(pair.account.client_profile().as_bytes(), prekey_profile.as_bytes()))
+            forged(pair.account.client_profile().as_bytes(), prekey_profile.as_bytes(), pair.at)
         }
     }
 }
@@ -103,17 +103,18 @@ pub(super) fn ensemble_of(pair: &Pair, receives: Who) -> Result<Ensemble, Unforg
 /// The same profiles with a prekey that is made up.
 fn falsified(real: PrekeyEnsemble, at: Timestamp) -> Result<Ensemble, Unforged> {
     let verified = real.verify(at, Versions::V4).map_err(forge::CannotForge::Ensemble)?;
-    Ok(forged(verified.profile().as_bytes(), verified.prekey_profile().as_bytes()))
+    forged(verified.profile().as_bytes(), verified.prekey_profile().as_bytes(), at)
 }
 
-fn forged(client_profile: &[u8], prekey_profile: &[u8]) -> Ensemble {
+fn forged(client_profile: &[u8], prekey_profile: &[u8], at: Timestamp) -> Result<Ensemble, Unforged> {
     let client_profile = ClientProfile::read(&mut Reader::new(client_profile));
     let prekey_profile = PrekeyProfile::read(&mut Reader::new(prekey_profile));
-    Ensemble::forged(
+    Ok(Ensemble::forged(
         &client_profile.expect("it was read before"),
         &prekey_profile.expect("it was read before"),
+        at,
         &mut system::rng(),
-    )
+    )?)
 }
 
 pub(super) fn in_base64(ensemble: &PrekeyEnsemble) -> String {

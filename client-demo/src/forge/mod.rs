@@ -126,12 +126,9 @@ fn what_to_do(why: &CannotForge) -> &'static str {
             ".\nTake one of whoever receives that is valid now, or forge for its time with --at TIME"
         }
         CannotForge::OutsideRing => {
-            ".\nFrom a prekey ensemble of theirs the long-term key forges, from one of yours the forging key; with --false-prekey, either"
+            ".\nThe key is chosen with --key; --false-prekey makes a false ensemble of a genuine one"
         }
-        CannotForge::Destroyed => {
-            ". Use the long-term key, with --key long-term; nobody can be impersonated towards this account"
-        }
-        CannotForge::OneClient => ": give the profile of the other one",
+        CannotForge::Destroyed => ".\nThe long-term key is taken with --key long-term",
         _ => "",
     }
 }

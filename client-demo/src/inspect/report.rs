@@ -117,7 +117,8 @@ impl Report {
         );
         let parsed = parse(&lines, &wholes)?;
         let messages: Vec<&str> = lines.iter().zip(&wholes).map(|(line, whole)| text(line, whole)).collect();
-        let mut revealed = Revealed::of(&lines, revealed_keys(&messages));
+        let keys = revealed_keys(&messages).map_err(|_| InspectError::TooManyKeys)?;
+        let mut revealed = Revealed::of(&lines, keys);
         let mut entries: Vec<Entry> = lines
             .into_iter()
             .zip(wholes)
@@ -184,9 +185,7 @@ impl Revealed {
     fn of(lines: &[Line], keys: Vec<RevealedKey>) -> Self {
         let number = |place: usize| lines.get(place).map_or(0, |line| line.number);
         let mut revealed = Self::default();
-        for RevealedKey { key, mut revealed_in, messages } in keys {
-            // A line may hold a key twice.
-            revealed_in.dedup();
+        for RevealedKey { key, revealed_in, messages } in keys {
             let Some((first, again)) = revealed_in.split_first() else { continue };
             let (key, known) = (hex::encode(key), number(*first));
             for place in &messages {

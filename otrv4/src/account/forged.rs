@@ -7,6 +7,9 @@ use super::{Account, Lifetimes};
 use crate::client_profile::VerifiedClientProfile;
 use crate::crypto::ed448::SigningKey;
 use crate::keys::{ForgingKey, LongTermKey};
+use crate::prekey::{PrekeyEnsemble, PrekeySecret};
+use crate::prekey_profile::VerifiedPrekeyProfile;
+use crate::wire::Writer;
 
 impl Account {
     /// An account that shows this profile and signs rings with that key. It has nothing to publish, and its profile is never
@@ -35,10 +38,25 @@ impl Account {
         self.key.public() != self.client_profile().identity_key()
     }
 
-    /// Has made this prekey once: for tests of what is forged with it.
-    #[cfg(test)]
-    pub(crate) fn has_made(&mut self, prekey: crate::prekey::PrekeySecret) {
-        self.prekeys.push_back(prekey);
+    /// Takes a prekey as if it had made it, so that it answers who starts from this ensemble. Not if it has not got the profiles in it.
+    pub(crate) fn take_prekey(&mut self, ensemble: &PrekeyEnsemble, secret: PrekeySecret) -> bool {
+        let mut w = Writer::new();
+        ensemble.write(&mut w);
+        let begins = |client: &VerifiedClientProfile, prekey: &VerifiedPrekeyProfile| {
+            w.as_slice()
+                .strip_prefix(client.as_bytes())
+                .is_some_and(|rest| rest.starts_with(prekey.as_bytes()))
+        };
+        let mut pairs = self
+            .client_profiles
+            .iter()
+            .flat_map(|client| self.prekey_profiles.iter().map(move |(_, prekey)| (client, prekey)));
+        let ours = !self.is_posing() && pairs.any(|(client, prekey)| begins(client, prekey));
+        if ours {
+            self.prekeys.retain(|prekey| prekey.id() != secret.id());
+            self.keep_prekey(secret);
+        }
+        ours
     }
 
     /// Signs the next ring with that key.

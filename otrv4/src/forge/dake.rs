@@ -87,8 +87,8 @@ impl Forger {
 
 /// An account that poses as somebody towards one person, by that person's forging key (spec-notes/SN-046): with it a [`crate::Session`] takes
 /// part in live conversations with them as initiator, as responder and as starter of an offline one. The person has to have
-/// kept the secret ([`crate::keys::ForgingSecret::Keep`]) for anybody to be able to; that of their long-term key is of no
-/// use here, since a live peer makes ephemeral keys of its own.
+/// kept the secret ([`crate::keys::ForgingSecret::Keep`]). That of their long-term key is of no use here, since a live peer makes
+/// ephemeral keys of its own. An offline start can be signed by one of their waiting prekeys, too: [`impersonate_offline`].
 ///
 /// Nobody can be impersonated as the receiver of an offline conversation: that takes secrets of theirs in the key agreement
 /// itself. The account never renews its profile, which the peer refuses once it has expired. It publishes nothing and takes no
@@ -109,6 +109,19 @@ pub fn impersonate(
         true => Ok(Account::in_the_name_of(&who.account, who.profile, key.copied())),
         false => Err(CannotForge::OutsideRing),
     }
+}
+
+/// The same by the secret of a prekey of that person's which has not been used ([`Ensemble::own`]), whether or not they have kept their
+/// forging secret: `Y` is in the ring of the offline start. It is good for [`crate::Session::start_offline`] with this ensemble, once,
+/// and for what follows from that.
+pub fn impersonate_offline(who: Person, ensemble: &Ensemble, now: Timestamp) -> Result<Account, CannotForge> {
+    let who = Side::verify(Who::Other, who, now)?;
+    let to = ensemble.verify(now)?;
+    if who.profile.owner() == to.profile().owner() {
+        return Err(CannotForge::OneClient);
+    }
+    let key = ensemble.key().ok_or(CannotForge::OutsideRing)?;
+    Ok(Account::in_the_name_of(&who.account, who.profile, key))
 }
 
 /// A message of ours, read as its receiver does.

@@ -13,7 +13,8 @@
 //!
 //! Prekey messages are not signed, so anybody can make one for any client, and whoever starts a conversation from it cannot
 //! tell. What the maker of a false one cannot make are the two profiles around it: he takes the real ones. A live conversation that is
-//! started from it he cannot read, since the owner's long-term key and shared prekey are in its secret, too.
+//! started from it he cannot read, since the owner's long-term key and shared prekey are in its secret, too. Whoever has the owner's
+//! account can: [`Ensemble::give_to`].
 //!
 //! The offline key exchange denies less than the interactive one. The Prekey Profile is signed by the owner's long-term key:
 //! a transcript that holds one proves that they were ready to be written to offline with that shared prekey, and whoever
@@ -30,23 +31,23 @@ use rand_core::CryptoRng;
 use super::forger::{CannotForge, Side};
 use crate::account::Account;
 use crate::client_profile::ClientProfile;
-use crate::crypto::ed448::{EcdhKeyPair, SigningKey};
+use crate::crypto::ed448::SigningKey;
 use crate::prekey::{PrekeyEnsemble, PrekeySecret, VerifiedEnsemble};
 use crate::prekey_profile::PrekeyProfile;
 use crate::wire::{Reader, Versions, Writer};
 use crate::{Reject, Timestamp};
 
-/// A Prekey Ensemble, and its one-time ECDH key to sign with where the forger knows its secret. It is checked where it is used; its
+/// A Prekey Ensemble, and the secret of its prekey where the forger knows it. It is checked where it is used; its
 /// Client Profile must be the one that the forger has of its owner.
 pub struct Ensemble {
     ensemble: PrekeyEnsemble,
-    y: Option<EcdhKeyPair>,
+    secret: Option<PrekeySecret>,
 }
 
 impl Ensemble {
     /// One that its owner has published, as a prekey server handed it out.
     pub const fn genuine(ensemble: PrekeyEnsemble) -> Self {
-        Self { ensemble, y: None }
+        Self { ensemble, secret: None }
     }
 
     /// One that this account has published, with the secret of its prekey. Refused if the account has it no more, as after the
@@ -55,16 +56,18 @@ impl Ensemble {
         let message = ensemble.message();
         let prekey = account.offered(message.id()).map(|published| published.prekey);
         let prekey = prekey.filter(|p| p.message(account.tag()).as_bytes() == message.as_bytes());
-        let y = copied(prekey.ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?.ecdh());
-        Ok(Self { ensemble, y: Some(y) })
+        let secret = copied(prekey.ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?);
+        Ok(Self { ensemble, secret: Some(secret) })
     }
 
-    /// False Prekey Ensemble: one of the client whose profiles these are, with a prekey message made up here.
+    /// False Prekey Ensemble: one of the client whose profiles these are, with a prekey message made up here. Refused if no honest
+    /// client would take it at that time.
     pub fn forged(
         client_profile: &ClientProfile,
         prekey_profile: &PrekeyProfile,
+        at: Timestamp,
         rng: &mut dyn CryptoRng,
-    ) -> Self {
+    ) -> Result<Self, CannotForge> {
         let id = rng.next_u32();
         let secret = PrekeySecret::generate(rng, id);
         let mut w = Writer::new();
@@ -73,7 +76,20 @@ impl Ensemble {
             .bytes(secret.message(client_profile.owner()).as_bytes());
         let ensemble = PrekeyEnsemble::read(&mut Reader::new(w.as_slice()));
         let ensemble = ensemble.expect("three parts that were read or made before");
-        Self { ensemble, y: Some(copied(secret.ecdh())) }
+        let forged = Self { ensemble, secret: Some(secret) };
+        forged.verify(at)?;
+        Ok(forged)
+    }
+
+    /// Gives the prekey's secret to the account of its owner, which then answers who starts a conversation from this ensemble, once, as
+    /// from any other: the forging device of "Prekey Server Forged Conversations" is a client with that account. Refused if the account
+    /// has not got the long-term key and the shared prekey that are in it, or the secret is not known. Save the account afterwards.
+    pub fn give_to(&self, owner: &mut Account) -> Result<(), CannotForge> {
+        let secret = self.secret.as_ref().ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?;
+        match owner.take_prekey(&self.ensemble, copied(secret)) {
+            true => Ok(()),
+            false => Err(CannotForge::Ensemble(Reject::ForeignOwner("prekey ensemble"))),
+        }
     }
 
     /// As an honest prekey server would hand it out.
@@ -81,9 +97,14 @@ impl Ensemble {
         &self.ensemble
     }
 
-    /// Checked as whoever starts a conversation from it does; and it must be an ensemble of that side.
+    /// Checked as whoever starts a conversation from it does.
+    pub(super) fn verify(&self, at: Timestamp) -> Result<VerifiedEnsemble, CannotForge> {
+        self.ensemble.clone().verify(at, Versions::V4).map_err(CannotForge::Ensemble)
+    }
+
+    /// The same; and it must be an ensemble of that side.
     pub(super) fn verify_for(&self, owner: &Side, at: Timestamp) -> Result<VerifiedEnsemble, CannotForge> {
-        let verified = self.ensemble.clone().verify(at, Versions::V4).map_err(CannotForge::Ensemble)?;
+        let verified = self.verify(at)?;
         let (profile, expected) = (verified.profile(), &owner.profile);
         if profile.as_bytes() == expected.as_bytes() {
             return Ok(verified);
@@ -96,20 +117,21 @@ impl Ensemble {
 
     /// `Y`, to sign with, where its secret is known.
     pub(super) fn key(&self) -> Option<SigningKey> {
-        self.y.as_ref().map(SigningKey::of_ephemeral)
+        self.secret.as_ref().map(|secret| SigningKey::of_ephemeral(secret.ecdh()))
     }
 }
 
-fn copied(pair: &EcdhKeyPair) -> EcdhKeyPair {
+fn copied(secret: &PrekeySecret) -> PrekeySecret {
     let mut w = Writer::new();
-    pair.write(&mut w);
-    EcdhKeyPair::read(&mut Reader::new(w.as_slice()), "Y").expect("as it was written")
+    secret.save(&mut w);
+    let saved = w.finish_secret();
+    PrekeySecret::load(&mut Reader::new(&saved)).expect("as it was saved")
 }
 
 /// Without the secret.
 impl fmt::Debug for Ensemble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ensemble, y } = self;
-        f.debug_struct("Ensemble").field("ensemble", ensemble).field("knows_y", &y.is_some()).finish()
+        let Self { ensemble, secret } = self;
+        f.debug_struct("Ensemble").field("ensemble", ensemble).field("knows_y", &secret.is_some()).finish()
     }
 }

@@ -55,6 +55,20 @@ pub enum ForgeError {
         /// How many bytes there are.
         message: usize,
     },
+    /// A text or a line that no client would take.
+    #[error("a {what} of more than {limit} bytes: no client takes it, so make the text shorter")]
+    TooLong {
+        /// "text" or "line".
+        what: &'static str,
+        /// The most bytes that it may have.
+        limit: usize,
+    },
+    /// More MAC keys and messages than can be tried on each other.
+    #[error(
+        "these lines reveal so many MAC keys of messages that are not among them that it would take too long to try them all: give \
+         the lines of one conversation, or fewer of them"
+    )]
+    TooManyKeys,
     /// A text with a NUL in it, which would end it.
     #[error("a text cannot contain a NUL: what follows it would be read as TLV records")]
     Nul,

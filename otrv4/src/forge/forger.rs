@@ -109,13 +109,20 @@ pub enum CannotForge {
     #[error("the prekey ensemble holds another profile of the same client: forge with the one that is in it")]
     OtherProfile,
     /// The key is in no ring of the conversation, and the secret of the ephemeral key in it is not known.
-    #[error("the key is neither the long-term nor the forging key that the rings of this conversation hold")]
+    #[error(
+        "the key is in no ring of this conversation: take the long-term or the forging key of the participant's profile; from a \
+         genuine prekey ensemble its owner needs their forging key and whoever starts their long-term key, from a false one \
+         either serves; and posing as somebody takes the forging key of the one who is lied to"
+    )]
     OutsideRing,
     /// The secret of the forging key was destroyed when it was made.
-    #[error("the secret of the forging key was destroyed")]
+    #[error(
+        "the secret of the forging key was destroyed when it was made: the long-term key forges, too, and nobody can pose as \
+         somebody else to its owner while they are there"
+    )]
     Destroyed,
     /// The two are one and the same client.
-    #[error("both are the same client")]
+    #[error("both are the same client: take the profile of the other one")]
     OneClient,
     /// A text cannot be sent, or the policy does not allow the conversation.
     #[error(transparent)]
@@ -123,9 +130,21 @@ pub enum CannotForge {
     /// One side did not take what the other one sent.
     #[error("a message was refused: {0}")]
     Rejected(#[from] Reject),
-    /// A text did not go out encrypted: it was said after the conversation had ended or expired.
-    #[error("a text was to be sent outside of the encrypted conversation")]
-    NotEncrypted,
+    /// Whoever receives an offline conversation came back when an honest program would have forgotten the shared prekey.
+    #[error(
+        "whoever was away came back too late: a day after the end of a profile in the prekey ensemble their program has forgotten \
+         its shared prekey; let them come back before"
+    )]
+    BackTooLate,
+    /// A text was to be said by who was away.
+    #[error("a text was to be sent by the one who was away: let them come back before, or say it later")]
+    Away,
+    /// There was no conversation in time: a text still waited for one, or none came about at all.
+    #[error(
+        "the conversation had not begun when the record stopped or a text could wait no longer: lines of the key exchange were \
+         lost or slow; let them arrive, or let the record go on until they have"
+    )]
+    NotBegun,
 }
 
 /// The two of a conversation, and a key of one of them.

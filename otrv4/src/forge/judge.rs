@@ -2,7 +2,7 @@
 //! Tests only.
 
 use super::forger::Who;
-use super::transcript::Line;
+use super::script::Line;
 use crate::Timestamp;
 use crate::ratchet::keys::MacKey;
 use crate::v4::DataMessage;

@@ -17,7 +17,7 @@
 //! | Forge DAKE and Session Keys | [`Forger::dake`], [`Forger::offline_dake`] | session keys alone: [`v3::session_keys`] |
 //! | Show MAC Key | [`v4::mac_key`] | [`v3::mac_key`] |
 //! | ReMAC Message | [`v4::remac`] | [`v3::remac`], and [`v3::Parts::assemble`] from its fields |
-//! | Impersonate Initiator or Responder | [`impersonate`] | |
+//! | Impersonate Initiator or Responder | [`impersonate`], [`impersonate_offline`] | |
 //! | False Prekey Ensemble | [`Ensemble::forged`] | |
 //! | Forge Entire Transcript | [`Forger::transcript`] | |
 //! | MAC keys that a message reveals | [`v4::revealed_mac_keys`] | [`v3::revealed_mac_keys`] |
@@ -67,6 +67,7 @@ mod line;
 mod network;
 mod parse;
 mod revealed;
+mod script;
 #[cfg(test)]
 mod tests;
 mod transcript;
@@ -74,13 +75,13 @@ pub mod v3;
 pub mod v4;
 mod witness;
 
-pub use dake::{ForgedDake, impersonate};
+pub use dake::{ForgedDake, impersonate, impersonate_offline};
 pub use ensemble::Ensemble;
 pub use error::ForgeError;
 pub use forger::{CannotForge, Forger, Key, Person, Who};
 pub use line::{Content, version};
 pub use network::{Delivery, Manner};
 pub use parse::{Field, Kind, Parsed, Value, parse};
-pub use revealed::{RevealedKey, revealed_keys};
-pub use transcript::{Begin, Line, Said, Script, Transcript};
+pub use revealed::{MAX_TRIED, RevealedKey, revealed_keys};
+pub use script::{Begin, Line, Said, Script, Transcript};
 pub use witness::{Witnessed, client_profile, witness};

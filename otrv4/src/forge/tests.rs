@@ -7,26 +7,27 @@
 //! | operation | accepted | refused |
 //! |---|---|---|
 //! | Parse | `parse::every_message_of_a_conversation_in_version_4_is_taken_apart`, `parse::every_message_of_a_conversation_in_version_3_is_taken_apart`, `parse::messages_of_the_offline_start_and_of_the_prekey_server_are_taken_apart` | `parse::lines_in_clear_are_told_apart`, `parse::whatever_a_message_holds_all_of_it_is_shown` |
-//! | Modify Data Message, version 4 | `v4::a_modified_message_is_taken_for_the_real_one`, `third_party::a_recorded_message_of_version_4_is_changed_with_revealed_keys_alone` | `v4::a_key_of_another_message_modifies_nothing`, `v4::texts_that_do_not_fit_modify_nothing`, `v4::a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there_and_nothing_else` |
-//! | Modify Data Message, version 3 | `v3::a_modified_message_is_taken_for_the_real_one`, `third_party::a_recorded_message_of_version_3_is_changed_with_revealed_keys_alone`, `toolkit::texts_are_modified_to_the_same_line` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused`, `v3::a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there_and_nothing_else` |
-//! | Read and Forge Data Message, version 4 | `v4::a_message_is_read_and_forged_with_its_chain_key`, `v4::each_operation_keeps_the_mac_keys_that_a_message_reveals`, `v4::a_forged_message_keeps_its_records_and_what_it_reveals` | `v4::a_chain_key_opens_the_messages_after_its_own_and_none_before`, `v4::the_key_of_another_ratchet_or_direction_opens_nothing`, `v4::a_text_with_a_nul_is_not_forged` |
-//! | Read and Forge Data Message, version 3 | `v3::a_message_is_read_and_forged_with_its_aes_key`, `v3::each_operation_keeps_the_mac_keys_that_a_message_reveals`, `toolkit::texts_are_read_and_forged_by_each_for_the_other` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused` |
+//! | Modify Data Message, version 4 | `v4::a_modified_message_is_taken_for_the_real_one`, `third_party::a_recorded_message_of_version_4_is_changed_with_revealed_keys_alone` | `v4::a_key_of_another_message_modifies_nothing`, `v4::texts_that_do_not_fit_modify_nothing`, `v4::a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there`, `plaintext::a_nul_that_a_wrong_guess_makes_ends_the_text`, `plaintext::a_guess_over_the_end_makes_text_of_what_is_there` |
+//! | Modify Data Message, version 3 | `v3::a_modified_message_is_taken_for_the_real_one`, `third_party::a_recorded_message_of_version_3_is_changed_with_revealed_keys_alone`, `toolkit::texts_are_modified_to_the_same_line` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused`, `v3::a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there`, `plaintext::a_nul_that_a_wrong_guess_makes_ends_the_text`, `plaintext::a_guess_over_the_end_makes_text_of_what_is_there` |
+//! | Read and Forge Data Message, version 4 | `v4::a_message_is_read_and_forged_with_its_chain_key`, `v4::each_operation_keeps_the_mac_keys_that_a_message_reveals`, `v4::a_forged_message_keeps_its_records_and_what_it_reveals`, `plaintext::a_text_forged_with_itself_gives_the_same_line_whatever_is_behind_it`, `plaintext::a_forged_text_is_padded_as_its_senders_program_would` | `v4::a_chain_key_opens_the_messages_after_its_own_and_none_before`, `v4::the_key_of_another_ratchet_or_direction_opens_nothing`, `v4::a_text_with_a_nul_is_not_forged`, `plaintext::what_is_too_long_for_any_client_is_not_forged` |
+//! | Read and Forge Data Message, version 3 | `v3::a_message_is_read_and_forged_with_its_aes_key`, `v3::each_operation_keeps_the_mac_keys_that_a_message_reveals`, `toolkit::texts_are_read_and_forged_by_each_for_the_other`, `plaintext::a_text_forged_with_itself_gives_the_same_line_whatever_is_behind_it` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused`, `plaintext::what_is_too_long_for_any_client_is_not_forged` |
 //! | Forge DAKE and Session Keys, interactive | `forge::tests::a_forged_key_exchange_is_accepted_by_honest_verifiers`, `forge::tests::first_messages::the_chain_keys_of_a_forged_interactive_key_exchange_open_and_forge_the_first_messages_of_both` | `forge::tests::what_cannot_be_forged_is_refused`, `dake::tests::each_key_of_the_ring_of_auth_r_and_no_other_can_sign_it` |
 //! | Forge DAKE and Session Keys, offline | `forge::tests::offline::the_owners_program_takes_a_forged_start_and_checks_its_mac_and_signature`, `forge::tests::first_messages::the_chain_key_of_a_forged_offline_key_exchange_opens_and_forges_its_first_message` | `forge::tests::offline::who_has_no_key_of_the_ring_forges_nothing_from_a_genuine_ensemble`, `forge::tests::offline::a_prekey_message_changed_on_its_way_is_none_of_the_accounts_own`, `forge::tests::offline::an_ensemble_with_another_profile_of_its_owner_is_refused` |
 //! | Forge DAKE and Session Keys, version 3 | `toolkit::session_keys_are_the_same_at_both_ends`, `forge::tests::session_keys::the_recorded_session_id_comes_from_the_dh_keys_of_either_side` | `toolkit::session_keys_are_the_same_at_both_ends` |
 //! | Show MAC Key, version 4 | `v4::a_modified_message_is_taken_for_the_real_one` | `v4::a_key_of_another_message_modifies_nothing` |
 //! | Show MAC Key, version 3 | `toolkit::mac_keys_are_the_same`, `v3::a_modified_message_is_taken_for_the_real_one` | `v3::wrong_keys_and_texts_that_do_not_fit_are_refused` |
 //! | ReMAC Message, version 4 | `v4::a_message_gets_a_new_mac_under_any_key` | `v4::a_message_gets_a_new_mac_under_any_key` |
-//! | ReMAC Message, version 3 | `v3::a_message_gets_a_new_mac_under_any_key`, `toolkit::parts_are_put_together_to_the_same_line`, `v3::the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone` | `v3::a_message_gets_a_new_mac_under_any_key`, `v3::the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone` |
-//! | Impersonate Initiator or Responder | `forge::tests::posing::who_has_the_forging_secret_of_bob_poses_as_alice_to_his_live_session`, `forge::tests::posing::who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away` | `forge::tests::posing::a_destroyed_forging_secret_keeps_bob_from_being_lied_to_even_by_who_has_his_long_term_key`, `forge::tests::posing::an_impersonator_signs_no_profile_and_cannot_be_saved` |
-//! | False Prekey Ensemble | `forge::tests::an_honest_sender_takes_a_false_ensemble`, `forge::tests::a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_and_honest_verifiers_accept_it` | `forge::tests::an_honest_sender_takes_a_false_ensemble`, `forge::tests::a_script_that_no_honest_program_would_play_is_refused` |
-//! | Forge Entire Transcript, interactive | `forge::tests::a_whole_interactive_conversation_is_forged_with_either_key_whoever_began_and_honest_verifiers_accept_it`, `forge::tests::a_forged_interactive_conversation_shows_what_an_honest_one_shows` | `forge::tests::what_cannot_be_forged_is_refused`, `forge::tests::a_script_that_no_honest_program_would_play_is_refused` |
-//! | Forge Entire Transcript, offline | `forge::tests::offline::who_starts_forges_a_conversation_from_a_genuine_ensemble_and_its_owners_program_takes_it`, `forge::tests::offline::the_owner_of_an_ensemble_forges_that_somebody_wrote_to_them_with_either_key_and_their_program_takes_it`, `forge::tests::offline::one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_honest_program_does` | `forge::tests::offline::who_has_no_key_of_the_ring_forges_nothing_from_a_genuine_ensemble`, `forge::tests::offline::nothing_is_forged_that_the_policy_of_who_was_away_would_not_have_taken` |
+//! | ReMAC Message, version 3 | `v3::a_message_gets_a_new_mac_under_any_key`, `toolkit::parts_are_put_together_to_the_same_line`, `v3::the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone` | `v3::a_message_gets_a_new_mac_under_any_key`, `v3::the_parts_of_a_message_are_put_together_again_and_taken_under_its_key_alone`, `plaintext::what_is_too_long_for_any_client_is_not_forged` |
+//! | Impersonate Initiator or Responder | `forge::tests::posing::who_has_the_forging_secret_of_bob_poses_as_alice_to_his_live_session`, `forge::tests::posing::who_has_the_forging_secret_of_bob_poses_as_alice_while_he_is_away`, `forge::tests::posing::who_has_a_waiting_prekey_of_bobs_poses_as_alice_once_though_his_forging_secret_is_destroyed` | `forge::tests::posing::a_destroyed_forging_secret_keeps_bob_from_being_lied_to_live_even_by_who_has_his_long_term_key`, `forge::tests::posing::an_impersonator_signs_no_profile_and_cannot_be_saved` |
+//! | False Prekey Ensemble | `forge::tests::an_honest_sender_takes_a_false_ensemble`, `forge::tests::ensembles::whoever_has_the_owners_account_answers_who_starts_from_a_false_ensemble`, `forge::tests::a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_and_honest_verifiers_accept_it` | `forge::tests::an_honest_sender_takes_a_false_ensemble`, `forge::tests::a_script_that_no_honest_program_would_play_is_refused`, `forge::tests::ensembles::a_false_ensemble_that_no_honest_client_takes_is_refused` |
+//! | Forge Entire Transcript, interactive | `forge::tests::a_whole_interactive_conversation_is_forged_with_either_key_whoever_began_and_honest_verifiers_accept_it`, `forge::tests::a_forged_interactive_conversation_shows_what_an_honest_one_shows` | `forge::tests::what_cannot_be_forged_is_refused`, `forge::tests::a_script_that_no_honest_program_would_play_is_refused`, `forge::tests::network::no_text_is_left_out_where_the_key_exchange_is_lost_or_slow` |
+//! | Forge Entire Transcript, offline | `forge::tests::offline::who_starts_forges_a_conversation_from_a_genuine_ensemble_and_its_owners_program_takes_it`, `forge::tests::offline::the_owner_of_an_ensemble_forges_that_somebody_wrote_to_them_with_either_key_and_their_program_takes_it`, `forge::tests::offline::one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_honest_program_does` | `forge::tests::offline::who_has_no_key_of_the_ring_forges_nothing_from_a_genuine_ensemble`, `forge::tests::offline::nothing_is_forged_that_the_policy_of_who_was_away_would_not_have_taken`, `forge::tests::offline::whoever_comes_back_when_their_program_has_forgotten_the_shared_prekey_takes_nothing_up` |
 //! | MAC keys that a message reveals, version 4 | `third_party::a_recorded_message_of_version_4_is_changed_with_revealed_keys_alone` | `third_party::a_recorded_message_of_version_4_is_changed_with_revealed_keys_alone` |
 //! | MAC keys that a message reveals, version 3 | `third_party::a_recorded_message_of_version_3_is_changed_with_revealed_keys_alone` | `third_party::a_recorded_message_of_version_3_is_changed_with_revealed_keys_alone` |
-//! | What anybody can check of a key exchange | `witness::an_honest_and_a_forged_key_exchange_pass_alike`, `witness::crossing_identities_answers_of_two_clients_and_damaged_lines_are_sorted_out` | `witness::an_offline_start_passes_with_the_ensemble_that_it_answers_and_no_other`, `witness::what_is_not_signed_so_does_not_pass` |
-//! | Messages of the MAC keys that a transcript reveals | `revealed::each_message_that_was_answered_has_its_key_in_the_answer`, `revealed::a_key_of_version_3_has_all_messages_that_it_served` | `revealed::nothing_is_revealed_before_a_ratchet_turns`, `revealed::a_repeated_line_a_changed_message_and_another_order_are_seen_through`, `revealed::bytes_in_the_place_of_keys_are_of_no_message` |
+//! | What anybody can check of a key exchange | `witness::an_honest_and_a_forged_key_exchange_pass_alike`, `witness::crossing_identities_answers_of_two_clients_and_damaged_lines_are_sorted_out` | `witness::an_offline_start_passes_with_the_ensemble_that_it_answers_and_no_other`, `witness::what_is_not_signed_so_does_not_pass`, `witness::nobody_talks_to_their_own_client` |
+//! | Messages of the MAC keys that a transcript reveals | `revealed::each_message_that_was_answered_has_its_key_in_the_answer`, `revealed::a_key_of_version_3_has_all_messages_that_it_served` | `revealed::nothing_is_revealed_before_a_ratchet_turns`, `revealed::a_repeated_line_a_changed_message_and_another_order_are_seen_through`, `revealed::bytes_in_the_place_of_keys_are_of_no_message`, `forge::revealed::tests::each_pair_is_tried_once_and_none_beyond_the_budget` |
 
+mod ensembles;
 mod first_messages;
 mod live;
 mod network;
@@ -45,7 +46,6 @@ use crate::dake::interactive::{AuthI, AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::dake::transcript::{Side, Transcript as Signed};
 use crate::keys::{ForgingSecret, Point};
-use crate::prekey::PrekeySecret;
 use crate::prekey_profile::PrekeyProfile;
 use crate::ratchet::keys::ChainKey;
 use crate::v4::DataMessage;
@@ -213,17 +213,8 @@ fn texts_of(said: &[Said<'_>]) -> Vec<(Who, String)> {
     said.iter().map(|said| (said.by, said.text.to_owned())).collect()
 }
 
-/// A false ensemble, and the secret of its prekey that its maker draws.
-fn forged_ensemble(owner: &Account, profile: &PrekeyProfile) -> (Ensemble, PrekeySecret) {
-    let draws = [4, 57, 80].map(|length| {
-        let mut draw = vec![0; length];
-        rng().fill_bytes(&mut draw);
-        draw
-    });
-    let ensemble = Ensemble::forged(&Person::of(owner).profile, profile, &mut Recorded(draws.clone().into()));
-    let [id, y, b] = draws;
-    let id = u32::from_be_bytes(id.try_into().expect("4 bytes"));
-    (ensemble, PrekeySecret::generate(&mut Recorded([y, b].into()), id))
+fn forged_ensemble(owner: &Account, profile: &PrekeyProfile) -> Ensemble {
+    Ensemble::forged(&Person::of(owner).profile, profile, NOW, &mut rng()).expect("profiles that are valid")
 }
 
 /// What the receiver's own program reads of what was written while he was away.
@@ -266,7 +257,7 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
         for (starts, receiver, profile) in
             [(Who::Participant, &bob, &profiles[1]), (Who::Other, &alice, &profiles[0])]
         {
-            let (ensemble, prekey) = forged_ensemble(receiver, profile);
+            let ensemble = forged_ensemble(receiver, profile);
             let said: Vec<_> =
                 said.iter().filter(|s| s.by == starts || s.at > NOW.plus(15)).copied().collect();
             let begin = Begin::Offline { starts, ensemble: &ensemble, back: NOW.plus(15) };
@@ -276,8 +267,8 @@ fn a_whole_offline_conversation_is_forged_with_either_key_in_either_direction_an
             assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
             assert_mac_keys_are_revealed(&transcript.lines);
             let mut receiver = Account::load(&receiver.save()).expect("what was saved");
-            // He has not made that prekey. If he had:
-            receiver.has_made(prekey);
+            // They have not made that prekey. If they had:
+            ensemble.give_to(&mut receiver).expect("their profiles");
             let heard = heard_by(&receiver, starts, &transcript, NOW.plus(15));
             assert_eq!(heard, first_texts(&said, starts));
         }
@@ -315,7 +306,10 @@ fn a_forged_offline_conversation_shows_what_an_honest_one_shows() {
     let said: Vec<_> =
         said().into_iter().filter(|s| s.by == Who::Participant || s.at > NOW.plus(15)).collect();
     let ensembles = bob.make_prekeys(1, &mut rng(), NOW).expect("few");
-    let ensemble = Ensemble::forged(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let ensemble = {
+        let profile = prekey_profile(&mut bob);
+        forged_ensemble(&bob, &profile)
+    };
     let back = NOW.plus(15);
     let begin = Begin::Offline { starts: Who::Participant, ensemble: &ensemble, back };
     let script = script(begin, &said, Who::Other);
@@ -356,7 +350,7 @@ fn a_forged_key_exchange_is_accepted_by_honest_verifiers() {
 fn an_honest_sender_takes_a_false_ensemble() {
     let (alice, mut bob) = (alice(), bob());
     let profile = prekey_profile(&mut bob);
-    let ensemble = Ensemble::forged(&Person::of(&bob).profile, &profile, &mut rng());
+    let ensemble = forged_ensemble(&bob, &profile);
     let mut live = Live::new(alice, bob);
     let ensembles = vec![ensemble.ensemble().clone()];
     live.step(0, |session, cx| session.start_offline(cx, ensembles).expect("she takes it"));
@@ -413,9 +407,15 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     assert_eq!(refused(&[], None), None);
 
     let (mut carol, away) = (account("carol@example.org", ForgingSecret::Destroy), [say(1, "I am away.")]);
-    let foreign = Ensemble::forged(&Person::of(&carol).profile, &prekey_profile(&mut carol), &mut rng());
+    let foreign = {
+        let profile = prekey_profile(&mut carol);
+        forged_ensemble(&carol, &profile)
+    };
     let mut bob = bob;
-    let own = Ensemble::forged(&Person::of(&bob).profile, &prekey_profile(&mut bob), &mut rng());
+    let own = {
+        let profile = prekey_profile(&mut bob);
+        forged_ensemble(&bob, &profile)
+    };
     let offline = |ensemble, said| {
         let begin = Begin::Offline { starts: Who::Participant, ensemble, back: NOW.plus(60) };
         let script = breaking_off(begin, said);
@@ -423,6 +423,6 @@ fn a_script_that_no_honest_program_would_play_is_refused() {
     };
     let owner = Reject::ForeignOwner("prekey ensemble");
     assert_eq!(offline(&foreign, &[]), Some(CannotForge::Ensemble(owner)));
-    assert_eq!(offline(&own, &away), Some(CannotForge::NotEncrypted));
+    assert_eq!(offline(&own, &away), Some(CannotForge::Away));
     assert_eq!(offline(&own, &[]), None);
 }

@@ -7,7 +7,9 @@
 //! the forger, who knows the ephemeral secrets of both sides.
 //!
 //! What the forger chooses must be plausible by itself: times at which the profiles were current (an honest client shows
-//! none in its last days, see [`crate::Lifetimes`]), texts, and a policy that both could have had.
+//! none in its last days, see [`crate::Lifetimes`]), texts, and a policy that both could have had. Refused is what anybody sees from
+//! dates: whoever receives an offline conversation has forgotten the shared prekey when the overlap after its end is over, a
+//! day by default.
 //!
 //! How long each line is on its way, and whether it arrives, the forger chooses line by line ([`Delivery`]): so lines cross each
 //! other, come late, and get lost. What a conversation can hold beyond that stays out: SMP, extra keys, keys refreshed on request,
@@ -15,16 +17,14 @@
 //! answer.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use rand_core::CryptoRng;
 
 use super::dake::read;
-use super::ensemble::Ensemble;
 use super::forger::{CannotForge, Forger, Remembering, Who};
-use super::network::{Delivery, Inbox, Manner, Moment};
+use super::network::{Delivery, Inbox, Moment};
+use super::script::{Begin, Line, Said, Script, Transcript};
 use crate::account::Account;
-use crate::crypto::secret::Secret;
 use crate::dake::Ssid;
 use crate::dake::interactive::{AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
@@ -32,113 +32,7 @@ use crate::keys::Point;
 use crate::prekey::VerifiedEnsemble;
 use crate::session::{Context, Event, Output, Session};
 use crate::wire::{Line as Classified, MessageType, classify};
-use crate::{Reject, Timestamp};
-
-/// What is to have happened.
-#[derive(Clone, Copy, Debug)]
-pub struct Script<'a> {
-    /// How it began.
-    pub begin: Begin<'a>,
-    /// When.
-    pub start: Timestamp,
-    /// What was said, in the order of time. Each goes out at its time, after what came before it; and what is said before the
-    /// conversation is there waits for it, as it does in programs.
-    pub said: &'a [Said<'a>],
-    /// Who ended it and when, if anybody did.
-    pub end: Option<(Who, Timestamp)>,
-    /// When the record stops, or after the last of all this if that is later. Until then time brings what it brings: heartbeats,
-    /// what is still on its way, and the end that comes by itself when nobody answers any more ([`crate::session::Expiry`]).
-    pub until: Timestamp,
-    /// How the participant's program was set.
-    pub participant: Manner,
-    /// How the other one's was.
-    pub other: Manner,
-}
-
-impl Script<'_> {
-    const fn manner(&self, who: Who) -> Manner {
-        match who {
-            Who::Participant => self.participant,
-            Who::Other => self.other,
-        }
-    }
-}
-
-/// How a conversation began.
-#[derive(Clone, Copy, Debug)]
-pub enum Begin<'a> {
-    /// Both were there, and this side asked for it: by a query message, or by an Identity message where the policy knows no
-    /// queries.
-    Interactive(Who),
-    /// Both were there, and this side said something in clear, with the whitespace tag that offers encryption.
-    Tagged {
-        /// Who.
-        by: Who,
-        /// What.
-        text: &'a str,
-    },
-    /// One side wrote while its peer was away.
-    Offline {
-        /// Who wrote.
-        starts: Who,
-        /// An ensemble of the peer.
-        ensemble: &'a Ensemble,
-        /// When the peer came back and read.
-        back: Timestamp,
-    },
-}
-
-/// A text of one side.
-#[derive(Clone, Copy)]
-pub struct Said<'a> {
-    /// Who said it.
-    pub by: Who,
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub text: &'a str,
-}
-
-/// Without the text.
-impl fmt::Debug for Said<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { by, at, text } = self;
-        write!(f, "Said({by:?}, {at:?}, {} bytes)", text.len())
-    }
-}
-
-/// A forged conversation.
-#[derive(Debug)]
-pub struct Transcript {
-    /// What went over the network, in the order in which it was sent.
-    pub lines: Vec<Line>,
-    /// The secure session id, as the participant sees it.
-    pub ssid: Ssid,
-}
-
-/// One line of it.
-pub struct Line {
-    /// Who sent it.
-    pub sender: Who,
-    /// When.
-    pub at: Timestamp,
-    /// When its receiver got it; none if it was lost, or is still under way.
-    pub received: Option<Timestamp>,
-    /// As the messenger carried it.
-    pub line: String,
-    /// For a data message that was read its chain key: who has it can read the message, and forge it. It is with the last piece
-    /// of a message that came in pieces. None for the last message of a side whose peer has ended the conversation: it holds
-    /// nothing but MAC keys, and nobody is there to open it.
-    pub chain_key: Option<Secret<64>>,
-}
-
-/// Without the line, which may be clear text.
-impl fmt::Debug for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sender, at, received, line, chain_key } = self;
-        write!(f, "Line({sender:?}, {at:?}, {received:?}, {} bytes, {chain_key:?})", line.len())
-    }
-}
+use crate::{Lifetimes, Refused, Reject, Timestamp};
 
 impl Forger {
     /// Forges a whole conversation, on a network that does with each line what `network` says. Refused if one side would not
@@ -161,12 +55,10 @@ impl Forger {
         }
         let back = stage.participant.inbox.there_from().max(stage.other.inbox.there_from());
         stage.wait_until(Moment::within(script.until, LAST_MILLI).max(back))?;
-        if stage.participant.held.len() + stage.other.held.len() > 0 {
-            return Err(CannotForge::NotEncrypted);
+        match stage.ssid {
+            Some(ssid) if !stage.texts_wait() => Ok(Transcript { lines: stage.lines, ssid }),
+            _ => Err(stage.not_begun()),
         }
-        let ssid =
-            stage.ssid.ok_or(stage.refused.map_or(CannotForge::NotEncrypted, CannotForge::Rejected))?;
-        Ok(Transcript { lines: stage.lines, ssid })
     }
 }
 
@@ -264,16 +156,32 @@ impl<'a> Stage<'a> {
     fn say(&mut self, by: Who, text: &str) -> Result<(), CannotForge> {
         let end = self.peek(by);
         if self.moment < end.inbox.there_from() {
-            return Err(CannotForge::NotEncrypted);
+            return Err(CannotForge::Away);
         }
         if !end.was_secure && !end.session.is_starting() {
             self.end_of(by).held.push_back(text.to_owned());
             return Ok(());
         }
         if end.was_secure && !end.session.instances().any(|instance| instance.selected) {
-            return Err(CannotForge::NotEncrypted);
+            return Err(Refused::Ended.into());
         }
-        self.step(by, |session, cx| Ok(session.send(cx, None, text)?))
+        let before = self.lines.len();
+        self.step(by, |session, cx| Ok(session.send(cx, None, text)?))?;
+        let sent = self.lines.get(before..).unwrap_or_default();
+        // In the moment in which it was said nothing was waited for any more.
+        let in_clear =
+            |line: &Line| matches!(classify(&line.line), Classified::Plain(_) | Classified::Tagged { .. });
+        if sent.iter().any(in_clear) { Err(self.not_begun()) } else { Ok(()) }
+    }
+
+    /// Whether something that was said has not been sent.
+    fn texts_wait(&self) -> bool {
+        [&self.participant, &self.other].iter().any(|end| !end.held.is_empty() || end.session.texts_wait())
+    }
+
+    /// Why there is no conversation.
+    fn not_begun(&self) -> CannotForge {
+        self.refused.map_or(CannotForge::NotBegun, CannotForge::Rejected)
     }
 
     fn end(&mut self, who: Who) -> Result<(), CannotForge> {
@@ -379,6 +287,10 @@ impl<'a> Stage<'a> {
     /// The forger need not know the secrets of whoever receives an offline conversation: those of its start are enough.
     fn take_up(&mut self, to: Who, message: &[u8]) -> Result<(), CannotForge> {
         let (_, ensemble) = self.offline.as_ref().ok_or(Reject::Unexpected)?;
+        // An honest account forgets both profiles then, and the secret of the shared prekey with them.
+        if ensemble.expires().plus(Lifetimes::default().overlap) <= self.now {
+            return Err(CannotForge::BackTooLate);
+        }
         let message = read(message, NonInteractiveAuth::read)?;
         let x = self.rng.ecdh_of(&message.ecdh).ok_or(Reject::Unexpected)?;
         let a = self.rng.dh_of(&message.dh).ok_or(Reject::Unexpected)?;
@@ -410,7 +322,7 @@ impl<'a> Stage<'a> {
                 }
                 Output::Event(Event::Rejected { reason, .. }) => _ = self.refused.get_or_insert(reason),
                 Output::Event(Event::NotDone { reason }) => return Err(reason.into()),
-                Output::Event(Event::NotSent { .. }) => return Err(CannotForge::NotEncrypted),
+                Output::Event(Event::NotSent { .. }) => return Err(self.not_begun()),
                 Output::Event(_) => {}
             }
         }

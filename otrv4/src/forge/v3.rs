@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::line::{exchange, message};
+use super::line::{exchange, line_of, message};
 use super::{Content, ForgeError};
 use crate::Secret;
 use crate::crypto::dh1536::{Dh1536KeyPair, Dh1536Public};
@@ -17,7 +17,7 @@ use crate::v3::session_keys::{MacKey, MessageKeys, SessionKeys as Derived};
 use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, WireError, Writer, armour};
 
 /// Puts `new` in the place of `old`, `offset` bytes from the start of the text, with nothing but the MAC key, as `otr_modify`
-/// does. A wrong guess of the old text is not noticed, see [`super::v4::modify`].
+/// does. A wrong guess of the old text is not noticed; what it does, and what a NUL, see [`super::v4::modify`].
 pub fn modify(
     line: &str,
     mac_key: &Secret<20>,
@@ -36,7 +36,8 @@ pub fn modify(
 }
 
 /// What a message says, to whoever has the AES key that its sender encrypted it with; and, for a new text, the same message
-/// with that text, its records and the MAC keys that it reveals, as `otr_readforge` does.
+/// with that text, its records and the MAC keys that it reveals, as `otr_readforge` does. Padding and lengths as in
+/// [`super::v4::read_and_forge`].
 pub fn read_and_forge(
     line: &str,
     aes_key: &Secret<16>,
@@ -52,7 +53,7 @@ pub fn read_and_forge(
         let mut w = Writer::new();
         w.bytes(message.before_ciphertext());
         let forged = seal_behind(w, &keys, message.counter, content.with_text(new)?, message.revealed);
-        content.forged = Some(armour(&forged));
+        content.forged = Some(line_of(&forged)?);
     }
     Ok(content)
 }
@@ -104,7 +105,7 @@ pub struct Parts<'a> {
 
 impl Parts<'_> {
     /// The line with these fields and the authenticator that they have under this key. Refused if no client would read it as
-    /// a data message.
+    /// a data message, or take a line so long.
     pub fn assemble(&self, mac_key: &Secret<20>) -> Result<String, ForgeError> {
         let Self { sender, receiver, .. } = *self;
         let (version, message_type) = (Version::V3, MessageType::Data);
@@ -115,7 +116,7 @@ impl Parts<'_> {
         let mac_key = MacKey::of(Secret::copied(mac_key.as_bytes()));
         let whole = authenticated(w, &mac_key, self.revealed.as_flattened());
         read(&whole)?;
-        Ok(armour(&whole))
+        line_of(&whole)
     }
 }
 

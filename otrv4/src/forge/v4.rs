@@ -3,7 +3,7 @@
 //! Keys are those of the text: a chain key makes the chain keys of the messages after it in its ratchet, each makes the
 //! message key of its message, and that one makes the MAC key.
 
-use super::line::{exchange, message};
+use super::line::{exchange, line_of, message};
 use super::{Content, ForgeError};
 use crate::Secret;
 use crate::crypto::mac::Mac;
@@ -15,8 +15,10 @@ use crate::wire::{Header, MessageType, Reader, Version, Writer, armour};
 /// "Modify Data Message": puts `new` in the place of `old`, `offset` bytes from the start of the text, with nothing but the
 /// message's MAC key. Everything else stays as it is.
 ///
-/// `old` is a guess. A wrong key is noticed, and refused; a wrong guess is not: the message is valid then, too, and its
-/// reader sees garbage at that place. spec-notes/SN-046
+/// `old` is a guess. A wrong key is noticed, and refused; a wrong guess is not: the message is valid then, too, and has at that
+/// place the bytes `old XOR new XOR` what was there. Mostly its reader sees them as garbage. But where one of them is a NUL the text
+/// ends, and what follows is read as TLV records; and a guess that reaches over the end of the text makes text of the NUL there, and of
+/// the records behind it. `new` may have no NUL; to write over the end on purpose, put one into `old`. spec-notes/SN-046
 pub fn modify(
     line: &str,
     mac_key: &Secret<64>,
@@ -34,7 +36,8 @@ pub fn modify(
 
 /// "Read and Forge Data Message": what a message says, to whoever has its chain key or one of a message before it in the
 /// same ratchet, at most a thousand before; and, for a new text, the same message with that text. TLV records but padding,
-/// the flag and the MAC keys that it reveals stay as they are: choose a message that has a text and no other records.
+/// the flag and the MAC keys that it reveals stay as they are: choose a message that has a text and no other records. Padding
+/// becomes what the sender's program would have made of the new text. Refused are texts and lines too long for a client to take.
 pub fn read_and_forge(
     line: &str,
     chain_key: &Secret<64>,
@@ -48,7 +51,7 @@ pub fn read_and_forge(
         let mut w = Writer::new();
         w.bytes(message.before_ciphertext());
         let forged = seal_behind(w, key, content.with_text(new)?, message.revealed);
-        content.forged = Some(armour(&forged));
+        content.forged = Some(line_of(&forged)?);
     }
     Ok(content)
 }

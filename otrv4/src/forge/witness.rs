@@ -2,7 +2,10 @@
 //! take part. Spec: otrv4.md "Auth-R Message", "Auth-I Message", "Non-Interactive-Auth Message". Used by applications, to show
 //! that forged exchanges pass.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use super::ForgeError;
+use super::line::Recording;
 use crate::client_profile::{ClientProfile, VerifiedClientProfile};
 use crate::crypto::dh3072::DhPublic;
 use crate::crypto::ring::{self, RingSignature, RingUse};
@@ -11,8 +14,8 @@ use crate::dake::interactive::{AuthI, AuthR, Identity};
 use crate::dake::offline::NonInteractiveAuth;
 use crate::dake::transcript::{Side, Transcript};
 use crate::keys::{Fingerprint, Point};
-use crate::prekey::PrekeyEnsemble;
-use crate::wire::{Header, InstanceTag, Line, MessageType, Reader, Version, Versions, classify};
+use crate::prekey::{PrekeyEnsemble, VerifiedEnsemble};
+use crate::wire::{Header, InstanceTag, MessageType, Reader, Version, Versions};
 use crate::{Reject, Timestamp};
 
 /// A key exchange whose signatures hold. It was made by one of the two, or by anybody who made up both ephemeral keys, or who has
@@ -27,20 +30,30 @@ pub struct Witnessed {
     pub answered: Fingerprint,
 }
 
-/// Finds the last key exchange among recorded lines whose signatures hold; lines that are not of one, or do not follow their format, are
-/// passed over. Of Identity messages that cross, and of the answers of several clients, those count that belong together. `began` and
-/// `answered` are the accounts of the two: who sent the Identity message that was answered, or the Non-Interactive-Auth message, and the
-/// other one, of whom the latter needs the ensemble. Not checked: the Auth MAC, the prekey's secret and data messages, which take keys.
-/// If none holds, the reason is that of the first which does not, and [`Reject::Unexpected`] if none is whole.
+/// Finds the last key exchange among recorded lines whose signatures hold; pieces are put together, and lines that are not of one, or do
+/// not follow their format, are passed over. Of Identity messages that cross, and of the answers of several clients, those count that
+/// belong together: of each client the last four are tried, as programs keep few, so that no recording takes longer than its length
+/// explains. `began` and `answered` are the accounts of the two: who sent the Identity message that was answered, or the
+/// Non-Interactive-Auth message, and the other one, of whom the latter needs the ensemble. Not checked: the Auth MAC, the prekey's secret
+/// and data messages, which take keys. If none holds, the reason is that of the first which does not, and [`Reject::Unexpected`] if none
+/// is whole.
 pub fn witness<'a>(
     lines: impl IntoIterator<Item = &'a str>,
     names: [&str; 2],
     ensemble: Option<&PrekeyEnsemble>,
     at: Timestamp,
 ) -> Result<Witnessed, Reject> {
-    let (mut identities, mut answers, mut witnessed) = (Vec::new(), Vec::new(), Err(Reject::Unexpected));
+    let (mut recording, mut witnessed) = (Recording::default(), Err(Reject::Unexpected));
+    let mut seen = Seen {
+        names,
+        at,
+        ensemble: ensemble.map(|ensemble| ensemble.clone().verify(at, Versions::V4)),
+        identities: BTreeMap::new(),
+        answers: BTreeMap::new(),
+        profiles: BTreeMap::new(),
+    };
     for line in lines {
-        let Line::Encoded(Ok(message)) = classify(line.trim_end_matches(['\r', '\n'])) else { continue };
+        let Some(message) = recording.next(line) else { continue };
         let mut r = Reader::new(&message);
         let Ok(header) = Header::read(&mut r) else { continue };
         if header.version != Version::V4 {
@@ -48,30 +61,26 @@ pub fn witness<'a>(
         }
         let tried = match header.message_type {
             MessageType::Identity => {
-                identities.extend(Identity::read(&header, &mut r));
+                let identity = Identity::read(&header, &mut r);
+                identity.into_iter().for_each(|identity| seen.identity(&message, identity));
                 continue;
             }
             MessageType::AuthR => {
                 let Ok(auth_r) = AuthR::read(&header, &mut r) else { continue };
-                let asked = |identity: &&Identity| header.receiver == Some(identity.sender);
-                let tries = identities.iter().rev().filter(asked);
-                match first_that_holds(tries.map(|identity| Answer::verify(identity, &auth_r, names, at))) {
-                    Ok(answer) => {
-                        answers.push(answer);
-                        continue;
-                    }
+                match seen.answer(&message, header.receiver, &auth_r) {
+                    Ok(()) => continue,
                     Err(reason) => Err(reason),
                 }
             }
             MessageType::AuthI => {
                 let Ok(auth_i) = AuthI::read(&mut r) else { continue };
-                let tags = (header.receiver, Some(header.sender));
-                let tries = answers.iter().rev().filter(|a| (Some(a.sender), Some(a.receiver)) == tags);
-                first_that_holds(tries.map(|answer| answer.completed_by(&auth_i)))
+                let tags = (header.receiver, header.sender);
+                let answers = seen.answers.get(&tags).into_iter().flatten().rev();
+                first_that_holds(answers.map(|(_, answer)| answer.completed_by(&auth_i)))
             }
             MessageType::NonInteractiveAuth => {
                 let Ok(message) = NonInteractiveAuth::read(&header, &mut r) else { continue };
-                offline(&message, ensemble, names, at)
+                seen.offline(&message)
             }
             _ => continue,
         };
@@ -81,6 +90,89 @@ pub fn witness<'a>(
         };
     }
     witnessed
+}
+
+/// So many Identity messages of one client, and Auth-R messages from one client to another, are tried for what answers them.
+const KEPT: usize = 4;
+
+/// What may still be answered, as bytes and read, the last one last.
+struct Seen<'a> {
+    names: [&'a str; 2],
+    at: Timestamp,
+    ensemble: Option<Result<VerifiedEnsemble, Reject>>,
+    identities: BTreeMap<InstanceTag, Kept<Identity>>,
+    /// By whom they are from and for.
+    answers: BTreeMap<(Option<InstanceTag>, InstanceTag), Kept<Answer>>,
+    /// By whom they come from.
+    profiles: BTreeMap<(InstanceTag, Vec<u8>), Result<VerifiedClientProfile, Reject>>,
+}
+
+type Kept<T> = VecDeque<(Vec<u8>, T)>;
+
+impl Seen<'_> {
+    fn identity(&mut self, message: &[u8], identity: Identity) {
+        keep(self.identities.entry(identity.sender).or_default(), message, identity);
+    }
+
+    /// Keeps an Auth-R message, if it holds for one of the Identity messages of its receiver.
+    fn answer(&mut self, message: &[u8], to: Option<InstanceTag>, auth_r: &AuthR) -> Result<(), Reject> {
+        let to = to.ok_or(Reject::Unexpected)?;
+        let answers = self.answers.entry((Some(auth_r.sender), to)).or_default();
+        if answers.iter().any(|(before, _)| before == message) {
+            return Ok(());
+        }
+        let tries = self.identities.get(&to).into_iter().flatten().rev();
+        let answer = first_that_holds(tries.map(|(_, identity)| {
+            let bobs = verified(&mut self.profiles, &identity.profile, identity.sender, self.at)?;
+            let alices = verified(&mut self.profiles, &auth_r.profile, auth_r.sender, self.at)?;
+            Answer::verify((identity, &bobs), (auth_r, &alices), self.names)
+        }))?;
+        keep(answers, message, answer);
+        Ok(())
+    }
+
+    /// Alice began, with Bob's ensemble.
+    fn offline(&mut self, message: &NonInteractiveAuth) -> Result<Witnessed, Reject> {
+        let [alice, bob] = self.names;
+        let ensemble =
+            self.ensemble.as_ref().ok_or(Reject::UnknownPrekey)?.as_ref().map_err(|reason| *reason)?;
+        let (bobs, prekey) = (ensemble.profile(), ensemble.message());
+        if message.prekey_id() != prekey.id() {
+            return Err(Reject::UnknownPrekey);
+        }
+        if message.sender == prekey.owner() {
+            return Err(Reject::OwnMessage);
+        }
+        let alices = verified(&mut self.profiles, &message.profile, message.sender, self.at)?;
+        let first = Some((&message.first_ecdh, &message.first_dh));
+        let transcript = Transcript {
+            bob: side(bob, bobs, (prekey.ecdh(), prekey.dh()), None),
+            alice: side(alice, &alices, (&message.ecdh, &message.dh), first),
+        };
+        // RVrf({F_b, H_a, Y}, sigma, t)
+        let ring = [bobs.forging_key(), alices.identity_key(), prekey.ecdh()];
+        holds(ring, &message.sigma, &transcript.non_interactive(ensemble.prekey_profile().shared_prekey()))?;
+        Ok(Witnessed { mode: Mode::Offline, began: alices.fingerprint(), answered: bobs.fingerprint() })
+    }
+}
+
+/// Each profile is verified once.
+fn verified(
+    profiles: &mut BTreeMap<(InstanceTag, Vec<u8>), Result<VerifiedClientProfile, Reject>>,
+    profile: &ClientProfile,
+    sender: InstanceTag,
+    at: Timestamp,
+) -> Result<VerifiedClientProfile, Reject> {
+    let verify = || profile.clone().verify(sender, at);
+    profiles.entry((sender, profile.as_bytes().to_vec())).or_insert_with(verify).clone()
+}
+
+fn keep<T>(kept: &mut Kept<T>, message: &[u8], read: T) {
+    kept.retain(|(before, _)| before != message);
+    kept.push_back((message.to_vec(), read));
+    if kept.len() > KEPT {
+        kept.pop_front();
+    }
 }
 
 fn first_that_holds<T>(tries: impl Iterator<Item = Result<T, Reject>>) -> Result<T, Reject> {
@@ -114,8 +206,6 @@ pub fn client_profile(line: &str) -> Result<ClientProfile, ForgeError> {
 
 /// An Auth-R message that Alice has signed for an Identity message of Bob's, and what Bob's Auth-I has to be a signature of.
 struct Answer {
-    sender: InstanceTag,
-    receiver: InstanceTag,
     /// `{H_b, F_a, X}` and `t`
     ring: [Point; 3],
     t: Vec<u8>,
@@ -124,25 +214,23 @@ struct Answer {
 
 impl Answer {
     fn verify(
-        identity: &Identity,
-        auth_r: &AuthR,
+        (identity, bobs): (&Identity, &VerifiedClientProfile),
+        (auth_r, alices): (&AuthR, &VerifiedClientProfile),
         [bob, alice]: [&str; 2],
-        at: Timestamp,
     ) -> Result<Self, Reject> {
-        let bobs = identity.profile.clone().verify(identity.sender, at)?;
-        let alices = auth_r.profile.clone().verify(auth_r.sender, at)?;
+        if identity.sender == auth_r.sender {
+            return Err(Reject::OwnMessage);
+        }
         let first = [(&identity.first_ecdh, &identity.first_dh), (&auth_r.first_ecdh, &auth_r.first_dh)];
         let transcript = Transcript {
-            bob: side(bob, &bobs, (&identity.ecdh, &identity.dh), Some(first[0])),
-            alice: side(alice, &alices, (&auth_r.ecdh, &auth_r.dh), Some(first[1])),
+            bob: side(bob, bobs, (&identity.ecdh, &identity.dh), Some(first[0])),
+            alice: side(alice, alices, (&auth_r.ecdh, &auth_r.dh), Some(first[1])),
         };
         // RVrf({F_b, H_a, Y}, sigma, t)
         let ring = [bobs.forging_key(), alices.identity_key(), &identity.ecdh];
         holds(ring, &auth_r.sigma, &transcript.auth_r())?;
         let (mode, began, answered) = (Mode::Interactive, bobs.fingerprint(), alices.fingerprint());
         Ok(Self {
-            sender: auth_r.sender,
-            receiver: identity.sender,
             ring: [bobs.identity_key(), alices.forging_key(), &auth_r.ecdh].map(Point::clone),
             t: transcript.auth_i(),
             witnessed: Witnessed { mode, began, answered },
@@ -154,30 +242,6 @@ impl Answer {
         let [h_b, f_a, x] = &self.ring;
         holds([h_b, f_a, x], &auth_i.sigma, &self.t).map(|()| self.witnessed)
     }
-}
-
-/// Alice began, with Bob's ensemble.
-fn offline(
-    message: &NonInteractiveAuth,
-    ensemble: Option<&PrekeyEnsemble>,
-    [alice, bob]: [&str; 2],
-    at: Timestamp,
-) -> Result<Witnessed, Reject> {
-    let ensemble = ensemble.cloned().ok_or(Reject::UnknownPrekey)?.verify(at, Versions::V4)?;
-    let (bobs, prekey) = (ensemble.profile(), ensemble.message());
-    if message.prekey_id() != prekey.id() {
-        return Err(Reject::UnknownPrekey);
-    }
-    let alices = message.profile.clone().verify(message.sender, at)?;
-    let first = Some((&message.first_ecdh, &message.first_dh));
-    let transcript = Transcript {
-        bob: side(bob, bobs, (prekey.ecdh(), prekey.dh()), None),
-        alice: side(alice, &alices, (&message.ecdh, &message.dh), first),
-    };
-    // RVrf({F_b, H_a, Y}, sigma, t)
-    let ring = [bobs.forging_key(), alices.identity_key(), prekey.ecdh()];
-    holds(ring, &message.sigma, &transcript.non_interactive(ensemble.prekey_profile().shared_prekey()))?;
-    Ok(Witnessed { mode: Mode::Offline, began: alices.fingerprint(), answered: bobs.fingerprint() })
 }
 
 type Keys<'a> = (&'a Point, &'a DhPublic);

@@ -33,6 +33,11 @@ impl Session {
         Ok(out.finish())
     }
 
+    /// Whether texts of our user wait for a conversation.
+    pub(crate) fn texts_wait(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// The chain key of a data message of version 4 that has not been received yet.
     pub(crate) fn chain_key_of(&self, message: &[u8]) -> Option<Secret<64>> {
         let mut r = Reader::new(message);

@@ -71,7 +71,7 @@ pub(crate) fn forge_through(
         Begun::Offline(by, _) if signs_the_start(kept, by) => {
             Some(published(accounts[1 - by], time(life.start), rng))
         }
-        Begun::Offline(by, _) => Some(made_up(accounts[1 - by], rng)),
+        Begun::Offline(by, _) => Some(made_up(accounts[1 - by], time(life.start), rng)),
         Begun::Asked(_) | Begun::Tagged(_) => None,
     };
     let begin = match (life.begin, &ensemble) {
@@ -124,8 +124,8 @@ fn published(owner: &Account, at: Timestamp, rng: &mut ChaCha8Rng) -> Ensemble {
 }
 
 /// Prekeys made up in the name of who was away, around the profiles that they published: for who has to sign with the prekey itself.
-fn made_up(owner: &Account, rng: &mut ChaCha8Rng) -> Ensemble {
+fn made_up(owner: &Account, at: Timestamp, rng: &mut ChaCha8Rng) -> Ensemble {
     let published = owner.prekey_profile().expect("they have prekeys").as_bytes();
     let profile = PrekeyProfile::read(&mut Reader::new(published)).expect("a profile");
-    Ensemble::forged(&Person::of(owner).profile, &profile, rng)
+    Ensemble::forged(&Person::of(owner).profile, &profile, at, rng).expect("profiles that are valid then")
 }

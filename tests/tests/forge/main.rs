@@ -5,6 +5,7 @@
 mod damage;
 mod layouts;
 mod parse;
+mod plaintext;
 mod profiles;
 mod revealed;
 mod third_party;

@@ -1,10 +1,14 @@
 //! Revealed MAC keys and the messages that they belong to, found by whoever has nothing but the lines.
 
-use otrv4::forge::{RevealedKey, revealed_keys, v3, v4};
+use otrv4::forge::{self, RevealedKey, v3, v4};
 use otrv4::{Policy, Secret};
 use otrv4_tests::{Person, talking, talking_with};
 
 use crate::only_3;
+
+fn revealed_keys<L: AsRef<str>>(lines: &[L]) -> Vec<RevealedKey> {
+    forge::revealed_keys(lines).expect("few keys")
+}
 
 /// Texts of these people in turn; the lines. The first four are left out: in the ratchet of the key exchange nothing is
 /// revealed.
@@ -93,4 +97,36 @@ fn bytes_in_the_place_of_keys_are_of_no_message() {
     let lines = [lines[0].clone(), otrv4::wire::armour(&bytes)];
     assert!(revealed_keys(&lines).iter().all(|key| key.messages.is_empty()));
     assert_eq!(revealed_keys(&["", "?OTR:AAQD.", "?OTRv4?"]), []);
+}
+
+#[test]
+fn a_message_in_pieces_is_at_its_last_piece_and_a_key_twice_in_a_line_is_in_it_once() {
+    let (mut alice, mut bob) = talking();
+    for who in [&mut alice, &mut bob] {
+        who.session.set_max_line(Some(300)).unwrap();
+    }
+    let (mut lines, mut ends) = (Vec::new(), Vec::new());
+    for turn in 0..6 {
+        let (from, to) = if turn % 2 == 0 { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
+        let pieces = from.say("Ten o'clock.").take();
+        assert!(pieces.len() > 1);
+        pieces.iter().for_each(|line| _ = to.receive(line));
+        lines.extend(pieces);
+        ends.push(lines.len() - 1);
+    }
+    let keys = revealed_keys(&lines);
+    let last = keys.iter().rfind(|key| !key.messages.is_empty()).expect("some");
+    assert_eq!(places(std::slice::from_ref(last)), [(&ends[5..], &ends[4..5])]);
+
+    let (alice, bob) = talking_with(only_3());
+    let line = all_lines(alice, bob, "abababab").remove(7);
+    let mut message = otrv4::wire::unarmour(&line).unwrap();
+    let key = v3::revealed_mac_keys(&line).unwrap().remove(0);
+    let keys = v3::revealed_mac_keys(&line).unwrap().len() * 20;
+    message.truncate(message.len() - keys - 4);
+    message.extend([0, 0, 0, 40]);
+    (0..2).for_each(|_| message.extend(key.as_bytes()));
+    let twice = otrv4::wire::armour(&message);
+    let found = revealed_keys(&[&twice, &twice]);
+    assert_eq!((found.len(), &found[0].revealed_in[..]), (1, &[0, 1][..]));
 }

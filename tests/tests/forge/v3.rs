@@ -27,7 +27,7 @@ fn a_modified_message_is_taken_for_the_real_one() {
 }
 
 #[test]
-fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there_and_nothing_else() {
+fn a_wrong_guess_of_the_text_is_not_noticed_and_its_reader_sees_garbage_there() {
     let (_, mut bob, line, key) = under_way("hi Bob, pay 100 now");
     let forged = v3::modify(&line, &v3::mac_key(&key), "278", "999", 12).expect("the right key");
     let garbage: Vec<u8> = [b'1' ^ b'2' ^ b'9', b'0' ^ b'7' ^ b'9', b'0' ^ b'8' ^ b'9'].into();

@@ -61,7 +61,7 @@ fn an_offline_start_passes_with_the_ensemble_that_it_answers_and_no_other() {
     let bytes = bob.account.prekey_profile().unwrap().as_bytes().to_vec();
     let profile = PrekeyProfile::read(&mut Reader::new(&bytes)).unwrap();
     let others = Named::of(&bob.account);
-    let ensemble = || Ensemble::forged(&others.profile, &profile, &mut rng());
+    let ensemble = || Ensemble::forged(&others.profile, &profile, START, &mut rng()).unwrap();
     let (used, another) = (ensemble(), ensemble());
     let (own, key) = (Named::of(&alice.account), Key::long_term_of(&alice.account));
     let forger = Forger::new(own, key, others.clone(), START).unwrap();
@@ -154,4 +154,68 @@ fn profiles_are_taken_from_the_messages_that_carry_them() {
     assert_eq!(profile(&lines[1]).unwrap(), bob.account.client_profile().as_bytes());
     assert_eq!(profile(&lines[2]), Err(ForgeError::NoProfile));
     assert_eq!(profile("?OTRv4?"), Err(ForgeError::NotEncoded));
+}
+
+#[test]
+fn pieces_are_put_together() {
+    let (mut alice, mut bob) = people();
+    for who in [&mut alice, &mut bob] {
+        who.session.set_max_line(Some(300)).unwrap();
+    }
+    let lines = exchange(&mut alice, &mut bob);
+    assert!(lines.iter().all(|line| line.starts_with("?OTR|")), "{lines:?}");
+    let passed = check(&lines, [ALICE, BOB]).expect("an honest one");
+    assert_eq!((passed.began, passed.answered), (alice.account.fingerprint(), bob.account.fingerprint()));
+    assert_eq!(check(&lines[1..], [ALICE, BOB]), Err(Reject::Unexpected), "a piece is missing");
+}
+
+#[test]
+fn of_one_client_the_last_few_messages_are_tried_and_repeated_lines_cost_none_their_place() {
+    let (mut alice, mut bob) = people();
+    let lines = exchange(&mut alice, &mut bob);
+    let passed = check(&lines, [ALICE, BOB]).expect("an honest one");
+    // Other Identity messages of hers; nobody has answered them.
+    let others: Vec<String> = (0..4).map(|_| exchange(&mut alice, &mut bob).remove(0)).collect();
+    let with = |others: &[String]| [&lines[..1], others, &lines[1..]].concat();
+    assert_eq!(check(&with(&others[1..]), [ALICE, BOB]), Ok(passed));
+    assert_eq!(check(&with(&others), [ALICE, BOB]), Err(Reject::Forged), "it is too long ago");
+    let repeated: Vec<String> = others[1..].iter().cycle().take(50).cloned().collect();
+    assert_eq!(check(&with(&repeated), [ALICE, BOB]), Ok(passed));
+    let answers = [&lines[..2], &vec![lines[1].clone(); 50], &lines[2..]].concat();
+    assert_eq!(check(&answers, [ALICE, BOB]), Ok(passed));
+}
+
+#[test]
+fn nobody_talks_to_their_own_client() {
+    let (mut alice, _) = people();
+    let account = otrv4::Account::load(&alice.account.save()).unwrap();
+    let (own, key) = (Named::of(&account), Key::long_term_of(&account));
+    let refused = Forger::new(own.clone(), key, own.clone(), START).err();
+    assert_eq!(refused, Some(otrv4::forge::CannotForge::OneClient));
+    alice.prekeys(1);
+    let bytes = alice.account.prekey_profile().unwrap().as_bytes().to_vec();
+    let profile = PrekeyProfile::read(&mut Reader::new(&bytes)).unwrap();
+    let ensemble = Ensemble::forged(&own.profile, &profile, START, &mut rng()).unwrap();
+    let other = Person::new(BOB, ALICE);
+    let forger =
+        Forger::new(Named::of(&other.account), Key::long_term_of(&other.account), own, START).unwrap();
+    let start = forger.offline_dake(Who::Participant, &ensemble, START, &mut rng()).unwrap();
+    let interactive = forger.dake(Who::Participant, START, &mut rng()).unwrap();
+    // The same tag and profile on both sides.
+    let mut lines: Vec<String> = Vec::new();
+    let ours = interactive.messages[1].1[3..7].to_vec();
+    let profile = alice.account.client_profile().as_bytes();
+    for (_, message) in interactive.messages.iter().chain(&start.messages) {
+        let mut message = message.clone();
+        message[3..7].copy_from_slice(&ours);
+        message[7..11].copy_from_slice(&ours);
+        if message[2] != 0x37 {
+            let theirs = client_profile(&armour(&message)).unwrap().as_bytes().len();
+            message.splice(11..11 + theirs, profile.iter().copied());
+        }
+        lines.push(armour(&message));
+    }
+    assert_eq!(check(&lines[..3], [ALICE, ALICE]), Err(Reject::OwnMessage));
+    let refused = witness([lines[3].as_str()], [ALICE, ALICE], Some(ensemble.ensemble()), START);
+    assert_eq!(refused, Err(Reject::OwnMessage));
 }

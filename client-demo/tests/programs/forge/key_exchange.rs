@@ -63,7 +63,10 @@ fn who_lacks_a_key_or_a_profile_forges_no_key_exchange() {
     let arguments = ["forge", "dake", "--home", "carol", "--with", BOB, "--profile", "@recording"];
     stage.done(&arguments);
     let destroyed = stage.refused(&[&arguments[..], &["--key", "forging"]].concat());
-    assert!(destroyed.contains("destroyed. Use the long-term key"), "{destroyed}");
+    assert!(
+        destroyed.contains("destroyed when it was made") && destroyed.contains("--key long-term"),
+        "{destroyed}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::forge::{
 };
 use crate::keys::{DsaKey, ForgingSecret};
 use crate::wire::Versions;
-use crate::{Account, Policy, Refused};
+use crate::{Account, Policy, Refused, Reject};
 
 fn forge(
     [alice, bob]: [&Account; 2],
@@ -143,5 +143,39 @@ fn what_is_said_too_early_waits_for_the_conversation_and_there_must_be_one() {
     let transcript = forge([&alice, &bob], script, &mut |_| after(4)).expect("one");
     assert_eq!(check(&transcript, [&alice, &bob], None).len(), 2);
     let lost = forge([&alice, &bob], script, &mut |_| Delivery::Lost).err();
-    assert_eq!(lost, Some(CannotForge::NotEncrypted));
+    assert_eq!(lost, Some(CannotForge::NotBegun));
+}
+
+#[test]
+fn no_text_is_left_out_where_the_key_exchange_is_lost_or_slow() {
+    let (alice, bob) = (alice(), bob());
+    let begin = Begin::Interactive(Who::Other);
+    let waits = [Said { by: Who::Other, at: NOW.plus(5), text: "Are you there?" }];
+    let by = |said, until, network: &mut dyn FnMut(&Line) -> Delivery| {
+        let script = Script { until: NOW.plus(until), ..breaking_off(begin, said) };
+        forge([&alice, &bob], script, network).map(|transcript| check(&transcript, [&alice, &bob], None))
+    };
+    let mut without_auth_i = |line: &Line| match number(line, "message type") {
+        Some(0x37) => Delivery::Lost,
+        _ => after(0),
+    };
+    for until in [30, 60 * 60] {
+        assert_eq!(by(&waits, until, &mut without_auth_i).err(), Some(CannotForge::NotBegun), "{until}");
+    }
+    assert!(by(&[], 30, &mut without_auth_i).is_ok(), "nobody had anything to say");
+    // Auth-I arrives after 32 seconds.
+    assert_eq!(by(&waits, 30, &mut |_| after(8)).err(), Some(CannotForge::NotBegun));
+    assert_eq!(by(&waits, 40, &mut |_| after(8)), Ok(texts_of(&waits)));
+}
+
+#[test]
+fn a_key_exchange_that_was_refused_says_why() {
+    let (alice, bob) = (alice(), bob());
+    let held = [Said { by: Who::Other, at: NOW.plus(5), text: "Are you there?" }];
+    let other = Manner::from(Policy { versions: Versions::V3, ..Policy::default() });
+    let script = Script { participant: Policy::standalone().into(), other, ..breaking_off(INTERACTIVE, &[]) };
+    for said in [&held[..], &[]] {
+        let refused = forge([&alice, &bob], Script { said, ..script }, &mut at_once).err();
+        assert_eq!(refused, Some(CannotForge::Rejected(Reject::Version)));
+    }
 }

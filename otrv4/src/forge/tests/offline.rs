@@ -92,8 +92,8 @@ fn a_prekey_message_changed_on_its_way_is_none_of_the_accounts_own() {
     honest.write(&mut w);
     // The id of the genuine one, the keys of another.
     let genuine = honest.message().as_bytes();
-    let (_, other) = forged_ensemble(&bob, &profile);
-    let mixed = [&genuine[..7], &other.message(bob.tag()).as_bytes()[7..]].concat();
+    let other = forged_ensemble(&bob, &profile);
+    let mixed = [&genuine[..7], &other.ensemble().message().as_bytes()[7..]].concat();
     let bytes = [&w.as_slice()[..w.as_slice().len() - genuine.len()], &mixed].concat();
     let mixed = crate::prekey::PrekeyEnsemble::read(&mut Reader::new(&bytes)).expect("the format is right");
     let unknown = Some(CannotForge::Ensemble(Reject::UnknownPrekey));
@@ -128,6 +128,37 @@ fn one_who_was_away_when_their_profiles_expired_takes_the_conversation_up_as_an_
     let transcript = forger.transcript(script, &mut at_once, &mut rng()).expect("a transcript");
     assert_eq!(check(&transcript, [&alice, &bob], Some(&ensemble)), texts_of(&said));
     assert_eq!(heard_by(&bob, Who::Participant, &transcript, back), ["Are you there?"]);
+}
+
+#[test]
+fn whoever_comes_back_when_their_program_has_forgotten_the_shared_prekey_takes_nothing_up() {
+    let (mut bob, day) = (bob(), |n: i64| NOW.plus(n * DAY));
+    let ensemble = Ensemble::genuine(published(&mut bob));
+    let lifetimes = Lifetimes::default();
+    let alice = Account::new("alice@example.org", ForgingSecret::Keep, lifetimes, &mut rng(), day(3));
+    let (start, key) = (day(6), Key::long_term_of(&alice));
+    let forger = Forger::new(Person::of(&alice), key, Person::of(&bob), start).expect("a key of hers");
+    let said = [Said { by: Who::Participant, at: start.plus(5), text: "Are you there?" }];
+    for (back, in_time) in
+        [(day(7).plus(9 * 60 * 60), true), (day(8).plus(-1), true), (day(8), false), (day(9), false)]
+    {
+        let begin = Begin::Offline { starts: Who::Participant, ensemble: &ensemble, back };
+        let script = Script { start, ..breaking_off(begin, &said) };
+        let transcript = forger.transcript(script, &mut at_once, &mut rng());
+        match in_time {
+            true => {
+                let transcript = transcript.expect("a transcript");
+                assert_eq!(heard_by(&bob, Who::Participant, &transcript, back), ["Are you there?"]);
+            }
+            false => assert_eq!(transcript.err(), Some(CannotForge::BackTooLate)),
+        }
+        // What an honest program says.
+        let forged = forger.offline_dake(Who::Participant, &ensemble, start, &mut rng()).expect("one");
+        let mut live = Live::new(self::alice(), Account::load(&bob.save()).expect("what was saved"));
+        live.now = back;
+        live.step(1, |session, cx| session.receive(cx, &armour(&forged.messages[0].1)));
+        assert_eq!(live.clients[1].rejected(), (!in_time).then_some(Reject::Forged));
+    }
 }
 
 #[test]
