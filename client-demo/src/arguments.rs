@@ -130,7 +130,7 @@ pub(crate) enum Command {
     ExportLibotr(ExportArguments),
     /// Make up what was never said; `forge play` shows what a recording of a conversation is worth
     Forge(ForgeArguments),
-    /// Take lines of any version of OTR apart: every field explained, and who could forge it by now
+    /// Take lines of OTR, of versions 4, 3 and 2, apart: every field explained, and who could forge it by now
     Inspect(InspectArguments),
     /// Hold a conversation over stdin and stdout, for other programs
     Pipe(PipeArguments),

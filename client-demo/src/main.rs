@@ -13,6 +13,7 @@ mod perform;
 mod pieces;
 mod pipe;
 mod prekeys;
+mod records;
 mod relay;
 mod screen;
 mod system;

@@ -16,7 +16,7 @@ use super::person::account;
 use crate::keep::Settings;
 use crate::perform::{Client, Next, converse, perform};
 use crate::screen::{say, words};
-use crate::system;
+use crate::{harmless, system};
 
 /// `forge impersonate`.
 pub(super) fn impersonate(arguments: ImpersonateArguments, json: bool) -> Result<(), Unforged> {
@@ -115,7 +115,7 @@ impl Client for Network {
 
     fn send(&mut self, line: &str) -> Result<(), Unforged> {
         match self.json {
-            true => say(json!({ "send": line }))?,
+            true => say(harmless::json(&json!({ "send": line }).to_string()))?,
             false => say(line)?,
         }
         Ok(())
@@ -123,12 +123,12 @@ impl Client for Network {
 
     fn show(&mut self, account: &Account, session: &Session, event: &Event) -> Result<(), Unforged> {
         self.encrypted |= matches!(event, Event::Secure { .. });
-        match (self.json, event) {
-            (false, _) => say(words(account, session, event))?,
-            (true, Event::Message { text, .. }) => say(json!({ "text": text }))?,
-            (true, _) => say(json!({ "event": words(account, session, event) }))?,
-        }
-        Ok(())
+        let json = match (self.json, event) {
+            (false, _) => return Ok(say(words(account, session, event))?),
+            (true, Event::Message { text, .. }) => json!({ "text": text }),
+            (true, _) => json!({ "event": words(account, session, event) }),
+        };
+        Ok(say(harmless::json(&json.to_string()))?)
     }
 }
 

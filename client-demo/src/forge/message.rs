@@ -9,13 +9,14 @@ use super::arguments::{MacKeyArguments, ModifyArguments};
 use super::input::{Source, encoded};
 use super::show::{Shown, forged, key};
 use crate::harmless;
+use crate::records::record;
 
 /// `forge parse`.
 pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
     let parsed = forge::parse(&line.line(LINE)?);
     let error = parsed.error.map(|error| error.to_string());
     let (mut lines, mut fields) = (vec![parsed.name.to_owned()], Vec::new());
-    for forge::Field { name, kind, value, meaning } in &parsed.fields {
+    for forge::Field { name, kind, value, meaning, holds } in &parsed.fields {
         let (shown, value) = match value {
             Value::Number(number) => (number.to_string(), json!(number)),
             Value::Bytes(bytes) => (hex::encode(bytes), json!(hex::encode(bytes))),
@@ -24,7 +25,8 @@ pub(super) fn parse(line: &Source) -> Result<Shown, Unforged> {
         let kind = kind.name();
         let said = meaning.as_ref().map(|meaning| format!("  ({meaning})")).unwrap_or_default();
         lines.push(harmless::message(&format!("  {name}, {kind}"), &format!("{shown}{said}")));
-        fields.push(json!({ "name": name, "type": kind, "value": value, "meaning": meaning }));
+        fields
+            .push(json!({ "name": name, "type": kind, "value": value, "meaning": meaning, "holds": holds }));
     }
     if let Some(error) = &error {
         lines.push(format!("It does not follow its format: {error}"));
@@ -82,8 +84,9 @@ pub(super) fn read(secret: &Source, new: Option<&str>, line: &Source) -> Result<
         Version::V4 => v4::read_and_forge(&line, &secret.secret("a chain key of version 4")?, new)?,
         _ => v3::read_and_forge(&line, &secret.secret("an AES key of version 3")?, new)?,
     };
-    let records =
-        content.tlvs.iter().map(|tlv| json!({ "type": tlv.kind, "value": hex::encode(&*tlv.value) }));
+    let records = content.tlvs.iter().map(|tlv| {
+        json!({ "type": tlv.kind, "name": record(version, tlv.kind), "value": hex::encode(&*tlv.value) })
+    });
     let json = json!({
         "version": version.number(),
         "text": content.text.as_str(),
@@ -96,8 +99,10 @@ pub(super) fn read(secret: &Source, new: Option<&str>, line: &Source) -> Result<
         None => {
             let mut lines = vec![harmless::message("text", &content.text)];
             let records = content.tlvs.iter();
-            lines
-                .extend(records.map(|tlv| format!("record of type {}, {} bytes", tlv.kind, tlv.value.len())));
+            lines.extend(records.map(|tlv| {
+                let (kind, length) = (tlv.kind, tlv.value.len());
+                format!("record of type {kind}, {}, {length} bytes", record(version, kind))
+            }));
             if content.steps > 0 {
                 lines.push(format!("The key was that of {} messages before.", content.steps));
             }

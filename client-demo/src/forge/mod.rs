@@ -74,7 +74,8 @@ pub(crate) enum Unforged {
     )]
     TooSoon(transcript::Place, i64),
     #[error(
-        "the script is not as it should be: {0}. Write [{{\"by\": NAME, \"text\": TEXT, \"after\": SECONDS}}, …]"
+        "the script is not as it should be: {}. Write [{{\"by\": NAME, \"text\": TEXT, \"after\": SECONDS}}, …]",
+        harmless::line(&.0.to_string())
     )]
     ScriptJson(serde_json::Error),
     #[error("the script has {}, who is neither of the two, or might be both: write the whole account name", harmless::name(.0))]

@@ -6,6 +6,7 @@ use otrv4::Secret;
 use otrv4::wire::Version;
 use serde_json::Value;
 
+use crate::harmless;
 use crate::screen::say;
 
 /// The same in both forms.
@@ -17,7 +18,7 @@ pub(super) struct Shown {
 impl Shown {
     pub(super) fn print(&self, json: bool) -> io::Result<()> {
         match json {
-            true => say(format_args!("{:#}", self.json)),
+            true => say(harmless::json(&format!("{:#}", self.json))),
             false => self.lines.iter().try_for_each(say),
         }
     }

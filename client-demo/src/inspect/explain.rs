@@ -11,6 +11,9 @@ pub(super) fn about(message: &str) -> &'static str {
         "Query message" => {
             "Asks the other side for an encrypted conversation, and says in which versions of OTR."
         }
+        "Message of another version" => {
+            "Encoded, and of a version other than 4, 3 and 2: what stands behind its type is not taken apart here."
+        }
         "Error message" => "Says that something went wrong, such as a message that could not be read.",
         "Fragment" => "A piece of a message that was too long for one line.",
         "Fragment of a prekey server message" => {
@@ -64,16 +67,20 @@ pub(super) fn about(message: &str) -> &'static str {
         "Success message" => "The prekey server has done what DAKE-3 asked for.",
         "Failure message" => "The prekey server has not done what DAKE-3 asked for.",
         "Storage Status message" => "How many prekey messages of this client the prekey server has.",
-        _ => "Looks like a message of OTR and follows none of its formats.",
+        _ => "Looks like a message of OTR and follows none of the formats that are known here.",
     }
 }
 
-/// What a field is for.
-pub(super) fn explain(message: &str, field: &str) -> &'static str {
+/// What a field is for; of signatures also what it means whether they hold.
+pub(super) fn explain(message: &str, field: &str, holds: Option<bool>) -> &'static str {
     match (message, field) {
+        (_, "Client Profile signature" | "Prekey Profile signature") => of_signature(field, holds),
         ("Prekey Ensemble Query message", "versions") => "In which versions of OTR the asker can talk.",
         ("Query message" | "Text with a whitespace tag", "versions") => {
             "The versions of OTR that are offered, a digit each."
+        }
+        ("Text with a whitespace tag", "whitespace tag") => {
+            "The blanks and tabs themselves: sixteen that say OTR, and eight for each version."
         }
         ("Prekey message" | "Prekey Ensemble Retrieval message" | "DAKE-3 message", field) => {
             of_prekey(field).unwrap_or_else(|| of_any(field))
@@ -88,6 +95,30 @@ pub(super) fn explain(message: &str, field: &str) -> &'static str {
         ("Query message", "query") => "The line itself.",
         ("Fragment" | "Fragment of a prekey server message", field) => of_fragment(field),
         (_, field) => of_any(field),
+    }
+}
+
+fn of_signature(field: &str, holds: Option<bool>) -> &'static str {
+    match (field, holds) {
+        ("Client Profile signature", Some(true)) => {
+            "By the long-term key in it, and it holds: nobody but who has that key's secret made this profile, and they cannot deny \
+             having made it. Its dates and tags were not checked."
+        }
+        ("Client Profile signature", _) => {
+            "Should be by the long-term key in it, and does not hold: anybody can have put this together, from somebody's public \
+             keys and bytes at random."
+        }
+        (_, Some(true)) => {
+            "By the long-term key of the Client Profile before it, and it holds: nobody but who has that key's secret made this \
+             profile, and they cannot deny having been ready for offline conversations. Its dates and tags were not checked."
+        }
+        (_, Some(false)) => {
+            "Should be by the long-term key of the Client Profile before it, and does not hold: anybody can have made this."
+        }
+        (_, None) => {
+            "Should be by its owner's long-term key. That is not in this line, so it was not checked: as far as this line shows, \
+             anybody can have made this."
+        }
     }
 }
 
@@ -112,7 +143,7 @@ fn of_prekey(field: &str) -> Option<&'static str> {
         "K" => "1 if a Client Profile follows.",
         "J" => "1 if a Prekey Profile follows.",
         "proof of the ECDH prekeys, c" | "proof of the ECDH prekeys, v" => {
-            "Shows that the client knows the secrets of all Y."
+            "Is to show that the client knows the secrets of all Y. Not checked here."
         }
         "proof of the DH prekeys, c" | "proof of the DH prekeys, v" => "Likewise, of all B.",
         "proof of the shared prekey, c" | "proof of the shared prekey, v" => {
@@ -144,11 +175,12 @@ fn of_head(field: &str) -> Option<&'static str> {
         }
         "receiver's instance tag" => "Names the client that it is for; 0 while none is known.",
         "text" => "What everybody on the way can read.",
-        "error code" => "Which error.",
+        "error code" => "Which error, as a code that programs know.",
         "line" => "The line itself: it is damaged.",
         "what follows" => {
             "Bytes that belong to no field: from here on the message is damaged, or of no known kind."
         }
+        "not taken apart" => "All the rest. Whatever it holds may be signed or not: nobody looked.",
         _ => return None,
     })
 }
@@ -174,13 +206,18 @@ fn of_data(field: &str) -> Option<&'static str> {
             "The text and records behind it, under a key of this message alone. Its length is that of the text and its padding."
         }
         "authenticator" => {
-            "The MAC: over everything before it, under a key that both sides can make and, until it is revealed, nobody else."
+            "The MAC: over everything before it, under a key that both sides can make and, until it is revealed, nobody else. Here it \
+             was tried under the keys that these lines reveal."
         }
         "old MAC keys to be revealed" => {
             "How many bytes of keys follow. Once messages have been checked, or will be taken no more, their MAC keys go out in \
              clear, so that anybody can change those messages. No MAC covers this list."
         }
-        "revealed MAC key" => "The MAC key of an earlier message, now anybody's.",
+        "revealed MAC key" => {
+            "Meant to be the MAC key of an earlier message, now anybody's. Anybody on the way can put other bytes here; above it is \
+             said of which message here it is the key."
+        }
+        "less than a MAC key" => "Too short for a key: the list is damaged, or was changed on the way.",
         "sender keyid" => "Which of its sender's Diffie-Hellman keys it was made with.",
         "recipient keyid" => "Which of its receiver's.",
         "DH y" => "The sender's next Diffie-Hellman key.",
@@ -202,12 +239,15 @@ fn of_exchange(field: &str) -> Option<&'static str> {
         }
         "A" => "A fresh 3072-bit Diffie-Hellman public key of whoever answers.",
         "c1" | "r1" | "c2" | "r2" | "c3" | "r3" => {
-            "Part of the ring signature: one of three keys made it, and nobody can tell which."
+            "Part of the ring signature. If it holds, which was not checked here, one of three keys made it, and nobody can tell \
+             which."
         }
         "prekey message identifier" => {
             "Which prekey message of the receiver was used: each of them serves once."
         }
-        "Auth MAC" => "A MAC over the exchange, under a key that comes out of it.",
+        "Auth MAC" => {
+            "A MAC over the exchange, under a key that comes out of it. Not checked here: that takes secrets."
+        }
         "first ECDH public key" => "For the first ratchet of the conversation.",
         "first DH public key" => "Likewise: the Diffie-Hellman key of the first brace key.",
         "encrypted gx" => {
@@ -228,7 +268,7 @@ fn of_exchange(field: &str) -> Option<&'static str> {
         "participant's identity" => "Whose keys are asked for.",
         "number of Prekey Ensembles" => "One for each client of that person.",
         "number of prekey messages" => "How many are left.",
-        "MAC" => "Under a key of the exchange with this client, DAKE-1 to DAKE-3.",
+        "MAC" => "Under a key of the exchange with this client, DAKE-1 to DAKE-3. Not checked here.",
         _ => return None,
     })
 }
@@ -236,7 +276,7 @@ fn of_exchange(field: &str) -> Option<&'static str> {
 fn of_profile(field: &str) -> Option<&'static str> {
     Some(match field {
         "number of Client Profile fields" => {
-            "The Client Profile begins: it is public, signed, and says who a client is."
+            "The Client Profile begins: it is public, to be signed, and says who a client is."
         }
         "field type" => "Which field of the profile follows.",
         "owner's instance tag" => "The client whose keys these are.",
@@ -248,18 +288,13 @@ fn of_profile(field: &str) -> Option<&'static str> {
         }
         "versions" => "The versions of OTR that its owner's client speaks, a digit each.",
         "Client Profile expiration" | "Prekey Profile expiration" => "When it ends.",
-        "DSA key type" => "The owner's key of version 3 follows.",
+        "DSA key type" => "A key of version 3 follows that the profile claims to be its owner's, too.",
         "p" | "q" | "g" => "Parameters of that key.",
         "y" => "That public key.",
-        "transitional signature" => "By that key of version 3, over the fields before.",
-        "Client Profile signature" => {
-            "By the long-term key: nobody else can make or change this profile, and its owner cannot deny having made it."
+        "transitional signature" => {
+            "Claims to be by that key of version 3, over the fields before. It proves nothing: anybody can make one for any such key."
         }
         "shared prekey" => "A public key of the owner's for offline conversations, used in many of them.",
-        "Prekey Profile signature" => {
-            "By the owner's long-term key: nobody else can make this profile, and its owner cannot deny having been ready for \
-             offline conversations."
-        }
         _ => return None,
     })
 }

@@ -2,25 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use otrv4::Timestamp;
-use serde::Deserialize;
+use otrv4::prekey::PrekeyEnsemble;
+use otrv4::wire::Reader;
+use serde_json::{Deserializer, Value};
 
 use super::InspectError;
+use super::line::Line;
 use crate::network::Letter;
-
-/// A line of the messenger.
-#[derive(Debug, PartialEq)]
-pub(super) struct Line {
-    /// Its place, from 1: in a file the number of the line, so that an editor finds it.
-    pub(super) number: usize,
-    /// Who it says it is from.
-    pub(super) sender: Option<String>,
-    pub(super) at: Option<Timestamp>,
-    pub(super) text: String,
-}
 
 /// All lines there.
 pub(super) fn read(source: &Path) -> Result<Vec<Line>, InspectError> {
@@ -49,12 +43,74 @@ fn lines(file: impl Read) -> io::Result<Option<Vec<Line>>> {
     }
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
-    if let Some(Document { lines }) = object(text) {
-        return Ok(Some(lines.into_iter().zip(1..).map(|(line, number)| line.numbered(number)).collect()));
+    Ok(Some(documents(text).unwrap_or_else(|| one_by_one(text))))
+}
+
+/// The lines of a file that is all of JSON: objects, lists of them, and objects that hold such a list.
+fn documents(text: &str) -> Option<Vec<Line>> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
     }
-    let lines = text.split('\n').zip(1..);
-    let lines = lines.filter(|(line, _)| !line.trim().is_empty()).take(MAX_LINES + 1);
-    Ok(Some(lines.map(|(line, number)| Line::read(number, line.trim_end_matches('\r'))).collect()))
+    let mut values = Deserializer::from_str(text).into_iter::<Value>();
+    let (mut lines, mut number, mut read) = (Vec::new(), 1, 0);
+    while lines.len() <= MAX_LINES {
+        let ahead = text.get(read..)?;
+        let begins = read + ahead.len() - ahead.trim_start().len();
+        number += line_ends(text, read..begins);
+        let Some(value) = values.next() else { break };
+        lines.extend(document(number, &value.ok()?)?);
+        read = values.byte_offset();
+        number += line_ends(text, begins..read);
+    }
+    // Several on one line, or in one list.
+    if !lines.is_sorted_by(|a, b| a.number < b.number) {
+        lines.iter_mut().zip(1..).for_each(|(line, place)| line.number = place);
+    }
+    Some(lines)
+}
+
+/// A line, or a list of them as `forge transcript` and `forge dake` print it, too. What else a list holds is text.
+fn document(number: usize, value: &Value) -> Option<Vec<Line>> {
+    let list = || {
+        value.as_array().or_else(|| ["lines", "messages"].iter().find_map(|name| value.get(name)?.as_array()))
+    };
+    if let Some(line) = Line::of(number, value) {
+        return Some(vec![line]);
+    }
+    let lines: Vec<(&Value, Option<Line>)> =
+        list()?.iter().zip(1..).map(|(value, place)| (value, Line::of(place, value))).collect();
+    lines.iter().any(|(_, line)| line.is_some()).then(|| {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let lines = lines.into_iter().zip(1..);
+        lines.map(|((value, line), place)| line.unwrap_or_else(|| Line::read(place, &text(value)))).collect()
+    })
+}
+
+fn line_ends(text: &str, part: Range<usize>) -> usize {
+    text.get(part).unwrap_or_default().matches('\n').count()
+}
+
+fn one_by_one(text: &str) -> Vec<Line> {
+    let lines = text.split('\n').zip(1..).map(|(line, number)| (line.trim_end_matches('\r'), number));
+    let mut lines: Vec<(&str, usize)> =
+        lines.filter(|(line, _)| !line.trim().is_empty()).take(MAX_LINES + 1).collect();
+    while lines.len() > 1 && lines.last().is_some_and(|(line, _)| is_behind_the_lines(line)) {
+        lines.pop();
+    }
+    lines.into_iter().map(|(line, number)| Line::read(number, line)).collect()
+}
+
+/// What `forge dake` and `forge transcript` print behind the lines: keys and the ensemble, which were not on the wire.
+fn is_behind_the_lines(line: &str) -> bool {
+    let is_hex = |hex: &str, digits| hex.len() == digits && hex.bytes().all(|c| c.is_ascii_hexdigit());
+    if let Some(id) = line.strip_prefix("session id ") {
+        return is_hex(id, 16);
+    }
+    if let Some(key) = line.strip_prefix("chain key of ") {
+        return key.rsplit_once(' ').is_some_and(|(_, key)| is_hex(key, 128));
+    }
+    let ensemble = line.strip_prefix("ensemble ").and_then(|base64| BASE64_STANDARD.decode(base64).ok());
+    ensemble.is_some_and(|ensemble| PrekeyEnsemble::read(&mut Reader::new(&ensemble)).is_ok())
 }
 
 /// What waits in the maildirs of a network folder, in the order in which it was sent.
@@ -74,7 +130,7 @@ fn letters(folder: &Path) -> Result<Vec<Line>, InspectError> {
         let at = sent(&file);
         let Letter { from, line: text, .. } = Letter::read(file.clone())
             .map_err(|error| InspectError::Read { path: file, cause: io::Error::other(error) })?;
-        Ok(Line { number, sender: Some(from).filter(|from| !from.is_empty()), at, text })
+        Ok(Line { number, sender: Some(from).filter(|from| !from.is_empty()), at, text, key: None })
     });
     letters.collect()
 }
@@ -89,81 +145,6 @@ fn sent(file: &Path) -> Option<Timestamp> {
     i64::try_from(nanos / 1_000_000_000).ok().map(Timestamp::from_unix)
 }
 
-impl Line {
-    fn read(number: usize, text: &str) -> Self {
-        object(text).map_or_else(|| Self::named(number, text), |recorded: Recorded| recorded.numbered(number))
-    }
-
-    /// A line with its sender, perhaps behind a time, or as it is.
-    fn named(number: usize, text: &str) -> Self {
-        let timed = text.split_once(' ').and_then(|(time, rest)| Some((Moment::parse(time)?, rest)));
-        let (at, rest) = timed.map_or((None, text), |(at, rest)| (Some(at), rest));
-        let in_brackets = rest.strip_prefix('<').and_then(|rest| rest.split_once("> "));
-        // Markup may begin a text, too.
-        let in_brackets = in_brackets.filter(|(sender, _)| !sender.contains(['<', '>']));
-        // A number may begin a text for people.
-        let is_dated = at.is_some() && text.split(' ').next().is_some_and(|time| time.contains('T'));
-        let bare = || rest.split_once(' ').filter(|_| is_dated);
-        match in_brackets.or_else(bare) {
-            Some((sender, text)) => {
-                Self { number, sender: Some(sender.to_owned()), at, text: text.to_owned() }
-            }
-            None => Self { number, sender: None, at: None, text: text.to_owned() },
-        }
-    }
-}
-
-/// A line as JSON.
-#[derive(Deserialize)]
-struct Recorded {
-    #[serde(alias = "by")]
-    sender: Option<String>,
-    at: Option<Moment>,
-    line: String,
-}
-
-impl Recorded {
-    fn numbered(self, number: usize) -> Line {
-        let Self { sender, at, line: text } = self;
-        Line { number, sender, at: at.and_then(Moment::read), text }
-    }
-}
-
-/// All lines in one object.
-#[derive(Deserialize)]
-struct Document {
-    lines: Vec<Recorded>,
-}
-
-fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    Some(text).filter(|text| text.starts_with('{')).and_then(|text| serde_json::from_str(text).ok())
-}
-
-/// Seconds since 1970, or a date as in RFC 3339.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Moment {
-    Unix(i64),
-    Text(String),
-}
-
-impl Moment {
-    fn read(self) -> Option<Timestamp> {
-        match self {
-            Self::Unix(seconds) => Some(Timestamp::from_unix(seconds)),
-            Self::Text(text) => Self::parse(&text),
-        }
-    }
-
-    fn parse(text: &str) -> Option<Timestamp> {
-        let seconds = text.parse().ok().or_else(|| {
-            let since_1970 = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-            i64::try_from(since_1970.as_secs()).ok()
-        });
-        seconds.map(Timestamp::from_unix)
-    }
-}
-
 /// Bytes of a transcript.
 pub(super) const MAX_INPUT: u64 = 16 << 20;
 
@@ -174,59 +155,54 @@ pub(super) const MAX_LINES: usize = 20_000;
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> (Option<String>, Option<i64>, String) {
-        let Line { number, sender, at, text } = Line::read(7, text);
-        assert_eq!(number, 7);
-        (sender, at.map(Timestamp::unix), text)
+    fn read(text: &str) -> Vec<(usize, Option<String>, String)> {
+        let lines = lines(text.as_bytes()).expect("read").expect("short");
+        lines.into_iter().map(|Line { number, sender, text, .. }| (number, sender, text)).collect()
+    }
+
+    fn line(number: usize, sender: &str, text: &str) -> (usize, Option<String>, String) {
+        (number, Some(sender.to_owned()).filter(|sender| !sender.is_empty()), text.to_owned())
     }
 
     #[test]
-    fn each_form_of_a_line_is_read() {
-        let (alice, text) = (Some("alice".to_owned()), "?OTRv4?".to_owned());
-        assert_eq!(shown("?OTRv4?"), (None, None, text.clone()));
-        assert_eq!(shown("<alice> ?OTRv4?"), (alice.clone(), None, text.clone()));
-        for time in ["2027-01-15T08:00:00Z", "1800000000"] {
+    fn lines_may_be_in_one_object_or_one_list() {
+        let all = r#"[{"by": "alice", "at": 5.5, "line": "one"},
+            {"sender": 7, "line": "two"}, "three", 4]"#;
+        let expected = [line(1, "alice", "one"), line(2, "", "two"), line(3, "", "three"), line(4, "", "4")];
+        assert_eq!(read(all), expected);
+        for name in ["lines", "messages"] {
             assert_eq!(
-                shown(&format!("{time} <alice> ?OTRv4?")),
-                (alice.clone(), Some(1_800_000_000), text.clone())
+                read(&format!("{{\"session_id\": null, \"{name}\": {all}, \"ensemble\": null}}")),
+                expected
             );
-            let json = format!(r#"{{"sender": "alice", "at": "{time}", "line": "?OTRv4?", "more": 1}}"#);
-            assert_eq!(shown(&json), (alice.clone(), Some(1_800_000_000), text.clone()));
-        }
-        let dated = "2027-01-15T08:00:00Z alice ?OTRv4?";
-        assert_eq!(shown(dated), (alice, Some(1_800_000_000), text));
-        let json = r#"{"at": 1800000000, "line": "two\nlines"}"#;
-        assert_eq!(shown(json), (None, Some(1_800_000_000), "two\nlines".to_owned()));
-    }
-
-    #[test]
-    fn what_has_no_such_form_is_a_line_as_it_is() {
-        for text in [
-            "<b>bold</b> move",
-            "Hello <alice> you",
-            "{\"line\": 1}",
-            "{",
-            "<alice>",
-            "a: b",
-            "5 apples, please",
-        ] {
-            assert_eq!(shown(text), (None, None, text.to_owned()));
         }
     }
 
     #[test]
-    fn an_object_may_hold_all_lines() {
-        let json = br#"{"lines": [{"by": "alice", "at": 5, "line": "one"},
-            {"line": "two"}], "ensemble": null}"#;
-        let lines = lines(&json[..]).expect("read").expect("short");
-        let shown: Vec<_> = lines.iter().map(|l| (l.number, l.sender.as_deref(), l.text.as_str())).collect();
-        assert_eq!(shown, [(1, Some("alice"), "one"), (2, None, "two")]);
+    fn objects_may_be_on_one_line_each_or_on_several() {
+        let objects =
+            "\n{\"line\": \"one\"}\n\n{\n  \"by\": \"bob\",\n  \"line\": \"two\"\n}\n{\"line\": \"three\"}\n";
+        assert_eq!(read(objects), [line(2, "", "one"), line(4, "bob", "two"), line(8, "", "three")]);
+        assert_eq!(read("{\"line\": \"one\"} {\"line\": \"two\"}"), [line(1, "", "one"), line(2, "", "two")]);
+        let mixed = "{\"line\": \"one\"}\n{broken\nalice: ?OTR:AAQD.";
+        for text in ["[]", "[1, 2]", "{}", "[\"?OTRv4?\"]", "{\"lines\": 1}"] {
+            assert_eq!(read(text), [line(1, "", text)]);
+        }
+        assert_eq!(read(mixed), [line(1, "", "one"), line(2, "", "{broken"), line(3, "alice", "?OTR:AAQD.")]);
+    }
+
+    #[test]
+    fn what_was_not_on_the_wire_is_passed_over_at_the_end() {
+        let (id, key) = ("0".repeat(16), "a".repeat(128));
+        let trailers = format!("session id {id}\nchain key of \"al ice\" {key}\nchain key of bob {key}\n");
+        let printed = format!("alice ?OTR:AAQD.\n{trailers}");
+        assert_eq!(read(&printed), [line(1, "alice", "?OTR:AAQD.")]);
+        assert_eq!(read(&format!("{trailers}ensemble AAAA")).len(), 4, "no ensemble, so a text");
+        assert_eq!(read(&format!("session id {id}\nsaid alice")).len(), 2);
     }
 
     #[test]
     fn blank_lines_count_and_are_passed_over() {
-        let lines = lines("\u{feff}one\r\n\n  \nfour".as_bytes()).expect("read").expect("short");
-        let shown: Vec<_> = lines.iter().map(|line| (line.number, line.text.as_str())).collect();
-        assert_eq!(shown, [(1, "one"), (4, "four")]);
+        assert_eq!(read("\u{feff}one\r\n\n  \nfour"), [line(1, "", "one"), line(4, "", "four")]);
     }
 }

@@ -6,7 +6,7 @@ use otrv4::Timestamp;
 use serde::Serialize;
 
 use super::report::{Entry, Message, Value};
-use crate::screen;
+use crate::{harmless, screen};
 
 /// For people, a sentence each.
 #[derive(Serialize)]
@@ -23,6 +23,9 @@ impl Observer {
         let data: Vec<_> = data.copied().collect();
         let mut learns = Vec::from_iter(times(entries));
         learns.extend(in_clear(&messages));
+        learns.extend(offers(&messages));
+        learns.extend(versions(&messages));
+        learns.extend(prekey_server(&messages));
         learns.extend(clients(&messages));
         learns.extend(fingerprints(&messages));
         learns.extend(asked_for(&messages));
@@ -46,6 +49,9 @@ impl Observer {
             does_not_learn
                 .push("the long-term keys of versions 2 and 3, and so the fingerprints: they are encrypted");
         }
+        if messages.iter().all(|(_, message)| message.name == "Text") {
+            learns.push("nothing of OTR: all of it is plain text".to_owned());
+        }
         Self { learns, does_not_learn }
     }
 }
@@ -57,9 +63,85 @@ fn times(entries: &[Entry]) -> Option<String> {
 }
 
 fn in_clear(messages: &[(&Entry, &Message)]) -> Option<String> {
-    let clear = messages.iter().filter(|(_, message)| message.name.starts_with("Text"));
-    let lines: Vec<usize> = clear.map(|(entry, _)| entry.number).collect();
+    let is_clear = |name: &str| name.starts_with("Text") || name == "Error message";
+    let lines = lines_of(messages, |message| is_clear(message.name));
     (!lines.is_empty()).then(|| format!("every word of what was not encrypted: {}", list(&lines)))
+}
+
+/// A sentence for each combination of versions.
+fn offers(messages: &[(&Entry, &Message)]) -> Vec<String> {
+    let is_offer = |name| ["Query message", "Text with a whitespace tag"].contains(&name);
+    let mut offered: BTreeMap<(&str, Option<&str>), Vec<usize>> = BTreeMap::new();
+    for (entry, message) in messages.iter().filter(|(_, message)| is_offer(message.name)) {
+        let Some(field) = message.field("versions") else { continue };
+        let Value::Text(versions) = &field.value else { continue };
+        offered.entry((versions, field.meaning.as_deref())).or_default().push(entry.number);
+    }
+    let sentence = |((versions, more), lines): ((&str, Option<&str>), Vec<usize>)| {
+        let versions: Vec<String> = versions.chars().map(String::from).collect();
+        let more = more.map(|more| format!(" {}", harmless::line(more))).unwrap_or_default();
+        format!(
+            "that OTR is spoken, and offered, in versions {}{more}: {}",
+            versions.join(", "),
+            list(&lines)
+        )
+    };
+    offered.into_iter().map(sentence).collect()
+}
+
+/// A sentence for each version of encoded messages and of fragments.
+fn versions(messages: &[(&Entry, &Message)]) -> Vec<String> {
+    let mut spoken: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (entry, message) in messages.iter().filter(|(_, message)| !of_prekey_server(message.name)) {
+        if let Some(version) = message.version {
+            spoken.entry(version).or_default().push(entry.number);
+        }
+    }
+    let mut learns: Vec<String> = spoken
+        .into_iter()
+        .map(|(version, lines)| format!("that version {version} of OTR is spoken: {}", list(&lines)))
+        .collect();
+    let others = ["Fragment", "Encoded message"];
+    let lines = lines_of(messages, |message| message.version.is_none() && others.contains(&message.name));
+    if !lines.is_empty() {
+        learns.push(format!("that OTR is spoken, by pieces of messages or damaged ones: {}", list(&lines)));
+    }
+    let errors = lines_of(messages, |message| message.name == "Error message");
+    if !errors.is_empty() {
+        learns.push(format!("that OTR is spoken, and what went wrong: {}", list(&errors)));
+    }
+    learns
+}
+
+fn prekey_server(messages: &[(&Entry, &Message)]) -> Option<String> {
+    let lines = lines_of(messages, |message| of_prekey_server(message.name));
+    (!lines.is_empty()).then(|| format!("that a prekey server is used: {}", list(&lines)))
+}
+
+fn of_prekey_server(name: &str) -> bool {
+    const NAMES: [&str; 11] = [
+        "DAKE-1 message",
+        "DAKE-2 message",
+        "DAKE-3 message",
+        "Prekey Ensemble Query message",
+        "Prekey Ensemble Retrieval message",
+        "No Prekey Ensembles in Storage message",
+        "Success message",
+        "Failure message",
+        "Storage Status message",
+        "Prekey server message",
+        "Fragment of a prekey server message",
+    ];
+    NAMES.contains(&name)
+}
+
+fn lines_of(messages: &[(&Entry, &Message)], is_one: impl Fn(&Message) -> bool) -> Vec<usize> {
+    messages.iter().filter(|(_, message)| is_one(message)).map(|(entry, _)| entry.number).collect()
+}
+
+/// Senders, as the lines call them.
+fn named<'a>(senders: impl IntoIterator<Item = &'a str>) -> String {
+    senders.into_iter().map(harmless::name).collect::<Vec<_>>().join(", ")
 }
 
 fn clients(messages: &[(&Entry, &Message)]) -> Option<String> {
@@ -72,7 +154,7 @@ fn clients(messages: &[(&Entry, &Message)]) -> Option<String> {
     }
     let clients = clients.into_iter().map(|(tag, senders)| match senders.is_empty() {
         true => format!("{tag:08x}"),
-        false => format!("{tag:08x} ({})", Vec::from_iter(senders).join(", ")),
+        false => format!("{tag:08x} ({})", named(senders)),
     });
     let clients: Vec<String> = clients.collect();
     (!clients.is_empty()).then(|| format!("which clients send: {}", clients.join(", ")))
@@ -80,37 +162,58 @@ fn clients(messages: &[(&Entry, &Message)]) -> Option<String> {
 
 /// A sentence for each.
 fn fingerprints(messages: &[(&Entry, &Message)]) -> Vec<String> {
-    let mut shown: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (entry, field) in
-        messages.iter().flat_map(|(entry, message)| message.fields.iter().map(move |f| (entry, f)))
-    {
-        let fingerprint =
-            field.meaning.as_deref().and_then(|meaning| meaning.strip_prefix("of the fingerprint "));
-        if let Some(fingerprint) = fingerprint {
-            shown.entry(fingerprint).or_default().extend(entry.sender.as_deref());
+    let mut shown: BTreeMap<(Proof, &str), BTreeSet<&str>> = BTreeMap::new();
+    for (entry, message) in messages {
+        for field in &message.fields {
+            let meaning = field.meaning.as_deref();
+            let found = match field.name {
+                "Client Profile signature" => {
+                    meaning.and_then(|said| said.strip_prefix("holds; of the fingerprint "))
+                }
+                "y" => meaning.and_then(|said| said.strip_prefix("of the fingerprint ")),
+                _ => None,
+            };
+            let proof = if field.name == "y" { Proof::Claimed } else { Proof::Signed };
+            if let Some(fingerprint) = found {
+                shown.entry((proof, fingerprint)).or_default().extend(entry.sender.as_deref());
+            }
         }
     }
-    let sentence = |(fingerprint, senders): (&str, BTreeSet<&str>)| {
-        let version = if fingerprint.len() == V3_DIGITS { 3 } else { 4 };
-        let by = match senders.is_empty() {
-            true => String::new(),
-            false => format!(" by {}", Vec::from_iter(senders).join(", ")),
-        };
-        format!("a fingerprint of version {version}, shown{by}: {fingerprint}")
+    let sentence = |((proof, fingerprint), senders): ((Proof, &str), BTreeSet<&str>)| {
+        let by = if senders.is_empty() { String::new() } else { format!(" by {}", named(senders)) };
+        match proof {
+            Proof::Signed => format!("a fingerprint of version 4, shown{by}: {fingerprint}"),
+            Proof::Claimed => {
+                format!("a fingerprint of version 3, claimed{by}; anybody can claim any: {fingerprint}")
+            }
+        }
     };
-    shown.into_iter().map(sentence).collect()
+    let unproven = lines_of(messages, |message| message.signatures().any(|field| field.holds == Some(false)));
+    let unproven = (!unproven.is_empty()).then(|| {
+        format!("profiles whose signatures do not hold, so of nobody in particular: {}", list(&unproven))
+    });
+    shown.into_iter().map(sentence).chain(unproven).collect()
+}
+
+/// What stands behind a fingerprint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Proof {
+    /// Its key has signed the profile that shows it.
+    Signed,
+    /// Nothing: see the transitional signature.
+    Claimed,
 }
 
 fn asked_for(messages: &[(&Entry, &Message)]) -> Option<String> {
     let fields = messages.iter().filter_map(|(_, message)| message.field("participant's identity"));
     let names: BTreeSet<&str> = fields.filter_map(|field| field.meaning.as_deref()).collect();
-    (!names.is_empty()).then(|| format!("whose keys were asked for: {}", Vec::from_iter(names).join(", ")))
+    (!names.is_empty()).then(|| format!("whose keys were asked for: {}", named(names)))
 }
 
 fn sizes(data: &[(&Entry, &Message)]) -> Option<String> {
     let mut senders: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (entry, message) in data {
-        let sender = entry.sender.clone();
+        let sender = entry.sender.as_deref().map(harmless::name);
         let tag = || format!("client {:08x}", message.number("sender's instance tag").unwrap_or_default());
         let length = match message.field("encrypted message").map(|field| &field.value) {
             Some(Value::Bytes(hex)) => hex.len() / 2,
@@ -168,6 +271,3 @@ pub(super) fn list(numbers: &[usize]) -> String {
 
 /// Line numbers in one list.
 const LISTED: usize = 20;
-
-/// Hexadecimal digits of a fingerprint of version 3.
-const V3_DIGITS: usize = 40;

@@ -5,10 +5,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::forgery::Forger;
 use super::observer::list;
+use super::opened::Opened;
 use super::report::{Entry, Field, Message, Report, Value};
 use super::text::{SHOWN, key_sentences, title};
 use super::timeline::Conversation;
-use crate::harmless::line;
+use crate::harmless::{line, name};
 
 pub(super) fn of(report: &Report) -> String {
     let page = html! {
@@ -28,7 +29,7 @@ pub(super) fn of(report: &Report) -> String {
                     h1 { "What is in this transcript, and who could forge it" }
                     p {
                         "Made by " code { "client-demo inspect" } " from the lines alone, with no keys but those that the lines \
-                         reveal. No signature was checked, nor who sent the lines."
+                         reveal, and chain keys where the transcript gives them. " (report.checked)
                     }
                     nav aria-label="Parts of this page" {
                         a href="#timeline" { "Timeline" } " "
@@ -96,7 +97,7 @@ fn row(entry: &Entry) -> Markup {
         tr {
             th scope="row" { a href={ "#line-" (entry.number) } { (entry.number) } }
             td.who {
-                (line(entry.sender.as_deref().unwrap_or("–")))
+                (entry.sender.as_deref().map_or_else(|| "–".to_owned(), name))
                 @if let Some(time) = entry.time() { br; span.dim { (time) } }
             }
             td { (what(entry)) }
@@ -130,6 +131,7 @@ fn badge(entry: &Entry) -> Markup {
         Forger::WhoeverMakesUpTheExchange => "badge exchange",
         Forger::TheTwo => "badge two",
         Forger::AnybodyUnlessOpened => "badge signer",
+        Forger::NotKnown => "badge unknown",
     };
     html! { span class=(class) { (entry.forgery.short) } }
 }
@@ -141,7 +143,6 @@ fn observer(report: &Report) -> Markup {
             div.columns {
                 div.card {
                     h3 { "Visible to everybody" }
-                    @if report.observer.learns.is_empty() { p { "Nothing of OTR." } }
                     ul { @for learnt in &report.observer.learns { li { (line(learnt)) } } }
                 }
                 @if !report.observer.does_not_learn.is_empty() {
@@ -163,6 +164,10 @@ fn article(entry: &Entry) -> Markup {
             p { (entry.main().about) }
             @for said in key_sentences(entry) { p.dim { (said) } }
             p { strong { "Who can forge it now: " } (badge(entry)) " " (entry.forgery.why) }
+            @if let Some(Opened { text, records }) = &entry.opened {
+                p { "With the chain key that the transcript gives it says: " q { (line(text)) } }
+                @for record in records { p.dim { (record.words()) } }
+            }
             (fields(&entry.message, &format!("Fields of line {}", entry.number)))
             @if let Some(whole) = &entry.whole {
                 p { "The whole message, from " (list(&entry.pieces)) ":" }
@@ -173,13 +178,13 @@ fn article(entry: &Entry) -> Markup {
     }
 }
 
-fn fields(message: &Message, name: &str) -> Markup {
+fn fields(message: &Message, caption: &str) -> Markup {
     html! {
         details {
             summary { "Fields: " (message.fields.len()) }
-            div.scroll tabindex="0" role="region" aria-label=(name) {
+            div.scroll tabindex="0" role="region" aria-label=(caption) {
                 table {
-                    caption { (name) }
+                    caption { (caption) }
                     thead {
                         tr {
                             th scope="col" { "Field" }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use otrv4::Timestamp;
-use otrv4::forge::{self, RevealedKey, Value as Parsed, revealed_keys};
+use otrv4::forge::{self, Parsed, RevealedKey, Value as Held, revealed_keys};
+use otrv4::wire::WireError;
 use serde::Serialize;
 
 use super::InspectError;
 use super::explain::{self, explain};
 use super::forgery::Forgery;
-use super::input::Line;
+use super::line::Line;
 use super::observer::Observer;
+use super::opened::Opened;
 use super::timeline::{self, Conversation, Step};
 use crate::pieces::{self, Whole};
 use crate::screen;
@@ -18,6 +20,8 @@ use crate::screen;
 /// About a transcript, or about a single line.
 #[derive(Serialize)]
 pub(super) struct Report {
+    /// What was, and what was not; the same for every report.
+    pub(super) checked: &'static str,
     pub(super) conversations: Vec<Conversation>,
     pub(super) observer: Observer,
     pub(super) lines: Vec<Entry>,
@@ -44,6 +48,8 @@ pub(super) struct Entry {
     /// The line that reveals its MAC key.
     pub(super) revealed_in: Option<usize>,
     pub(super) forgery: Forgery,
+    /// What it says, if the transcript gives its chain key.
+    pub(super) opened: Option<Opened>,
 }
 
 /// A MAC key that a line reveals.
@@ -75,6 +81,9 @@ pub(super) struct Message {
     pub(super) fields: Vec<Field>,
     /// Where it does not follow its format.
     pub(super) error: Option<String>,
+    /// Whether that is its end.
+    #[serde(skip)]
+    pub(super) is_cut_short: bool,
 }
 
 /// A field of a message.
@@ -86,6 +95,8 @@ pub(super) struct Field {
     pub(super) value: Value,
     /// What the value says.
     pub(super) meaning: Option<String>,
+    /// Whether a profile's signature holds; `None` of everything that was not checked.
+    pub(super) holds: Option<bool>,
     /// What such a field is for.
     pub(super) explanation: &'static str,
 }
@@ -104,24 +115,22 @@ impl Report {
         let wholes = pieces::put_together(
             lines.iter().map(|line| (line.number, line.sender.as_deref(), line.text.as_str())),
         );
+        let parsed = parse(&lines, &wholes)?;
         let messages: Vec<&str> = lines.iter().zip(&wholes).map(|(line, whole)| text(line, whole)).collect();
-        let keys = messages.iter().map(|message| keys_in(message));
-        if keys.sum::<usize>() > MAX_KEYS {
-            return Err(InspectError::TooManyKeys);
-        }
         let keys = revealed_keys(&messages).map_err(|_| InspectError::TooManyKeys)?;
         let mut revealed = Revealed::of(&lines, keys);
         let mut entries: Vec<Entry> = lines
             .into_iter()
             .zip(wholes)
+            .zip(parsed)
             .zip(0..)
-            .map(|((line, whole), place)| Entry::of(line, whole, place, &mut revealed))
+            .map(|(((line, whole), parsed), place)| Entry::of(line, whole, parsed, place, &mut revealed))
             .collect();
         let conversations = timeline::follow(&mut entries);
         for entry in &mut entries {
             entry.forgery = Forgery::of(entry);
         }
-        Ok(Self { conversations, observer: Observer::of(&entries), lines: entries })
+        Ok(Self { checked: CHECKED, conversations, observer: Observer::of(&entries), lines: entries })
     }
 }
 
@@ -130,10 +139,36 @@ fn text<'a>(line: &'a Line, whole: &'a Option<Whole>) -> &'a str {
     whole.as_ref().map_or(&line.text, |whole| &whole.text)
 }
 
-/// How many MAC keys a line reveals.
-fn keys_in(line: &str) -> usize {
-    forge::parse(line).fields.iter().filter(|field| field.name == "revealed MAC key").count()
+/// A line, taken apart, and the message that it completes.
+type Both = (Parsed, Option<Parsed>);
+
+/// All of them, unless they have more than a person looks at.
+fn parse(lines: &[Line], wholes: &[Option<Whole>]) -> Result<Vec<Both>, InspectError> {
+    let (mut parsed, mut fields, mut keys) = (Vec::with_capacity(lines.len()), 0, 0);
+    for (line, whole) in lines.iter().zip(wholes) {
+        let both = (forge::parse(&line.text), whole.as_ref().map(|whole| forge::parse(&whole.text)));
+        for Parsed { fields: more, .. } in [Some(&both.0), both.1.as_ref()].into_iter().flatten() {
+            fields += more.len();
+            keys += more.iter().filter(|field| field.name == "revealed MAC key").count();
+        }
+        if keys > MAX_KEYS {
+            return Err(InspectError::TooManyKeys);
+        }
+        if fields > MAX_FIELDS {
+            return Err(InspectError::TooManyFields);
+        }
+        parsed.push(both);
+    }
+    Ok(parsed)
 }
+
+/// What the words of a report rest on.
+const CHECKED: &str = "Checked: the signatures of profiles, where the same line holds the key, but not their dates and tags; and MACs, \
+    under the MAC keys that these lines reveal. Not checked: ring signatures, transitional signatures, all other MACs, proofs, and who sent \
+    the lines.";
+
+/// Fields of a transcript: an honest message has some twenty, and each is shown with several hundred bytes about it.
+pub(super) const MAX_FIELDS: usize = 400_000;
 
 /// Revealed keys of a transcript: an honest one has about as many as lines, and each is tried on many messages.
 pub(super) const MAX_KEYS: usize = 20_000;
@@ -169,25 +204,28 @@ impl Revealed {
 
 impl Entry {
     fn of(
-        Line { number, sender, at, text }: Line,
+        Line { number, sender, at, text, key }: Line,
         whole: Option<Whole>,
+        (message, completed): Both,
         place: usize,
         revealed: &mut Revealed,
     ) -> Self {
-        let message = Message::of(&text);
-        let pieces = whole.as_ref().map(|whole| whole.lines.clone()).unwrap_or_default();
+        let encoded = whole.as_ref().map_or(&text, |whole| &whole.text);
+        let opened = key.and_then(|key| Opened::with(&key, encoded));
+        let pieces = whole.map(|whole| whole.lines).unwrap_or_default();
         Self {
             number,
             sender,
             at: at.map(Timestamp::unix),
             line: text,
-            message,
-            whole: whole.map(|whole| Message::of(&whole.text)),
+            message: Message::of(message),
+            whole: completed.map(Message::of),
             pieces,
             step: None,
             reveals: revealed.by.remove(&place).unwrap_or_default(),
             revealed_in: revealed.key_of.remove(&place),
             forgery: Forgery::NONE,
+            opened,
         }
     }
 
@@ -203,8 +241,7 @@ impl Entry {
 }
 
 impl Message {
-    fn of(text: &str) -> Self {
-        let parsed = forge::parse(text);
+    fn of(parsed: Parsed) -> Self {
         let name = parsed.name;
         let fields: Vec<Field> = parsed.fields.into_iter().map(|field| Field::of(name, field)).collect();
         let mut message = Self {
@@ -212,6 +249,7 @@ impl Message {
             version: None,
             about: explain::about(name),
             fields,
+            is_cut_short: matches!(parsed.error, Some(WireError::Truncated(_))),
             error: parsed.error.map(|error| error.to_string()),
         };
         message.version = message.number("protocol version");
@@ -238,6 +276,11 @@ impl Message {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// The signatures of profiles in it.
+    pub(super) fn signatures(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.name.ends_with("Profile signature"))
+    }
+
     /// Whether it is a whole message of OTR that follows its format.
     pub(super) fn is_sound(&self) -> bool {
         self.error.is_none()
@@ -245,18 +288,25 @@ impl Message {
 }
 
 impl Field {
-    fn of(message: &str, forge::Field { name, kind, value, meaning }: forge::Field) -> Self {
+    /// Whether its meaning is what somebody has written.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.kind == "DATA"
+            && ["prekey server identity", "participant's identity", "message", "versions"]
+                .contains(&self.name)
+    }
+
+    fn of(message: &str, forge::Field { name, kind, value, meaning, holds }: forge::Field) -> Self {
         let meaning = match &value {
-            Parsed::Number(seconds) if name.ends_with("expiration") => {
+            Held::Number(seconds) if name.ends_with("expiration") => {
                 Some(format!("valid until {}", screen::date(Timestamp::from_unix(seconds.cast_signed()))))
             }
             _ => meaning,
         };
         let value = match value {
-            Parsed::Number(number) => Value::Number(number),
-            Parsed::Bytes(bytes) => Value::Bytes(hex::encode(bytes)),
-            Parsed::Text(text) => Value::Text(text),
+            Held::Number(number) => Value::Number(number),
+            Held::Bytes(bytes) => Value::Bytes(hex::encode(bytes)),
+            Held::Text(text) => Value::Text(text),
         };
-        Self { name, kind: kind.name(), value, meaning, explanation: explain(message, name) }
+        Self { name, kind: kind.name(), value, meaning, holds, explanation: explain(message, name, holds) }
     }
 }

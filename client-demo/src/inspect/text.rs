@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use console::{Term, style};
 
 use super::observer::list;
+use super::opened::Opened;
 use super::report::{Entry, Field, Message, Report, Value};
 use super::timeline::Conversation;
 use crate::harmless;
@@ -19,11 +20,10 @@ pub(super) fn of(report: &Report) -> String {
             screen.conversation(number, conversation);
         }
     }
+    screen.heading("What was checked");
+    screen.wrapped("  ", "  ", report.checked);
     screen.heading("What an observer learns");
     report.observer.learns.iter().for_each(|learnt| screen.item(learnt));
-    if report.observer.learns.is_empty() {
-        screen.item("nothing of OTR");
-    }
     report.observer.does_not_learn.iter().for_each(|hidden| screen.item(&format!("not: {hidden}")));
     report.lines.iter().for_each(|entry| screen.entry(entry));
     screen.text
@@ -88,6 +88,14 @@ impl Screen {
             "    ",
             &format!("{}. {}", entry.forgery.short, entry.forgery.why),
         );
+        if let Some(Opened { text, records }) = &entry.opened {
+            self.wrapped(
+                "  ",
+                "    ",
+                &format!("With the chain key that the transcript gives it says: {}", quoted(text)),
+            );
+            records.iter().for_each(|record| self.wrapped("    ", "    ", &record.words()));
+        }
         self.fields(&entry.message);
         if let Some(whole) = &entry.whole {
             self.wrapped("  ", "  ", "The whole message:");
@@ -98,8 +106,12 @@ impl Screen {
     fn fields(&mut self, message: &Message) {
         for field in &message.fields {
             let Field { name, kind, explanation, .. } = field;
-            let meaning = field.meaning.as_deref().map(|meaning| format!(" ({meaning})")).unwrap_or_default();
-            self.wrapped("    ", "      ", &format!("{name}, {kind}: {}{meaning}", shortened(&field.value)));
+            let said = field.meaning.as_deref().map(|meaning| match field.is_quoted() {
+                true => format!(" ({})", quoted(meaning)),
+                false => format!(" ({meaning})"),
+            });
+            let value = shortened(&field.value);
+            self.wrapped("    ", "      ", &format!("{name}, {kind}: {value}{}", said.unwrap_or_default()));
             if !explanation.is_empty() {
                 self.wrapped("      ", "      ", explanation);
             }
@@ -111,15 +123,21 @@ impl Screen {
 
     fn heading(&mut self, words: &str) {
         let gap = if self.text.is_empty() { "" } else { "\n" };
-        _ = writeln!(self.text, "{gap}{}", style(harmless::line(words)).bold());
+        let words = harmless::line(words);
+        let options = textwrap::Options::new(self.width).subsequent_indent("  | ");
+        let lines = textwrap::wrap(&words, options);
+        let lines: Vec<String> = lines.iter().map(|line| style(line).bold().to_string()).collect();
+        _ = writeln!(self.text, "{gap}{}", lines.join("\n"));
     }
 
     fn item(&mut self, words: &str) {
         self.wrapped("  - ", "    ", words);
     }
 
-    /// A paragraph, without power over the terminal.
+    /// A paragraph, without power over the terminal. Where somebody's words stand in quotation marks in it, every line but the first begins
+    /// with a bar, which nothing of ours does.
     fn wrapped(&mut self, first: &str, others: &str, words: &str) {
+        let others = &if words.contains('"') { format!("{others}| ") } else { others.to_owned() };
         let first_width = console::measure_text_width(first);
         let indent = " ".repeat(first_width);
         let options = textwrap::Options::new(self.width).initial_indent(&indent).subsequent_indent(others);
@@ -136,7 +154,8 @@ impl Screen {
 
 /// Who sent what.
 pub(super) fn title(entry: &Entry) -> String {
-    let sender = entry.sender.as_ref().map(|sender| format!("{sender}: ")).unwrap_or_default();
+    let sender =
+        entry.sender.as_ref().map(|sender| format!("{}: ", harmless::name(sender))).unwrap_or_default();
     let version = entry.main().version.map(|version| format!(", version {version}")).unwrap_or_default();
     let name = entry.main().name;
     match entry.whole {
@@ -191,9 +210,14 @@ fn shortened(value: &Value) -> String {
 
 fn cut(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}… ({} bytes)", quoted(text.get(..end).unwrap_or_default()), text.len()),
+        None => quoted(text),
     }
+}
+
+/// What somebody has written, so that its end cannot be mistaken.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Hexadecimal digits of a value that are shown.

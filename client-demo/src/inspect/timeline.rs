@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::report::{Entry, Message};
+use crate::harmless;
 
 /// A conversation: a key exchange and what was encrypted under its keys.
 #[derive(Serialize)]
@@ -130,7 +131,7 @@ impl Conversation {
             // As many as somebody claims, in as many conversations.
             Some(names) => {
                 let more = if names.len() > NAMED { ", …" } else { "" };
-                let names: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
+                let names: Vec<String> = names.iter().take(NAMED).map(|name| harmless::name(name)).collect();
                 format!("{tag:08x} ({}{more})", names.join(", "))
             }
             None => format!("{tag:08x}"),

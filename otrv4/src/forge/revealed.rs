@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use super::line::Recording;
 use super::{ForgeError, v3, v4};
+use crate::wire::{Reader, WireError};
 
 /// A MAC key that has been revealed. It is public: whoever has the lines has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,30 +110,62 @@ impl Message<'_> {
     }
 }
 
-/// A data message of either format.
-enum Data<'a> {
-    V4(crate::v4::DataMessage<'a>),
-    V3(crate::v3::DataMessage<'a>),
+/// A data message, as far as its MAC and the keys behind that go. One that honest clients refuse for something else is read, too:
+/// other clients may take it, and the keys in it are out all the same.
+struct Data<'a> {
+    version: u16,
+    sections: &'a [u8],
+    authenticator: &'a [u8],
+    revealed: &'a [u8],
 }
 
 impl<'a> Data<'a> {
     fn read(message: &'a [u8]) -> Option<Self> {
-        v4::read(message).map(Self::V4).or_else(|_| v3::read(message).map(Self::V3)).ok()
+        Self::fields(&mut Reader::new(message)).ok().flatten()
+    }
+
+    fn fields(r: &mut Reader<'a>) -> Result<Option<Self>, WireError> {
+        let version = r.short("version")?;
+        if !matches!(version, 2..=4) || r.byte("message type")? != DATA {
+            return Ok(None);
+        }
+        // Version 2 has no tags.
+        r.bytes(if version == 2 { 0 } else { 8 }, "instance tags")?;
+        match version {
+            4 => {
+                r.bytes(1 + 3 * 4 + 57, "flags to ECDH key")?;
+                r.mpi("DH key")?;
+            }
+            _ => {
+                r.bytes(1 + 2 * 4, "flags and keyids")?;
+                r.mpi("next DH key")?;
+                r.long("counter")?;
+            }
+        }
+        r.data("encrypted message")?;
+        let sections = r.since(0);
+        let authenticator = r.bytes(length_of_key(version), "authenticator")?;
+        Ok(Some(Self { version, sections, authenticator, revealed: r.data("old MAC keys")? }))
     }
 
     fn revealed(&self) -> impl Iterator<Item = &'a [u8]> {
-        match self {
-            Self::V4(data) => data.revealed.chunks(64),
-            Self::V3(data) => data.revealed.chunks(20),
-        }
+        self.revealed.chunks_exact(length_of_key(self.version))
     }
 
     fn holds_under(&self, key: &[u8]) -> bool {
-        match self {
-            Self::V4(data) => key.try_into().is_ok_and(|key| v4::holds_under(data, key)),
-            Self::V3(data) => key.try_into().is_ok_and(|key| v3::holds_under(data, key)),
+        match self.version {
+            4 => v4::holds_under(self.sections, self.authenticator, key),
+            _ => v3::holds_under(self.sections, self.authenticator, key),
         }
     }
+}
+
+/// The type of data messages, in all versions.
+const DATA: u8 = 0x03;
+
+/// Bytes of a MAC key, and of a MAC.
+fn length_of_key(version: u16) -> usize {
+    if version == 4 { 64 } else { 20 }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::line::{exchange, line_of, message};
 use super::{Content, ForgeError};
 use crate::Secret;
 use crate::crypto::dh1536::{Dh1536KeyPair, Dh1536Public};
+use crate::crypto::mac::Mac;
 use crate::v3::DataMessage;
 use crate::v3::ake_keys::AkeKeys;
 use crate::v3::data::{authenticated, seal_behind};
@@ -184,7 +185,10 @@ pub(super) fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
     }
 }
 
-/// Whether the message's MAC holds under this key.
-pub(super) fn holds_under(message: &DataMessage<'_>, mac_key: &[u8; 20]) -> bool {
-    message.is_authentic(&MacKey::of(Secret::copied(mac_key)))
+/// Whether this is the MAC of those sections under that key.
+pub(super) fn holds_under(sections: &[u8], authenticator: &[u8], mac_key: &[u8]) -> bool {
+    let (Ok(mac), Ok(key)) = (authenticator.try_into().map(Mac::<20>::new), mac_key.try_into()) else {
+        return false;
+    };
+    MacKey::of(Secret::copied(key)).verify(sections, &mac)
 }

@@ -6,6 +6,7 @@
 use super::line::{exchange, line_of, message};
 use super::{Content, ForgeError};
 use crate::Secret;
+use crate::crypto::mac::Mac;
 use crate::ratchet::MAX_AHEAD;
 use crate::ratchet::keys::{ChainKey, MacKey, MessageKey};
 use crate::v4::{DataMessage, authenticated, seal_behind};
@@ -92,9 +93,12 @@ pub(super) fn read(message: &[u8]) -> Result<DataMessage<'_>, ForgeError> {
     }
 }
 
-/// Whether the message's MAC holds under this key.
-pub(super) fn holds_under(message: &DataMessage<'_>, mac_key: &[u8; 64]) -> bool {
-    message.sealed.verify(&MacKey::of(Secret::copied(mac_key))).is_ok()
+/// Whether this is the MAC of those sections under that key.
+pub(super) fn holds_under(sections: &[u8], authenticator: &[u8], mac_key: &[u8]) -> bool {
+    let (Ok(mac), Ok(key)) = (authenticator.try_into().map(Mac::<64>::new), mac_key.try_into()) else {
+        return false;
+    };
+    MacKey::of(Secret::copied(key)).verify(sections, &mac)
 }
 
 /// The key that the message's MAC holds under, and how far it is from the first one. The given key is of a message of the

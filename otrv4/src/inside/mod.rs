@@ -8,7 +8,8 @@ pub mod primitives;
 pub use crate::prekey_server::dishonest::receive_dake_2;
 pub use crate::prekey_server::rewriting::rewrite as rewrite_request;
 pub use crate::session::dishonest::{
-    authenticator, next_aes_key, next_chain_key, plaintext, seal, send_records, smp_answer, smp_reply,
+    authenticator, chain_key, next_aes_key, next_chain_key, plaintext, seal, send_records, smp_answer,
+    smp_reply,
 };
 
 use crate::dake::interactive::{AuthI, AuthR, Identity};

@@ -91,6 +91,11 @@ pub fn next_chain_key(session: &Session, cx: &mut Context<'_>, to: InstanceTag) 
     }
 }
 
+/// The chain key of a data message of version 4 that this session can read and has not received yet. Nothing changes.
+pub fn chain_key(session: &Session, message: &[u8]) -> Option<Secret<64>> {
+    session.chain_key_of(message)
+}
+
 /// The AES key of our next data message to that client, in versions 3 and 2. Nothing changes.
 pub fn next_aes_key(session: &Session, to: InstanceTag) -> Option<Secret<16>> {
     let mut copy = Session::load(&session.save(), session.policy).ok()?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use otrv4_tests::judge::experiment::{Experiment, ForgedBy};
 use otrv4_tests::judge::record::{Keys, read};
-use otrv4_tests::judge::verdict::{Seen, judge, see};
+use otrv4_tests::judge::verdict::{Seen, judge, not_verified, see};
 
 /// A judge gets transcripts and the keys of both sides, after the fact, and says which transcripts are forged, and why.
 #[derive(Parser)]
@@ -66,12 +66,16 @@ fn main() -> Result<()> {
                 all.extend(read(&path)?);
             }
             let seen: Vec<Seen> = all.iter().map(|(_, transcript)| see(transcript, &keys)).collect();
-            for ((name, _), verdict) in all.iter().zip(judge(&seen.iter().collect::<Vec<_>>(), &examples)) {
+            let verdicts = judge(&seen.iter().collect::<Vec<_>>(), &examples);
+            for ((name, transcript), verdict) in all.iter().zip(verdicts) {
                 let likely = verdict
                     .likely
                     .map_or_else(String::new, |likely| format!(", forged by {:.0} %", likely * 100.0));
                 let says = if verdict.forged { "forged" } else { "nothing speaks against it" };
                 println!("{name}: {says}{likely}");
+                if let Some(what) = not_verified(transcript, &keys) {
+                    println!("    not verified: {what}");
+                }
                 for violation in verdict.violations {
                     println!("    {}: {}", violation.rule, violation.detail);
                 }
@@ -83,19 +87,32 @@ fn main() -> Result<()> {
 
 fn experiment(count: usize, seed: u64, out: Option<PathBuf>, why: bool) -> Result<()> {
     println!("seed {seed}, {count} real and {count} forged transcripts each");
-    println!(
-        "| forged with | right | forged called forged | real called forged | real that break a rule | forged that do |"
-    );
-    println!("|---|---|---|---|---|---|");
+    println!("{COLUMNS}\n|---|---|---|---|---|---|---|---|");
     let experiment = Experiment::new(seed, count);
+    let mut careful = None;
+    let mut least_shares = Vec::new();
     for by in ForgedBy::all() {
-        let score = experiment.judge(by);
+        let forged = experiment.forge(by);
+        let score = experiment.judge(&forged);
         println!("| {by} | {score} |");
         if why {
             score.false_violations.iter().take(5).for_each(|violation| println!("    real: {violation}"));
             score.violations.iter().take(5).for_each(|violation| println!("    forged: {violation}"));
-            score.loudest.iter().for_each(|(name, weight)| println!("    {weight:+.3} {name}"));
+            score.clearest.iter().for_each(|cut| println!("    {cut}"));
         }
+        match (by, &careful) {
+            (ForgedBy::Leak(_), Some(careful)) => {
+                least_shares.push((by, experiment.least_share_found(careful, &forged)));
+            }
+            _ => careful = careful.or(Some(forged)),
+        }
+    }
+    println!("\nThe least share of leaky ones, among forged ones, at which the judge sees something:");
+    for (by, share) in least_shares {
+        println!("{by}: {}", share.map_or_else(|| "none".to_owned(), |share| format!("{share} %")));
     }
     out.map_or(Ok(()), |folder| experiment.write(&folder))
 }
+
+const COLUMNS: &str = "| forged with | right | forged called forged | real called forged | real that break a rule | forged that do \
+    | forged of the most suspicious | chance of the clearest difference |";

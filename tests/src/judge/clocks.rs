@@ -3,18 +3,42 @@
 use super::look::Look;
 use super::{Found, violation};
 
-/// The record is in the order of time, nothing arrives before it was sent, and nothing overtakes what the same side sent before.
+/// So many seconds two machines' clocks may differ: a record may be put together from both.
+pub(crate) const CLOCKS: i64 = 60;
+
+/// Times are some that a clock shows.
+pub(crate) fn dates_are_of_our_time(look: &Look<'_>) -> Found {
+    const OURS: std::ops::Range<i64> = 1_000_000_000..10_000_000_000;
+    let times = look.lines.iter().flat_map(|line| std::iter::once(line.at).chain(line.received));
+    let other = times.into_iter().find(|at| !OURS.contains(at));
+    other.map(|at| violation("dates_are_of_our_time", format!("{at}"))).into_iter().collect()
+}
+
+/// The record is in the order of time, nothing arrives before it was sent, and nothing overtakes what the same side sent before. Where
+/// two clocks differ, lines one way seem too fast, and those the other way slow by as much.
 pub(crate) fn time_goes_forward(look: &Look<'_>) -> Found {
     const RULE: &str = "time_goes_forward";
     let mut found = Vec::new();
-    if !look.lines.is_sorted_by_key(|line| line.at) {
-        found.push(violation(RULE, "not in the order in which it was sent"));
+    let mut latest = i64::MIN;
+    for line in look.lines {
+        if line.at.saturating_add(CLOCKS) < latest {
+            found.push(violation(RULE, format!("not in the order in which it was sent, at {}", line.at)));
+        }
+        latest = latest.max(line.at);
     }
-    if let Some(line) = look.lines.iter().find(|line| line.received.is_some_and(|at| at < line.at)) {
-        found.push(violation(RULE, format!("received before it was sent, at {}", line.at)));
+    let least = [0, 1].map(|side| {
+        let sent = look.messages.iter().filter(|message| message.sender == side);
+        sent.filter_map(|message| Some(message.received?.saturating_sub(message.at))).min()
+    });
+    let round_trip = least[0].zip(least[1]).map_or(0, |(one, other)| one.saturating_add(other));
+    if round_trip < ROUNDED || least.iter().flatten().any(|least| *least < -CLOCKS) {
+        found.push(violation(RULE, "received before it was sent"));
     }
     for side in 0..2 {
         let sent = look.messages.iter().filter(|message| message.sender == side);
+        if !sent.clone().is_sorted_by_key(|message| message.at) {
+            found.push(violation(RULE, format!("side {side} is not in the order in which it was sent")));
+        }
         let arrivals: Vec<i64> = sent.filter_map(|message| message.received).collect();
         if !arrivals.is_sorted() {
             found.push(violation(RULE, format!("a message of side {side} overtakes another one")));
@@ -23,36 +47,43 @@ pub(crate) fn time_goes_forward(look: &Look<'_>) -> Found {
     found
 }
 
-/// A network takes time: not everything arrives in the second in which it was sent.
-pub(crate) fn not_everything_arrives_at_once(look: &Look<'_>) -> Found {
-    let delays: Vec<i64> = look.lines.iter().filter_map(|line| Some(line.received? - line.at)).collect();
-    let at_once = delays.len() >= 2 * ENOUGH && delays.iter().all(|delay| *delay == 0);
-    let detail = format!("{} lines in no time", delays.len());
-    at_once.then(|| violation("not_everything_arrives_at_once", detail)).into_iter().collect()
+/// People speak at odd times: neither on the minute each time, nor each time so many seconds after the last. How many times in a row
+/// tell: with whatever pauses people make, the next text comes on the same second of a period with a chance of one in that period, or
+/// little more. A rule that convicts must not meet chance.
+pub(crate) fn nobody_speaks_by_the_clock(look: &Look<'_>) -> Found {
+    let said: Vec<i64> =
+        look.data().filter(|(_, _, data)| !data.quiet).map(|(_, message, _)| message.at).collect();
+    let by_the_clock = by_the_clock(said);
+    by_the_clock.map(|detail| violation("nobody_speaks_by_the_clock", detail)).into_iter().collect()
 }
 
-/// People speak at odd times: neither on the minute each time, nor each time so many seconds after the last.
-pub(crate) fn nobody_speaks_by_the_clock(look: &Look<'_>) -> Found {
-    const RULE: &str = "nobody_speaks_by_the_clock";
-    let mut said: Vec<i64> =
-        look.data().filter(|(_, _, data)| !data.quiet).map(|(_, message, _)| message.at).collect();
+/// How these times are those of a clock, if they are. By chance that is so once in a thousand million conversations.
+pub(crate) fn by_the_clock(mut said: Vec<i64>) -> Option<String> {
     said.dedup();
-    if said.len() < ENOUGH {
-        return Vec::new();
-    }
-    let gaps: Vec<i64> = said.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let mut found = Vec::new();
-    if gaps.iter().all(|gap| *gap == gaps[0]) {
-        found.push(violation(RULE, format!("always {} seconds after the last", gaps[0])));
-    }
-    for period in [5, 10, 15, 30, 60] {
-        let phase = said[0].rem_euclid(period);
-        if said.iter().filter(|at| at.rem_euclid(period) == phase).count() * 10 >= said.len() * 9 {
-            found.push(violation(RULE, format!("in steps of {period} seconds")));
+    let texts = said.len() as f64;
+    // Where a run may begin, times the chance of each that follows.
+    let is_chance = |run: usize, next: f64| texts * next.powi(run as i32 - 1) > CHANCE;
+    let gaps: Vec<i64> = said.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    for run in gaps.chunk_by(|one, other| one == other) {
+        // Whatever the mean of pauses, one of exactly that length is not likelier than one in as many seconds.
+        let next = (1.0 / (run[0].max(1) as f64)).min(0.1);
+        if !is_chance(run.len(), next) {
+            return Some(format!("{} times {} seconds after the last", run.len(), run[0]));
         }
     }
-    found
+    for period in [5, 10, 15, 30, 60] {
+        let phase = |at: &i64| at.rem_euclid(period);
+        for run in said.chunk_by(|one, other| phase(one) == phase(other)) {
+            if !is_chance(run.len(), 1.5 / period as f64) {
+                return Some(format!("{} times in steps of {period} seconds", run.len()));
+            }
+        }
+    }
+    None
 }
 
-/// So many are no chance.
-const ENOUGH: usize = 6;
+/// Of all six ways to speak by the clock together less than one in a thousand million.
+const CHANCE: f64 = 1e-10;
+
+/// Two differences of times in whole seconds, each of which may be too small by almost one.
+const ROUNDED: i64 = -1;

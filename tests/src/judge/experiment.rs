@@ -13,21 +13,39 @@ use rand::seq::SliceRandom;
 
 pub use super::forged::Kept;
 pub use super::leaks::Leak;
+pub use super::score::Score;
 
+use super::cuts::clearest;
 use super::forged::forge;
 use super::leaks::leak;
 use super::live::converse;
 use super::lives::Life;
 use super::record::{self, Keys, Transcript};
-use super::verdict::{Seen, differences, judge, see};
+use super::verdict::{Seen, judge, see};
 use crate::START;
 
 /// Two people, what they said, and what a seed made of it.
 pub struct Experiment {
     seed: u64,
     saved: [Vec<u8>; 2],
+    /// What forgers have of them, who are one of the two.
+    accounts: [Account; 2],
     keys: Keys,
     real: Vec<(Transcript, Seen)>,
+}
+
+/// What somebody forged.
+pub struct Pile(Vec<(Transcript, Seen)>);
+
+impl Pile {
+    /// As the judge gets them.
+    pub fn transcripts(&self) -> impl Iterator<Item = &Transcript> {
+        self.0.iter().map(|(transcript, _)| transcript)
+    }
+
+    fn seen(&self) -> impl Iterator<Item = &Seen> {
+        self.0.iter().map(|(_, seen)| seen)
+    }
 }
 
 /// Who forges.
@@ -59,48 +77,10 @@ impl fmt::Display for ForgedBy {
             Self::Leak(Leak::EvenNetwork) => "leaky: a network that is always alike".into(),
             Self::Leak(Leak::Blanks) => "leaky: texts filled up with blanks".into(),
             Self::Leak(Leak::OldProfile) => "leaky: profiles that had been renewed".into(),
+            Self::Leak(Leak::Flags) => "leaky: a flag without a meaning".into(),
+            Self::Leak(Leak::FirstKeys) => "leaky: first keys other than the handshake's".into(),
+            Self::Leak(Leak::KeyOrder) => "leaky: MAC keys in the reverse order".into(),
         })
-    }
-}
-
-/// How the judge did.
-#[derive(Clone, Debug)]
-pub struct Score {
-    /// Real transcripts, and of them those that he called forged.
-    pub real: (usize, usize),
-    /// Forged ones, and of them those that he called forged.
-    pub forged: (usize, usize),
-    /// Real ones that break a rule: those would be faults of the rules, or of the library.
-    pub false_violations: Vec<String>,
-    /// Forged ones that break a rule.
-    pub violations: Vec<String>,
-    /// The features that told most, if he was better or worse than a coin.
-    pub loudest: Vec<(String, f64)>,
-}
-
-impl Score {
-    /// How often he was right, in percent.
-    pub fn right(&self) -> f64 {
-        let right = self.real.0 - self.real.1 + self.forged.1;
-        100.0 * right as f64 / (self.real.0 + self.forged.0) as f64
-    }
-
-    /// Of the forged ones so many were called that, in percent.
-    pub fn caught(&self) -> f64 {
-        100.0 * self.forged.1 as f64 / self.forged.0 as f64
-    }
-
-    /// Of the real ones so many were, in percent.
-    pub fn false_alarms(&self) -> f64 {
-        100.0 * self.real.1 as f64 / self.real.0 as f64
-    }
-}
-
-impl fmt::Display for Score {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (right, caught, alarms) = (self.right(), self.caught(), self.false_alarms());
-        let rules = (self.false_violations.len(), self.violations.len());
-        write!(f, "{right:6.2} % | {caught:6.2} % | {alarms:6.2} % | {} | {}", rules.0, rules.1)
     }
 }
 
@@ -109,58 +89,59 @@ impl Experiment {
     pub fn new(seed: u64, count: usize) -> Self {
         let saved = people(seed);
         let keys = Keys::load([&saved[0], &saved[1]]).expect("what was saved");
-        let account = |side: usize| (keys.accounts[side].id(), saved[side].as_slice());
-        let accounts = [account(0), account(1)];
+        let accounts = saved.each_ref().map(|saved| Account::load(saved).expect("what was saved"));
+        let account = |side: usize| (accounts[side].id(), saved[side].as_slice());
+        let both = [account(0), account(1)];
         let real = in_parallel(count, |which| {
             let mut rng = generator(seed, REAL, which);
             loop {
                 let life = Life::draw(&mut rng, START);
-                if let Some(transcript) = converse(&life, accounts, &mut rng) {
+                if let Some(transcript) = converse(&life, both, &mut rng) {
                     let seen = see(&transcript, &keys);
                     return (transcript, seen);
                 }
             }
         });
-        Self { seed, saved, keys, real }
+        Self { seed, saved, accounts, keys, real }
     }
 
     /// As many forged transcripts, or by a leaky forger a quarter as many, who are to be caught by fewer.
-    pub fn forged(&self, by: ForgedBy) -> Vec<Transcript> {
-        self.forged_and_seen(by).into_iter().map(|(transcript, _)| transcript).collect()
-    }
-
-    fn forged_and_seen(&self, by: ForgedBy) -> Vec<(Transcript, Seen)> {
+    pub fn forge(&self, by: ForgedBy) -> Pile {
         let stream = ForgedBy::all().position(|other| other == by).map_or(REAL, |n| REAL + 1 + n as u64);
         let count = match by {
             ForgedBy::Key(_) => self.real.len(),
             ForgedBy::Leak(_) => self.real.len().div_ceil(4),
         };
-        in_parallel(count, |which| {
+        let forged = in_parallel(count, |which| {
             let mut rng = generator(self.seed, stream, which);
             loop {
                 let life = Life::draw(&mut rng, START);
-                let accounts = [&self.keys.accounts[0], &self.keys.accounts[1]];
+                let accounts = self.accounts.each_ref();
                 let forged = match by {
                     ForgedBy::Key(kept) => {
                         forge(&life, accounts, kept, &mut rng).map(|(transcript, _)| transcript)
                     }
-                    ForgedBy::Leak(what) => leak(what, which as u64, &life, &self.keys, &mut rng),
+                    ForgedBy::Leak(what) => leak(what, which as u64, &life, (accounts, &self.keys), &mut rng),
                 };
                 if let Some(transcript) = forged {
                     let seen = see(&transcript, &self.keys);
                     return (transcript, seen);
                 }
             }
-        })
+        });
+        Pile(forged)
     }
 
     /// Forged ones and as many real ones, shuffled: the judge learns from one half and judges the other, and once more the other
     /// way round.
-    pub fn judge(&self, by: ForgedBy) -> Score {
-        let forged = self.forged_and_seen(by);
-        let real: Vec<(&Seen, bool)> =
-            self.real.iter().take(forged.len()).map(|(_, seen)| (seen, false)).collect();
-        let forged: Vec<(&Seen, bool)> = forged.iter().map(|(_, seen)| (seen, true)).collect();
+    pub fn judge(&self, forged: &Pile) -> Score {
+        let seen: Vec<&Seen> = forged.seen().collect();
+        self.judge_seen(&seen)
+    }
+
+    fn judge_seen(&self, forged: &[&Seen]) -> Score {
+        let real = self.real.iter().take(forged.len()).map(|(_, seen)| (seen, false)).collect::<Vec<_>>();
+        let forged = forged.iter().map(|seen| (*seen, true)).collect::<Vec<_>>();
         // As many of each in both halves: more of one kind to learn from would be fewer of it to judge.
         let (mut rng, mut halves) = (ChaCha8Rng::seed_from_u64(self.seed), [Vec::new(), Vec::new()]);
         for mut pile in [real, forged] {
@@ -169,31 +150,25 @@ impl Experiment {
             halves[0].append(&mut pile);
         }
         halves.iter_mut().for_each(|half| half.shuffle(&mut rng));
-        let mut score = Score {
-            real: (0, 0),
-            forged: (0, 0),
-            false_violations: Vec::new(),
-            violations: Vec::new(),
-            loudest: Vec::new(),
-        };
+        let mut judged = Vec::new();
         for (learn_from, to_judge) in [(&halves[0], &halves[1]), (&halves[1], &halves[0])] {
             let seen: Vec<&Seen> = to_judge.iter().map(|(seen, _)| *seen).collect();
-            for (verdict, (_, forged)) in judge(&seen, learn_from).iter().zip(to_judge) {
-                let (count, found) = match forged {
-                    true => (&mut score.forged, &mut score.violations),
-                    false => (&mut score.real, &mut score.false_violations),
-                };
-                count.0 += 1;
-                count.1 += usize::from(verdict.forged);
-                found.extend(
-                    verdict.violations.first().map(|first| format!("{}: {}", first.rule, first.detail)),
-                );
-            }
+            let verdicts = judge(&seen, learn_from);
+            judged
+                .extend(verdicts.into_iter().zip(to_judge).map(|(verdict, (_, forged))| (verdict, *forged)));
         }
-        if !(47.0..=53.0).contains(&score.right()) {
-            score.loudest = differences(&halves.concat());
-        }
-        score
+        Score::of(judged, clearest(&halves.concat()))
+    }
+
+    /// A forger who is careful as a rule, and leaky in some of his transcripts: the least share of those, in percent, at which the
+    /// judge sees that something is wrong with the pile. None if he sees it at no share up to a quarter.
+    pub fn least_share_found(&self, careful: &Pile, leaky: &Pile) -> Option<usize> {
+        let shows = |share: &usize| {
+            let count = self.real.len() * share / 100;
+            let mixed: Vec<&Seen> = leaky.seen().take(count).chain(careful.seen().skip(count)).collect();
+            self.judge_seen(&mixed).shows_something()
+        };
+        [1, 2, 3, 5, 10, 25].into_iter().find(shows)
     }
 
     /// Real and forged transcripts, and the accounts of both, as files in that folder.
@@ -204,7 +179,8 @@ impl Experiment {
         }
         record::write(&folder.join("real.jsonl"), self.real.iter().map(|(transcript, _)| transcript))?;
         for (number, by) in ForgedBy::all().enumerate() {
-            record::write(&folder.join(format!("forged-{number}.jsonl")), &self.forged(by))?;
+            let forged = self.forge(by);
+            record::write(&folder.join(format!("forged-{number}.jsonl")), forged.transcripts())?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What no rule says anything about, in numbers: how many, how long, how fast, how even. The learner finds out which of them differ.
 
 use super::look::{Data, Look, Message};
+use super::readable::Plain;
 use super::record::Keys;
 
 /// Names and values, the same names in the same order for every transcript.
@@ -11,6 +12,7 @@ pub(crate) fn features(look: &Look<'_>, keys: &Keys) -> Vec<(String, f64)> {
     ratchets(&mut all, look);
     reveals(&mut all, look);
     bytes(&mut all, look, keys);
+    texts(&mut all, look);
     all.0
 }
 
@@ -66,18 +68,18 @@ fn counts(all: &mut Features, look: &Look<'_>) {
 
 /// Delays, pauses, crossings, and what shares a second with what.
 fn times(all: &mut Features, look: &Look<'_>) {
-    let arrived = |line: &super::record::Line| Some((line.received? - line.at) as f64);
+    let arrived = |line: &super::record::Line| Some(line.received?.saturating_sub(line.at) as f64);
     let delays: Vec<f64> = look.lines.iter().filter_map(arrived).collect();
     all.spread("delay", &delays);
     all.add("arrives at once", delays.iter().filter(|delay| **delay < 0.5).count() as f64);
-    let log = |gap: i64| ((gap.max(0) + 1) as f64).ln();
-    let gaps: Vec<f64> = look.messages.windows(2).map(|pair| log(pair[1].at - pair[0].at)).collect();
+    let log = |from: i64, to: i64| (to.saturating_sub(from).max(0) as f64).ln_1p();
+    let gaps: Vec<f64> = look.messages.windows(2).map(|pair| log(pair[0].at, pair[1].at)).collect();
     all.spread("log of pauses", &gaps);
     let ends =
         [look.messages.first(), look.messages.last()].map(|message| message.map_or(0, |message| message.at));
-    all.add("log of all", log(ends[1] - ends[0]));
+    all.add("log of all", log(ends[0], ends[1]));
     let first_data = look.data().next().map_or(ends[0], |(_, message, _)| message.at);
-    all.add("log of handshake", log(first_data - ends[0]));
+    all.add("log of handshake", log(ends[0], first_data));
     for period in [2, 3, 5, 10, 60] {
         let phase = look.messages.iter().map(|message| message.at.rem_euclid(period) as f64);
         all.add(format!("second modulo {period}"), phase.sum::<f64>() / look.messages.len().max(1) as f64);
@@ -109,7 +111,7 @@ fn times(all: &mut Features, look: &Look<'_>) {
     let mut waits = Vec::new();
     for (at, message, _) in look.data().filter(|(_, _, data)| data.quiet) {
         let before = look.messages[..at].iter().rev().find(|other| other.sender == message.sender);
-        waits.extend(before.map(|before| log(message.at - before.at)));
+        waits.extend(before.map(|before| log(before.at, message.at)));
     }
     all.spread("log of silence before a quiet one", &waits);
 }
@@ -175,6 +177,22 @@ fn bytes(all: &mut Features, look: &Look<'_>, keys: &Keys) {
     });
     all.spread("top of nonces of 0", &tops[0]);
     all.spread("top of nonces of 1", &tops[1]);
+}
+
+/// Of what the messages say, as far as that is shown: how long texts are, and what stands behind them.
+fn texts(all: &mut Features, look: &Look<'_>) {
+    for side in 0..2 {
+        let of = |value: &dyn Fn(&Plain) -> usize| {
+            let plain = look.data().filter(|(_, message, _)| message.sender == side);
+            plain.filter_map(|(_, _, data)| Some(value(data.plain.as_ref()?) as f64)).collect::<Vec<f64>>()
+        };
+        all.spread(&format!("length of texts of {side}"), &of(&|plain| plain.text.len()));
+        all.spread(&format!("records of {side}"), &of(&|plain| plain.records.len()));
+        all.spread(&format!("padding of {side}"), &of(&Plain::padding));
+    }
+    let shown = look.data().filter(|(_, _, data)| data.plain.is_some()).count();
+    let arrived = look.data().filter(|(_, message, _)| message.received.is_some()).count();
+    all.add("arrived, and cannot be read", arrived.saturating_sub(shown) as f64);
 }
 
 /// The greatest byte of a number below the order of the curve.

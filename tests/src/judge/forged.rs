@@ -1,5 +1,6 @@
 //! Forged conversations, by a forger who has one key of one of the two, and makes up a life.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use otrv4::forge::{Begin, Delivery, Ensemble, Forger, Key, Line as ForgedLine, Person, Said, Script, Who};
 use otrv4::prekey_profile::PrekeyProfile;
 use otrv4::wire::Reader;
@@ -67,6 +68,9 @@ pub(crate) fn forge_through(
     let (participant, other) = (Person::of(accounts[mine]), Person::of(accounts[1 - mine]));
     let forger = Forger::new(participant, key, other, time(life.start)).expect("a key of theirs");
     let ensemble = match life.begin {
+        Begun::Offline(by, _) if signs_the_start(kept, by) => {
+            Some(published(accounts[1 - by], time(life.start), rng))
+        }
         Begun::Offline(by, _) => Some(made_up(accounts[1 - by], time(life.start), rng)),
         Begun::Asked(_) | Begun::Tagged(_) => None,
     };
@@ -97,13 +101,29 @@ pub(crate) fn forge_through(
         at: line.at.unix(),
         received: line.received.map(Timestamp::unix),
         line: line.line.clone(),
+        chain_key: line.chain_key.as_ref().map(|key| BASE64_STANDARD.encode(key.as_bytes())),
     });
     let lines = lines.collect();
     let ensemble = ensemble.map(|ensemble| Transcript::encoded(ensemble.ensemble()));
     Some((Transcript { lines, ensemble }, forged))
 }
 
-/// Prekeys in the name of who was away, around the profiles that they published.
+/// Whether this key is in the ring of an offline start by that side: the starter's long-term key and the owner's forging key are.
+const fn signs_the_start(kept: Kept, starter: usize) -> bool {
+    match kept {
+        Kept::LongTerm(side) => side == starter,
+        Kept::Forging(side) => side != starter,
+    }
+}
+
+/// Prekeys that who was away has published: a forger whose key is in the ring needs no others.
+fn published(owner: &Account, at: Timestamp, rng: &mut ChaCha8Rng) -> Ensemble {
+    let mut owner = Account::load(&owner.save()).expect("what was saved");
+    let mut ensembles = owner.make_prekeys(1, rng, at).expect("few");
+    Ensemble::genuine(ensembles.remove(0))
+}
+
+/// Prekeys made up in the name of who was away, around the profiles that they published: for who has to sign with the prekey itself.
 fn made_up(owner: &Account, at: Timestamp, rng: &mut ChaCha8Rng) -> Ensemble {
     let published = owner.prekey_profile().expect("they have prekeys").as_bytes();
     let profile = PrekeyProfile::read(&mut Reader::new(published)).expect("a profile");

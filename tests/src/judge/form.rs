@@ -1,7 +1,11 @@
-//! Rules of form: fields, their order, tags, profiles, offers, pieces.
+//! Rules of form: fields, their order, tags, profiles, offers.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use otrv4::wire::Versions;
+use otrv4::client_profile::{ClientProfile, VerifiedClientProfile};
+use otrv4::wire::{
+    Fragment, Line as Classified, Reader, Versions, classify, error_message, query_message, whitespace_tag,
+};
+use otrv4::{Lifetimes, Timestamp};
 
 use super::look::{Look, Message, encode};
 use super::record::Keys;
@@ -12,91 +16,115 @@ use super::{Found, violation};
 pub(crate) fn every_line_is_written_as_the_specification_says(look: &Look<'_>) -> Found {
     const RULE: &str = "every_line_is_written_as_the_specification_says";
     let mut found = Vec::new();
-    if look.strange > 0 && look.lines.iter().all(|line| line.received.is_some()) {
-        found.push(violation(RULE, format!("{} pieces or lines that belong to nothing", look.strange)));
+    if look.foreign > 0 {
+        found.push(violation(RULE, format!("{} lines of strangers", look.foreign)));
     }
     for message in &look.messages {
         if let Some(error) = message.parsed.error {
             found.push(violation(RULE, format!("{} at {}: {error}", message.parsed.name, message.at)));
-        } else if let Some(body) = message.line.strip_prefix("?OTR:") {
-            let again: Vec<u8> = message.parsed.fields.iter().flat_map(encode).collect();
-            if body.strip_suffix('.') != Some(BASE64_STANDARD.encode(again).as_str()) {
-                found.push(violation(RULE, format!("{} at {} is not", message.parsed.name, message.at)));
-            }
+        } else if again(message).is_some_and(|again| again != message.line) {
+            found.push(violation(RULE, format!("{} at {} is not", message.parsed.name, message.at)));
+        }
+    }
+    for line in look.lines {
+        if let Classified::Fragment(Ok(piece)) = classify(&line.line)
+            && cut_again(&piece).is_some_and(|again| again != line.line)
+        {
+            found.push(violation(RULE, format!("a piece at {} is not", line.at)));
         }
     }
     found
 }
 
-/// Messages name their sender's client and, if any, the other one's.
+/// The line of a whole message as this library writes it: what is encoded, and what offers or complains. None for what people write.
+fn again(message: &Message) -> Option<String> {
+    match classify(&message.line) {
+        Classified::Encoded(_) => {
+            let fields: Vec<u8> = message.parsed.fields.iter().flat_map(encode).collect();
+            Some(format!("?OTR:{}.", BASE64_STANDARD.encode(fields)))
+        }
+        Classified::Query(versions) => Some(query_message(versions)),
+        // In front, and what has a meaning in it alone.
+        Classified::Tagged { text, versions } => Some(format!("{}{text}", whitespace_tag(versions))),
+        Classified::Error { code: Some(code), text: _ } => Some(error_message(code)),
+        Classified::Error { code: None, text } => Some(format!("?OTR Error: {text}")),
+        Classified::Plain(_) | Classified::Fragment(_) => None,
+    }
+}
+
+/// A piece of version 4 or 3, with leading zeros.
+fn cut_again(piece: &Fragment<'_>) -> Option<String> {
+    let &Fragment { identifier, sender, receiver, index, total, piece } = piece;
+    let identifier = identifier.map_or(String::new(), |identifier| format!("{identifier:08x}|"));
+    let receiver = receiver.map_or(0, |receiver| receiver.get());
+    let again = format!("?OTR|{identifier}{sender}|{receiver:08x},{index:05},{total:05},{piece},");
+    (sender.get() >= 0x100).then_some(again)
+}
+
+/// Messages name their sender's client and the other one's. Only who cannot know that yet names none: in an Identity message, or a
+/// D-H Commit message.
 pub(crate) fn tags_are_those_of_the_two(look: &Look<'_>, keys: &Keys) -> Found {
     let tag = |side: usize| u64::from(keys.accounts[side].tag().get());
     let wrong = |message: &&Message| {
         let sender = message.number("sender's instance tag");
         let receiver = message.number("receiver's instance tag");
+        let unknown = message.is("Identity message") || message.is("D-H Commit message");
         sender.is_some_and(|is| is != tag(message.sender))
-            || receiver.is_some_and(|is| is != 0 && is != tag(1 - message.sender))
+            || receiver.is_some_and(|is| is != tag(1 - message.sender) && !(unknown && is == 0))
     };
     let found = look.messages.iter().filter(wrong);
     found.map(|message| violation("tags_are_those_of_the_two", format!("at {}", message.at))).collect()
 }
 
-/// Profiles are those that the two signed; they were valid, and not yet to be renewed.
+/// Profiles are of the two: with their tags and keys, signed; they were valid, not yet to be renewed, and not from the future. An account
+/// has a new one every four days, and a transcript may be older than the account that the judge gets.
 pub(crate) fn profiles_were_current(look: &Look<'_>, keys: &Keys) -> Found {
     const RULE: &str = "profiles_were_current";
     let mut found = Vec::new();
     for message in &look.messages {
         let Some(shown) = message.profile() else { continue };
-        let profile = keys.accounts[message.sender].client_profile();
-        if shown != profile.as_bytes() {
-            found.push(violation(RULE, format!("another profile at {}", message.at)));
-        } else if profile.expires().unix() - RENEWED_BEFORE < message.at {
+        let known = &keys.accounts[message.sender];
+        let verified = verify(&shown, message, keys);
+        let Some(profile) = verified.filter(|profile| {
+            profile.identity_key() == known.identity_key() && profile.forging_key() == known.forging_key()
+        }) else {
+            found.push(violation(RULE, format!("not a valid one of theirs at {}", message.at)));
+            continue;
+        };
+        let Lifetimes { profile: lifetime, overlap: _, renew_ahead } = Lifetimes::default();
+        let left = profile.expires().unix().saturating_sub(message.at);
+        if left <= renew_ahead {
             found.push(violation(RULE, format!("it was to be renewed before {}", message.at)));
+        } else if left > lifetime {
+            found.push(violation(RULE, format!("it was made after {}", message.at)));
         }
     }
     found
 }
 
-/// Seconds before its end at which a profile gets a successor, in this library.
-const RENEWED_BEFORE: i64 = 3 * 24 * 60 * 60;
+fn verify(shown: &[u8], message: &Message, keys: &Keys) -> Option<VerifiedClientProfile> {
+    let mut r = Reader::new(shown);
+    let profile = ClientProfile::read(&mut r).ok()?;
+    r.end().ok()?;
+    profile.verify(keys.accounts[message.sender].tag(), Timestamp::from_unix(message.at)).ok()
+}
 
-/// Queries and tags offer versions that the sender's profile lists.
+/// Queries and tags offer versions that a profile lists which the sender shows then, or has now.
 pub(crate) fn offers_are_those_of_the_profile(look: &Look<'_>, keys: &Keys) -> Found {
+    let listed = [0, 1].map(|side| {
+        let shown = look.messages.iter().filter(|message| message.sender == side);
+        let shown = shown.filter_map(|message| verify(&message.profile()?, message, keys));
+        let shown: Vec<Versions> = shown.map(|profile| profile.versions()).collect();
+        if shown.is_empty() { vec![keys.accounts[side].versions()] } else { shown }
+    });
     let wrong = |message: &&Message| {
-        let listed = keys.accounts[message.sender].client_profile().versions().to_digits();
-        message.text("versions").is_some_and(|offered| {
-            offered.chars().any(|version| !listed.contains(version))
-                || Versions::from_digits(offered).to_digits() != *offered
-        })
+        let fits = |offered: &str| {
+            let fits =
+                |listed: &Versions| offered.chars().all(|version| listed.to_digits().contains(version));
+            !offered.is_empty() && listed[message.sender].iter().any(fits)
+        };
+        message.text("versions").is_some_and(|offered| !fits(offered))
     };
     let found = look.messages.iter().filter(wrong);
     found.map(|message| violation("offers_are_those_of_the_profile", format!("at {}", message.at))).collect()
-}
-
-/// Whoever cuts messages cuts all that are longer than their line, at the same length: lines with a piece are equally long, but for
-/// the last of a message and what counts them in digits.
-pub(crate) fn pieces_have_one_length(look: &Look<'_>) -> Found {
-    const RULE: &str = "pieces_have_one_length";
-    let mut found = Vec::new();
-    for message in look.messages.iter().filter(|message| message.pieces.len() > 1) {
-        let (last, whole) = message.pieces.split_last().expect("some");
-        if whole.iter().any(|length| *length != whole[0]) || *last > whole[0] {
-            found.push(violation(RULE, format!("pieces of {:?} at {}", message.pieces, message.at)));
-        }
-    }
-    for side in 0..2 {
-        let sent = look.messages.iter().filter(|message| message.sender == side);
-        let cut =
-            sent.clone().filter(|message| !message.pieces.is_empty()).map(|message| message.line.len()).min();
-        let whole = sent
-            .filter(|message| message.pieces.is_empty())
-            .filter(|message| message.line.starts_with("?OTR:"));
-        let longest = whole.map(|message| message.line.len()).max();
-        if let (Some(cut), Some(longest)) = (cut, longest)
-            && longest > cut
-        {
-            found.push(violation(RULE, format!("{cut} characters in pieces, and {longest} at once")));
-        }
-    }
-    found
 }

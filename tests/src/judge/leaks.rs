@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
+use otrv4::Account;
 use otrv4::forge::{Delivery, Line as ForgedLine, v4};
 use otrv4::inside::primitives::over_bytes::{
     kdf, mul_base, ring_commitment, ring_nonces, scalar, scalar_difference,
 };
-use otrv4::wire::{Fragment, Line as Classified, classify};
+use otrv4::wire::{Fragment, Line as Classified, armour, classify, unarmour};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::forged::{Kept, forge, forge_through};
 use super::lives::Life;
-use super::look::Look;
+use super::look::{Data, Look, Message};
 use super::record::{Keys, Line, Transcript};
-use super::signatures::{Signed, signed};
+use super::signatures::{Signatures, Signed};
 
 /// What is wrong with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Leak {
     FieldOrder,
     /// Lets people speak in steps of half a minute: a rule finds it where they say enough.
     Clock,
-    /// On a network that takes no time.
+    /// On a network that takes no time: breaks no rule, since fast ones seem to take none in seconds.
     AtOnce,
     /// Signs for Alice with one of four nonces, each time with other keys.
     Nonces,
@@ -32,13 +32,19 @@ pub enum Leak {
     EvenNetwork,
     /// Fills up each text with blanks, to four hundred characters: breaks no rule.
     Blanks,
+    /// Sets a flag that has no meaning, under a MAC that holds.
+    Flags,
+    /// Sends in the first ratchet under other keys than those of the handshake, under MACs that hold.
+    FirstKeys,
+    /// Reveals keys in the reverse order.
+    KeyOrder,
     /// Has an old profile of the two, which was valid still, but which honest programs had renewed.
     OldProfile,
 }
 
 impl Leak {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::FieldOrder,
         Self::Clock,
         Self::AtOnce,
@@ -46,6 +52,9 @@ impl Leak {
         Self::EvenNetwork,
         Self::Blanks,
         Self::OldProfile,
+        Self::Flags,
+        Self::FirstKeys,
+        Self::KeyOrder,
     ];
 
     /// The rule that it breaks, and how it begins to tell of it; none if only the learner can find it.
@@ -53,10 +62,12 @@ impl Leak {
         match self {
             Self::FieldOrder => Some("ratchets_count_as_honest_ones_do"),
             Self::Clock => Some("nobody_speaks_by_the_clock"),
-            Self::AtOnce => Some("not_everything_arrives_at_once"),
             Self::Nonces => Some("nothing_fresh_is_there_twice: nonce of a signature"),
             Self::OldProfile => Some("profiles_were_current"),
-            Self::EvenNetwork | Self::Blanks => None,
+            Self::Flags => Some("flags_are_those_with_a_meaning"),
+            Self::FirstKeys => Some("first_keys_are_those_of_the_handshake"),
+            Self::KeyOrder => Some("keys_are_revealed_in_the_order_of_their_messages"),
+            Self::AtOnce | Self::EvenNetwork | Self::Blanks => None,
         }
     }
 }
@@ -66,23 +77,50 @@ pub(crate) fn leak(
     leak: Leak,
     which: u64,
     life: &Life,
-    keys: &Keys,
+    (accounts, keys): ([&Account; 2], &Keys),
     rng: &mut ChaCha8Rng,
 ) -> Option<Transcript> {
     let kept = Kept::LongTerm(0);
-    let accounts = keys.accounts.each_ref();
     let mut life = life.clone();
     match leak {
-        Leak::FieldOrder => {
-            let (mut transcript, forged) = forge(&life, accounts, kept, rng)?;
-            let key = |at: usize| {
-                let chain_key = forged[at].chain_key.as_ref()?;
-                Some(v4::mac_key(&v4::message_key(chain_key)))
+        Leak::FieldOrder => changed(&life, accounts, keys, rng, &|_, message| {
+            let mut bytes = decoded(&message.line)?;
+            bytes.get_mut(IDS_AT..IDS_AT + 8)?.rotate_left(4);
+            Some(bytes)
+        }),
+        Leak::Flags => changed(&life, accounts, keys, rng, &|_, message| {
+            let mut bytes = decoded(&message.line)?;
+            *bytes.get_mut(FLAGS_AT)? |= 0x02;
+            Some(bytes)
+        }),
+        Leak::FirstKeys => {
+            let other = mul_base(&scalar(&kdf(0, &which.to_be_bytes(), 57))?)?;
+            let is_first = |look: &Look<'_>, data: &Data| {
+                let key = Some(data.ecdh.as_slice());
+                look.messages.iter().any(|message| message.bytes("first ECDH public key") == key)
             };
-            rewrite(&mut transcript, keys, &|look, at| {
-                swapped(&look.messages[at].line, &key(look.messages[at].last_line)?)
-            });
-            Some(transcript)
+            let transcript = changed(&life, accounts, keys, rng, &|look, message| {
+                let mut bytes = decoded(&message.line)?;
+                message.data.as_ref().filter(|data| is_first(look, data))?;
+                bytes.get_mut(IDS_AT + 8..IDS_AT + 8 + 57)?.copy_from_slice(&other);
+                Some(bytes)
+            })?;
+            // What nobody has read cannot be changed; then both keys would be there.
+            let look = Look::at(&transcript, keys);
+            let left = look.data().any(|(_, _, data)| is_first(&look, data));
+            (!left).then(|| transcript.clone())
+        }
+        Leak::KeyOrder => {
+            let transcript = forge(&life, accounts, kept, rng)?.0;
+            rewrite(transcript, keys, &|look, at| {
+                let message = &look.messages[at];
+                let keys = &message.data.as_ref()?.revealed;
+                let mut bytes = decoded(&message.line)?;
+                let from = bytes.len() - 64 * keys.len();
+                bytes.truncate(from);
+                bytes.extend(keys.iter().rev().flatten());
+                Some(armour(&bytes))
+            })
         }
         Leak::Clock => {
             life.said.iter_mut().for_each(|saying| saying.at += 30 - saying.at.rem_euclid(30));
@@ -96,12 +134,13 @@ pub(crate) fn leak(
             Some(forge_through(&life, accounts, kept, at_once, rng)?.0)
         }
         Leak::Nonces => {
-            let mut transcript = forge(&life, accounts, kept, rng)?.0;
+            let transcript = forge(&life, accounts, kept, rng)?.0;
             let nonce = scalar(&kdf(0, &which.rem_euclid(4).to_be_bytes(), 57))?;
-            rewrite(&mut transcript, keys, &|look, at| {
-                signed_again(look, at, keys, &nonce).filter(|_| look.messages[at].sender == 0)
-            });
-            Some(transcript)
+            let again = |look: &Look<'_>, at: usize| {
+                let of_alice = look.messages[at].sender == 0;
+                of_alice.then(|| signed_again(look, at, (accounts[0], keys), &nonce)).flatten()
+            };
+            rewrite(transcript, keys, &again)
         }
         Leak::EvenNetwork => {
             let mut network: Vec<u64> = (0..1000).map(|_| rng.random_range(1000..2000)).collect();
@@ -125,9 +164,15 @@ pub(crate) fn leak(
 /// Seconds by which the life with an old profile is later: most of these lives begin when four days of the profile's seven are over.
 const OLD: i64 = 84 * 60 * 60;
 
-/// Puts other messages of the same length in the place of those, in the same pieces.
-fn rewrite(transcript: &mut Transcript, keys: &Keys, other: &dyn Fn(&Look<'_>, usize) -> Option<String>) {
-    let look = Look::at(transcript, keys);
+/// Puts other messages of the same length in the place of those, in the same pieces. None if that changes nothing: then nobody could see
+/// the fault.
+fn rewrite(
+    before: Transcript,
+    keys: &Keys,
+    other: &dyn Fn(&Look<'_>, usize) -> Option<String>,
+) -> Option<Transcript> {
+    let mut transcript = before.clone();
+    let look = Look::at(&before, keys);
     let all: Vec<(usize, usize, String, String)> = (0..look.messages.len())
         .filter_map(|at| {
             let message = &look.messages[at];
@@ -149,6 +194,7 @@ fn rewrite(transcript: &mut Transcript, keys: &Keys, other: &dyn Fn(&Look<'_>, u
             }
         }
     }
+    (transcript != before).then_some(transcript)
 }
 
 /// What of a message is on that line.
@@ -159,23 +205,43 @@ fn piece(line: &Line) -> &str {
     }
 }
 
-/// The message with both ids in the other order.
-fn swapped(line: &str, key: &otrv4::Secret<64>) -> Option<String> {
-    let mut bytes = BASE64_STANDARD.decode(line.strip_prefix("?OTR:")?.strip_suffix('.')?).ok()?;
-    let ids = bytes.get_mut(IDS_AT..IDS_AT + 8)?;
-    ids.rotate_left(4);
-    v4::remac(&format!("?OTR:{}.", BASE64_STANDARD.encode(bytes)), key).ok()
+/// A forged record in which data messages are changed so, and authenticated again.
+fn changed(
+    life: &Life,
+    accounts: [&Account; 2],
+    keys: &Keys,
+    rng: &mut ChaCha8Rng,
+    change: &dyn Fn(&Look<'_>, &Message) -> Option<Vec<u8>>,
+) -> Option<Transcript> {
+    let (transcript, forged) = forge(life, accounts, Kept::LongTerm(0), rng)?;
+    rewrite(transcript, keys, &|look, at| {
+        let message = &look.messages[at];
+        let chain_key = forged[message.last_line].chain_key.as_ref()?;
+        v4::remac(&armour(&change(look, message)?), &v4::mac_key(&v4::message_key(chain_key))).ok()
+    })
 }
 
-/// Behind version, type, both tags, flags and `pn`.
-const IDS_AT: usize = 2 + 1 + 4 + 4 + 1 + 4;
+fn decoded(line: &str) -> Option<Vec<u8>> {
+    unarmour(line).ok()
+}
+
+/// Behind version, type and both tags.
+const FLAGS_AT: usize = 2 + 1 + 4 + 4;
+
+/// Behind the flags and `pn`.
+const IDS_AT: usize = FLAGS_AT + 1 + 4;
 
 /// The message there with a ring signature that its sender's long-term key makes with that nonce; the other two places stay as they
 /// were drawn. Spec: otrv4.md "Ring Signature Authentication".
-fn signed_again(look: &Look<'_>, at: usize, keys: &Keys, nonce: &[u8; 57]) -> Option<String> {
+fn signed_again(
+    look: &Look<'_>,
+    at: usize,
+    (account, keys): (&Account, &Keys),
+    nonce: &[u8; 57],
+) -> Option<String> {
     let message = &look.messages[at];
-    let Signed { ring, covered } = signed(look, at, keys)?;
-    let account = &keys.accounts[message.sender];
+    let signatures = Signatures::of(look, keys);
+    let Signed { ring, covered } = signatures.signed(at)?;
     let sigma = message.ring_signature()?.concat();
     let number = |n: usize| &sigma[57 * n..57 * (n + 1)];
     let own = ring.iter().position(|key| *key == account.client_profile().identity_key().as_bytes())?;
@@ -190,7 +256,7 @@ fn signed_again(look: &Look<'_>, at: usize, keys: &Keys, nonce: &[u8; 57]) -> Op
         hashed.extend(commitment);
     }
     hashed.extend(u32::try_from(covered.len()).ok()?.to_be_bytes());
-    hashed.extend(&covered);
+    hashed.extend(covered);
     let mut c = scalar(&kdf(0x1A, &hashed, 57))?;
     for place in (0..3).filter(|place| *place != own) {
         c = scalar_difference(&c, number(2 * place))?;
@@ -202,10 +268,10 @@ fn signed_again(look: &Look<'_>, at: usize, keys: &Keys, nonce: &[u8; 57]) -> Op
     let mut again = sigma.clone();
     again[114 * own..114 * own + 57].copy_from_slice(&c);
     again[114 * own + 57..114 * (own + 1)].copy_from_slice(&r);
-    let mut bytes = BASE64_STANDARD.decode(message.line.strip_prefix("?OTR:")?.strip_suffix('.')?).ok()?;
+    let mut bytes = decoded(&message.line)?;
     let from = bytes.windows(sigma.len()).position(|window| window == sigma)?;
     bytes[from..from + sigma.len()].copy_from_slice(&again);
-    Some(format!("?OTR:{}.", BASE64_STANDARD.encode(bytes)))
+    Some(armour(&bytes))
 }
 
 fn one() -> [u8; 57] {

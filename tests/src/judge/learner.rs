@@ -50,16 +50,6 @@ impl Learner {
         self.forged(&self.input(features))
     }
 
-    /// The features that speak loudest, with their weights.
-    pub(crate) fn loudest(&self, names: &[String], count: usize) -> Vec<(String, f64)> {
-        let squares = names.iter().map(|name| format!("{name}, far from its mean"));
-        let mut all: Vec<(String, f64)> =
-            names.iter().cloned().chain(squares).zip(self.weights.iter().copied()).collect();
-        all.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-        all.truncate(count);
-        all
-    }
-
     fn forged(&self, input: &[f64]) -> f64 {
         let sum = self.weights.iter().zip(input).map(|(weight, x)| weight * x).sum::<f64>() + self.bias;
         1.0 / (1.0 + (-sum).exp())

@@ -4,7 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use otrv4::forge::Delivery;
+use otrv4::inside;
+use otrv4::wire::{Assembler, Line as Classified, classify};
 use otrv4::{Account, Context, Event, Output, PrekeyEnsemble, Refused, Session, Timestamp};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -69,6 +72,7 @@ struct World<'a> {
 struct Person {
     account: Account,
     session: Session,
+    pieces: Assembler,
     rng: ChaCha8Rng,
     there_from: i64,
     /// When the last line on the way to them arrives.
@@ -78,6 +82,22 @@ struct Person {
     wakes_at: Option<i64>,
     was_secure: bool,
     unsaid: Vec<usize>,
+}
+
+impl Person {
+    /// Of the data message that this line is, or makes whole, what their program is about to open it with.
+    fn chain_key(&mut self, line: &str, now: i64) -> Option<String> {
+        let whole = match classify(line) {
+            Classified::Fragment(Ok(piece)) => {
+                let whole = self.pieces.add(&piece, Timestamp::from_unix(now.div_euclid(1000)));
+                whole.ok().flatten()?
+            }
+            _ => line.to_owned(),
+        };
+        let Classified::Encoded(Ok(message)) = classify(&whole) else { return None };
+        let key = inside::chain_key(&self.session, &message)?;
+        Some(BASE64_STANDARD.encode(key.as_bytes()))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +120,7 @@ impl<'a> World<'a> {
             Person {
                 account,
                 session,
+                pieces: Assembler::new(),
                 rng: ChaCha8Rng::from_rng(rng),
                 there_from: 0,
                 queue_until: 0,
@@ -141,7 +162,9 @@ impl<'a> World<'a> {
             Happening::End(who) => self.act(who, |session, cx| Ok(session.end(cx))),
             Happening::Arrive(who, line) => {
                 self.lines[line].received = Some(self.now.div_euclid(1000));
-                let line = self.lines[line].line.clone();
+                let number = line;
+                let line = self.lines[number].line.clone();
+                self.lines[number].chain_key = self.people[who].chain_key(&line, self.now);
                 self.act(who, |session, cx| Ok(session.receive(cx, &line)));
                 if self.people[who].was_secure {
                     let waiting = std::mem::take(&mut self.people[who].unsaid);
@@ -206,7 +229,13 @@ impl<'a> World<'a> {
 
     fn send(&mut self, who: usize, line: String) {
         let sender = self.people[who].account.id().to_owned();
-        self.lines.push(Line { sender, at: self.now.div_euclid(1000), received: None, line });
+        self.lines.push(Line {
+            sender,
+            at: self.now.div_euclid(1000),
+            received: None,
+            line,
+            chain_key: None,
+        });
         if let Delivery::After(duration) = self.life.links[who].carry(&mut self.network) {
             let takes = i64::try_from(duration.as_millis()).expect("minutes at most");
             let receiver = &mut self.people[1 - who];

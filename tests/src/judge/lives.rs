@@ -55,7 +55,7 @@ pub(crate) struct Link {
     /// Of a thousand lines so many wait for a phone to wake up.
     stalls: u32,
     /// Of a thousand lines so many are lost.
-    losses: u32,
+    pub(crate) losses: u32,
 }
 
 impl Link {
@@ -110,6 +110,15 @@ impl Life {
                 _ => by,
             };
             said.push(saying(rng, by, at));
+            at += pause(rng);
+        }
+        if rng.random_bool(0.1) {
+            // Now and then they come back, for hours: what was lost before is given up meanwhile.
+            for _ in 0..4 {
+                at += rng.random_range(40 * 60..55 * 60);
+                by = 1 - by;
+                said.push(saying(rng, by, at));
+            }
             at += pause(rng);
         }
         let end = rng.random_bool(0.6).then(|| (rng.random_range(0..2), at + rng.random_range(60..200)));

@@ -1,12 +1,13 @@
 //! A transcript and the keys of both, as files: lines of JSON, and accounts as the library saves them.
 
 use std::fs;
-use std::io::{Error, Result};
+use std::io::{Error, Read as _, Result};
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use otrv4::wire::{Reader, Writer};
-use otrv4::{Account, PrekeyEnsemble};
+use otrv4::inside::primitives::over_bytes::ring_nonces;
+use otrv4::wire::{InstanceTag, Reader, Versions, Writer};
+use otrv4::{Account, Fingerprint, Point, PrekeyEnsemble};
 use serde::{Deserialize, Serialize};
 
 /// What went over the network.
@@ -27,10 +28,15 @@ impl Transcript {
         BASE64_STANDARD.encode(w.as_slice())
     }
 
-    /// The one in this record.
-    pub(crate) fn ensemble(&self) -> Option<PrekeyEnsemble> {
-        let bytes = BASE64_STANDARD.decode(self.ensemble.as_ref()?).ok()?;
-        PrekeyEnsemble::read(&mut Reader::new(&bytes)).ok()
+    /// The one in this record, if there is one; an error if it is not exactly one.
+    pub(crate) fn ensemble(&self) -> Option<Result<PrekeyEnsemble>> {
+        let read = |encoded: &String| {
+            let bytes = BASE64_STANDARD.decode(encoded).map_err(Error::other)?;
+            let mut r = Reader::new(&bytes);
+            let ensemble = PrekeyEnsemble::read(&mut r).map_err(Error::other)?;
+            r.end().map(|()| ensemble).map_err(Error::other)
+        };
+        self.ensemble.as_ref().map(read)
     }
 }
 
@@ -45,29 +51,73 @@ pub struct Line {
     pub received: Option<i64>,
     /// As the messenger carried it.
     pub line: String,
+    /// If it makes a data message whole that arrived: the chain key of that, in base64, as the receiver's program had it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_key: Option<String>,
 }
 
-/// Everything that the two kept, after the fact: long-term and forging secrets with it.
+/// What the two have of what the claim is about: long-term and forging secrets, and what is public. Whole accounts hold more that
+/// time leaves in them: whom they have met and when, and prekeys that nobody has used yet. Who has these after the fact can see that
+/// a conversation was none, so no rule gets them: a judge who is to be beaten has secrets, not devices.
 pub struct Keys {
-    /// Both accounts.
-    pub accounts: [Account; 2],
+    /// Of both.
+    pub accounts: [Known; 2],
 }
 
 impl Keys {
-    /// Accounts as [`Account::save`] wrote them.
+    /// Of accounts as [`Account::save`] wrote them. An error if they are one.
     pub fn load(accounts: [&[u8]; 2]) -> Result<Self> {
-        let load = |bytes: &[u8]| Account::load(bytes).map_err(Error::other);
-        Ok(Self { accounts: [load(accounts[0])?, load(accounts[1])?] })
+        let load = |bytes: &[u8]| Ok::<_, Error>(Known(Account::load(bytes).map_err(Error::other)?));
+        let accounts = [load(accounts[0])?, load(accounts[1])?];
+        match accounts[0].id() == accounts[1].id() {
+            true => Err(Error::other("both accounts have the same name: give those of the two who talked")),
+            false => Ok(Self { accounts }),
+        }
     }
 
     /// The same from two files.
     pub fn read(files: [&Path; 2]) -> Result<Self> {
-        Self::load([&fs::read(files[0])?, &fs::read(files[1])?])
+        Self::load([&read_bounded(files[0], MAX_ACCOUNT)?, &read_bounded(files[1], MAX_ACCOUNT)?])
     }
 
     /// Which of the two that is.
     pub(crate) fn side(&self, account: &str) -> Option<usize> {
         self.accounts.iter().position(|of| of.id() == account)
+    }
+}
+
+/// Of one account its name, tag, public keys and what both secrets tell of a signature, and nothing else.
+pub struct Known(Account);
+
+impl Known {
+    pub(crate) fn id(&self) -> &str {
+        self.0.id()
+    }
+
+    pub(crate) const fn tag(&self) -> InstanceTag {
+        self.0.tag()
+    }
+
+    pub(crate) fn identity_key(&self) -> &Point {
+        self.0.client_profile().identity_key()
+    }
+
+    pub(crate) fn forging_key(&self) -> &Point {
+        self.0.client_profile().forging_key()
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint()
+    }
+
+    /// Those that the newest profile lists.
+    pub(crate) fn versions(&self) -> Versions {
+        self.0.client_profile().versions()
+    }
+
+    /// For each secret the nonce of a place in a ring signature, if it was this one that signed there.
+    pub(crate) fn nonces(&self, c: &[u8], r: &[u8]) -> Option<Vec<[u8; 57]>> {
+        ring_nonces(&self.0, c, r)
     }
 }
 
@@ -80,9 +130,15 @@ pub fn read(path: &Path) -> Result<Vec<(String, Transcript)>> {
     }
     let mut all = Vec::new();
     for file in files {
-        for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
-            let transcript = serde_json::from_str(line).map_err(Error::other)?;
-            all.push((format!("{}:{}", file.display(), number + 1), transcript));
+        let text = String::from_utf8(read_bounded(&file, MAX_FILE)?).map_err(Error::other)?;
+        for (number, line) in text.lines().enumerate() {
+            let place = || format!("{}:{}", file.display(), number + 1);
+            if line.len() > MAX_TRANSCRIPT {
+                return Err(Error::other(format!("{}: more than {MAX_TRANSCRIPT} bytes", place())));
+            }
+            let transcript = serde_json::from_str(line);
+            let transcript = transcript.map_err(|error| Error::other(format!("{}: {error}", place())))?;
+            all.push((place(), transcript));
         }
     }
     Ok(all)
@@ -97,3 +153,22 @@ pub fn write<'a>(path: &Path, transcripts: impl IntoIterator<Item = &'a Transcri
     }
     fs::write(path, text)
 }
+
+/// The bytes of a file, which must not be larger than that.
+fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(file)?.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(Error::other(format!("{}: more than {most} bytes", file.display()))),
+        false => Ok(bytes),
+    }
+}
+
+/// Bytes of an account: those with all prekeys that fit into one have less than half a megabyte.
+const MAX_ACCOUNT: u64 = 16 << 20;
+
+/// Bytes of a file of transcripts: several thousand of the experiment's.
+const MAX_FILE: u64 = 512 << 20;
+
+/// Bytes of one transcript: some ten thousand messages, which take the judge seconds.
+const MAX_TRANSCRIPT: usize = 4 << 20;

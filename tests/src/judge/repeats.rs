@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use otrv4::Timestamp;
+use otrv4::forge::{Value, parse};
+use otrv4::wire::{Versions, armour};
+
 use super::look::Look;
 use super::record::Keys;
 use super::{Found, violation};
@@ -26,8 +30,12 @@ impl<'a> Repeats<'a> {
     /// By transcript what it holds that was there before, or is somewhere else.
     pub(crate) fn found(&self) -> BTreeMap<usize, Found> {
         let mut found: BTreeMap<usize, Found> = BTreeMap::new();
-        for ((kind, value), transcripts) in self.seen.iter().filter(|(_, transcripts)| transcripts.len() > 1)
-        {
+        for ((kind, value), transcripts) in &self.seen {
+            // Of many numbers of four bytes two are the same by chance, and three are not.
+            let chance = if *kind == IDENTIFIER { 2 } else { 1 };
+            if transcripts.len() <= chance {
+                continue;
+            }
             let beginning = value.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
             for which in transcripts.iter().collect::<BTreeSet<_>>() {
                 let detail = format!("{kind} {beginning}… {} times", transcripts.len());
@@ -40,17 +48,20 @@ impl<'a> Repeats<'a> {
 
 /// Everything in a transcript that has to be fresh.
 pub(crate) fn fresh_values(look: &Look<'_>, keys: &Keys) -> Vec<Fresh> {
-    let mut values = Vec::new();
+    let mut values = prekeys(look);
+    let first: BTreeSet<&[u8]> = look.messages.iter().filter_map(|message| message.bytes(FIRST[0])).collect();
     // The same message may be sent twice, and a ratchet's key is in all its messages.
     let (mut messages, mut ratchets) = (BTreeSet::new(), BTreeSet::new());
-    for message in &look.messages {
-        if !message.line.starts_with("?OTR:") || !messages.insert(&message.line) {
+    for message in look.messages.iter().filter(|message| message.line.starts_with("?OTR:")) {
+        if !messages.insert(&message.line) {
             continue;
         }
-        let names = ["Y", "B", "X", "A", "first ECDH public key", "first DH public key", "Auth MAC"];
-        values.extend(names.into_iter().filter_map(|name| Some((name, message.bytes(name)?.to_vec()))));
-        if let Some(number) = message.number("prekey message identifier") {
-            values.push(("prekey message identifier", number.to_be_bytes().to_vec()));
+        for (kind, names) in [(ECDH, ["X", "Y", FIRST[0]]), (DH, ["A", "B", FIRST[1]])] {
+            values.extend(names.into_iter().filter_map(|name| Some((kind, message.bytes(name)?.to_vec()))));
+        }
+        values.extend(message.bytes("Auth MAC").map(|mac| ("Auth MAC", mac.to_vec())));
+        if let Some(number) = message.number(IDENTIFIER) {
+            values.push((IDENTIFIER, number.to_be_bytes().to_vec()));
         }
         if let Some(signature) = message.ring_signature() {
             let numbers = ["c1", "r1", "c2", "r2", "c3", "r3"];
@@ -64,16 +75,37 @@ pub(crate) fn fresh_values(look: &Look<'_>, keys: &Keys) -> Vec<Fresh> {
             if data.ciphertext.len() >= LONG {
                 values.push(("ciphertext", data.ciphertext.clone()));
             }
-            if ratchets.insert(&data.ecdh) && data.i > 0 {
-                values.push(("ECDH key", data.ecdh.clone()));
+            // First keys were noted with the handshake that brought them.
+            if ratchets.insert(data.ecdh.as_slice()) && !first.contains(data.ecdh.as_slice()) {
+                values.push((ECDH, data.ecdh.clone()));
                 if !data.dh.is_empty() {
-                    values.push(("DH key", data.dh.clone()));
+                    values.push((DH, data.dh.clone()));
                 }
             }
         }
     }
     values
 }
+
+/// Those that an offline start has used: nobody else may have them.
+fn prekeys(look: &Look<'_>) -> Vec<Fresh> {
+    let Some(Ok(ensemble)) = &look.ensemble else { return Vec::new() };
+    let verified = look.lines.first().map(|line| Timestamp::from_unix(line.at));
+    let verified = verified.and_then(|at| ensemble.clone().verify(at, Versions::V4).ok());
+    let message = verified.map(|verified| parse(&armour(verified.message().as_bytes())));
+    let fields = message.into_iter().flat_map(|message| message.fields);
+    let keys = fields.filter_map(|field| match (field.name, field.value) {
+        ("Y", Value::Bytes(key)) => Some((ECDH, key)),
+        ("B", Value::Bytes(key)) => Some((DH, key)),
+        _ => None,
+    });
+    keys.collect()
+}
+
+const FIRST: [&str; 2] = ["first ECDH public key", "first DH public key"];
+const ECDH: &str = "ECDH key";
+const DH: &str = "DH key";
+const IDENTIFIER: &str = "prekey message identifier";
 
 /// Bytes of a ciphertext that chance does not make twice.
 const LONG: usize = 12;

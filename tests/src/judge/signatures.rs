@@ -1,10 +1,11 @@
 //! The ring signatures of the key exchanges, verified with what both sides can know of each other.
 //! Spec: otrv4.md "Shared Session State", "Auth-R Message", "Auth-I Message", "Non-Interactive-Auth Message"; spec-notes/SN-006.
 
-use otrv4::Timestamp;
-use otrv4::forge::witness;
+use std::collections::{BTreeMap, BTreeSet};
+
 use otrv4::inside::primitives::over_bytes::{kdf, ring_verify};
 
+use super::clocks::CLOCKS;
 use super::look::{Look, Message};
 use super::record::Keys;
 use super::{Found, violation};
@@ -27,58 +28,76 @@ impl Signed {
     }
 }
 
+/// The Auth-R and Auth-I messages whose signatures hold.
+pub(crate) struct Signatures {
+    /// By the number of the message what it has signed, and that of the message that it answers: an Identity message, or an Auth-R.
+    hold: BTreeMap<usize, (Signed, usize)>,
+}
+
+impl Signatures {
+    pub(crate) fn of(look: &Look<'_>, keys: &Keys) -> Self {
+        let mut hold = BTreeMap::new();
+        let of = |name| (0..look.messages.len()).filter(move |at| look.messages[*at].is(name));
+        for at in of("Auth-R message") {
+            let answer = &look.messages[at];
+            let asked = candidates(look, at, "Identity message").into_iter();
+            let signed =
+                asked.filter_map(|asked| Some((auth_r(&look.messages[asked], answer, keys)?, asked)));
+            hold.extend(signed.into_iter().find(|(signed, _)| signed.holds(answer)).map(|it| (at, it)));
+        }
+        for at in of("Auth-I message") {
+            let end = &look.messages[at];
+            let signed = candidates(look, at, "Auth-R message").into_iter().filter_map(|answer| {
+                let (_, asked) = hold.get(&answer)?;
+                Some((auth_i(&look.messages[*asked], &look.messages[answer], keys)?, answer))
+            });
+            let found = signed.into_iter().find(|(signed, _)| signed.holds(end));
+            hold.extend(found.map(|it| (at, it)));
+        }
+        Self { hold }
+    }
+
+    /// What the message there has signed, if its signature holds.
+    pub(crate) fn signed(&self, at: usize) -> Option<&Signed> {
+        self.hold.get(&at).map(|(signed, _)| signed)
+    }
+
+    /// What it answers, then.
+    pub(crate) fn answers(&self, at: usize) -> Option<usize> {
+        self.hold.get(&at).map(|(_, answers)| *answers)
+    }
+}
+
+/// Messages of that kind that the one there may answer: the last few of the other side, the newest first. An Identity message may be
+/// sent again, and two may cross; clocks may differ.
+fn candidates(look: &Look<'_>, at: usize, name: &str) -> Vec<usize> {
+    let message = &look.messages[at];
+    let mut lines = BTreeSet::new();
+    let theirs = (0..look.messages.len()).rev().filter(|other| {
+        let other = &look.messages[*other];
+        other.sender != message.sender && other.is(name) && other.at <= message.at.saturating_add(CLOCKS)
+    });
+    theirs.filter(|other| lines.insert(look.messages[*other].line.as_str())).take(CANDIDATES).collect()
+}
+
+/// So many handshakes are under way at once at most: else a long record would take the judge for ever.
+const CANDIDATES: usize = 4;
+
 /// Each Auth-R and Auth-I holds under its ring, whoever of it has signed.
-pub(crate) fn ring_signatures_hold(look: &Look<'_>, keys: &Keys) -> Found {
+pub(crate) fn ring_signatures_hold(look: &Look<'_>, signatures: &Signatures) -> Found {
     const RULE: &str = "ring_signatures_hold";
     let is_signed = |message: &Message| message.is("Auth-R message") || message.is("Auth-I message");
-    let fails = |(at, message): &(usize, &Message)| is_signed(message) && signed(look, *at, keys).is_none();
-    let found = look.messages.iter().enumerate().filter(fails);
+    let messages = look.messages.iter().enumerate();
+    let found = messages.filter(|(at, message)| is_signed(message) && signatures.signed(*at).is_none());
     found.map(|(_, message)| violation(RULE, format!("{} at {}", message.parsed.name, message.at))).collect()
-}
-
-/// So does each offline start, whose signature covers the receiver's prekeys: they are on no line, but a server may remember. Profiles
-/// are checked with it.
-pub(crate) fn offline_starts_hold(look: &Look<'_>, keys: &Keys) -> Found {
-    const RULE: &str = "offline_starts_hold";
-    let mut found = Vec::new();
-    let starts = look.messages.iter().filter(|message| message.is("Non-Interactive-Auth message"));
-    for message in starts.filter(|_| look.ensemble.is_some()) {
-        let names = [message.sender, 1 - message.sender].map(|side| keys.accounts[side].id());
-        let at = Timestamp::from_unix(message.at);
-        if let Err(reason) = witness([message.line.as_str()], names, look.ensemble.as_ref(), at) {
-            found.push(violation(RULE, format!("{reason} at {}", message.at)));
-        }
-    }
-    found
-}
-
-/// What the message there has signed, if its signature holds.
-pub(crate) fn signed(look: &Look<'_>, at: usize, keys: &Keys) -> Option<Signed> {
-    let message = &look.messages[at];
-    let before = |name: &'static str, sender: usize| {
-        look.messages[..at].iter().rev().filter(move |other| other.is(name) && other.sender == sender)
-    };
-    // An Identity message may be sent again, and two may cross: one of them is meant.
-    match message.parsed.name {
-        "Auth-R message" => before("Identity message", 1 - message.sender)
-            .filter_map(|identity| auth_r(identity, message, keys))
-            .find(|signed| signed.holds(message)),
-        "Auth-I message" => before("Auth-R message", 1 - message.sender)
-            .flat_map(|answer| {
-                before("Identity message", message.sender).map(move |identity| (identity, answer))
-            })
-            .filter_map(|(identity, answer)| auth_i(identity, answer, keys))
-            .find(|signed| signed.holds(message)),
-        _ => None,
-    }
 }
 
 fn auth_r(identity: &Message, answer: &Message, keys: &Keys) -> Option<Signed> {
     let covered = covered(0x00, [0x05, 0x06, 0x07], identity, answer, keys, (answer, identity))?;
     let (bob, alice) = (&keys.accounts[identity.sender], &keys.accounts[answer.sender]);
     let ring = [
-        bob.client_profile().forging_key().as_bytes().to_vec(),
-        alice.client_profile().identity_key().as_bytes().to_vec(),
+        bob.forging_key().as_bytes().to_vec(),
+        alice.identity_key().as_bytes().to_vec(),
         identity.bytes("Y")?.to_vec(),
     ];
     Some(Signed { ring, covered })
@@ -88,8 +107,8 @@ fn auth_i(identity: &Message, answer: &Message, keys: &Keys) -> Option<Signed> {
     let covered = covered(0x01, [0x08, 0x09, 0x0A], identity, answer, keys, (identity, answer))?;
     let (bob, alice) = (&keys.accounts[identity.sender], &keys.accounts[answer.sender]);
     let ring = [
-        bob.client_profile().identity_key().as_bytes().to_vec(),
-        alice.client_profile().forging_key().as_bytes().to_vec(),
+        bob.identity_key().as_bytes().to_vec(),
+        alice.forging_key().as_bytes().to_vec(),
         answer.bytes("X")?.to_vec(),
     ];
     Some(Signed { ring, covered })

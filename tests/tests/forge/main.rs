@@ -2,9 +2,11 @@
 //! the wire, and that the programs of libotr read and make the same.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod damage;
 mod layouts;
 mod parse;
 mod plaintext;
+mod profiles;
 mod revealed;
 mod third_party;
 mod toolkit;

@@ -63,7 +63,7 @@ fn meaning<'a>(parsed: &'a Parsed, name: &str) -> Option<&'a str> {
 #[test]
 fn every_message_of_a_conversation_in_version_4_is_taken_apart() {
     let (alice, bob) = alice_and_bob();
-    let fingerprint = format!("of the fingerprint {}", bob.account.fingerprint());
+    let fingerprint = format!("holds; of the fingerprint {}", bob.account.fingerprint());
     let tag = bob.account.tag().to_string();
     let lines = lines(alice, bob);
     assert_eq!(parse(&lines[0]).name, "Query message");
@@ -119,7 +119,7 @@ fn lines_in_clear_are_told_apart() {
         ("Hello.", "Text", 1),
         ("", "Text", 1),
         ("?OTRv34?", "Query message", 2),
-        (&format!("Hello.{tag}"), "Text with a whitespace tag", 2),
+        (&format!("Hello.{tag}"), "Text with a whitespace tag", 3),
         ("?OTR Error: ERROR_1: Unreadable message", "Error message", 2),
         (cut, "Fragment", 6),
         ("?OTR,1,2,abc,", "Fragment", 3),
@@ -133,6 +133,69 @@ fn lines_in_clear_are_told_apart() {
         assert_eq!(parsed.error.is_some(), line.ends_with("broken"));
     }
     assert_eq!(meaning(&parse(cut), "sender's instance tag"), Some("00000100"));
+}
+
+#[test]
+fn errors_and_offers_are_shown_as_they_were_sent() {
+    let fields = |line: &str| -> Vec<(&'static str, String, String)> {
+        let fields = parse(line).fields.into_iter();
+        let shown = fields.map(|field| match field.value {
+            Value::Text(text) => (field.name, text, field.meaning.unwrap_or_default()),
+            other => panic!("{other:?}"),
+        });
+        shown.collect()
+    };
+    let error = |code: &str, meaning: &str, text: &str| {
+        let text = ("text", text.to_owned(), String::new());
+        let code = (!code.is_empty()).then(|| ("error code", code.to_owned(), meaning.to_owned()));
+        code.into_iter().chain([text]).collect::<Vec<_>>()
+    };
+    for (line, expected) in [
+        (
+            "?OTR Error: ERROR_1: Unreadable message",
+            error("ERROR_1", "the message is undecryptable", "Unreadable message"),
+        ),
+        ("?OTR Error:ERROR_3:", error("ERROR_3", "the instance tags do not correspond", "")),
+        ("?OTR Error: ERROR_12: new", error("ERROR_12", "a code that is not known here", "new")),
+        ("?OTR Error: ERROR_x: new", error("", "", "ERROR_x: new")),
+        ("?OTR Error: You sent: garbage", error("", "", "You sent: garbage")),
+    ] {
+        assert_eq!(fields(line), expected, "{line}");
+    }
+    let offered = |line: &str| {
+        let fields = fields(line).pop().unwrap();
+        assert_eq!(fields.0, "versions");
+        (fields.1, fields.2)
+    };
+    let (nothing, unknown) = (String::new(), |others: &str| format!("and unknown ones: {others}"));
+    for (line, expected) in [
+        ("?OTRv34?", ("34", nothing.clone())),
+        ("?OTR?", ("1", nothing.clone())),
+        ("?OTR?v4?", ("14", nothing.clone())),
+        ("<b>?OTRv45x?</b> ?OTRv6?", ("4", unknown("5x"))),
+        ("?OTRv?", ("", "none".to_owned())),
+        ("?OTRv5?", ("", unknown("5"))),
+    ] {
+        assert_eq!(offered(line), (expected.0.to_owned(), expected.1), "{line}");
+    }
+    let (base, three, five) = (whitespace_tag(Versions::EMPTY), "  \t\t  \t\t", "  \t\t \t \t");
+    let line = format!("a{base}{three}{five}b");
+    let expected = [("text", "ab"), ("whitespace tag", &format!("{base}{three}{five}")), ("versions", "3")];
+    let found: Vec<_> = fields(&line).iter().map(|(name, value, _)| (*name, value.clone())).collect();
+    assert_eq!(found, expected.map(|(name, value)| (name, value.to_owned())));
+    assert_eq!(offered(&line).1, unknown("5"));
+    assert_eq!(offered(&format!("a{base}")), (String::new(), "none".to_owned()));
+}
+
+#[test]
+fn of_messages_of_other_versions_nothing_but_the_head_is_taken_apart() {
+    for version in [0, 1, 5, 0x104] {
+        let message = [&u16::to_be_bytes(version)[..], &[3, 1, 2, 3]].concat();
+        let parsed = whole(&armour(&message));
+        let names: Vec<_> = parsed.fields.iter().map(|field| field.name).collect();
+        assert_eq!(parsed.name, "Message of another version");
+        assert_eq!(names, ["protocol version", "message type", "not taken apart"]);
+    }
 }
 
 proptest! {

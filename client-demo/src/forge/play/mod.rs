@@ -40,8 +40,13 @@ pub(super) fn run(auto: bool) -> Result<(), PlayError> {
     changed::tell(reader)?;
     invented::tell(reader)?;
     chapter(6, "What this shows, and what it does not")?;
-    told("It shows: a recording of such a chat proves nothing. What was said can be")?;
-    told("changed by anybody afterwards, and all of it made up by one of the two.")?;
+    told("It shows: a recording of such a chat is worth no more than the word of")?;
+    told("whoever shows it. Once the MAC key of a message is out, whoever has seen it")?;
+    told("can put words as long in the place of words that they guess; and one of the")?;
+    told("two can make all of it up. There are limits: the last messages, whose keys")?;
+    told("are not out yet, only the two could have changed; and who starts a chat while")?;
+    told("the other is away can prove to somebody that the other has answered. All of")?;
+    told("them: docs/deniability.md.")?;
     told("It does not show that nobody will believe it. A screenshot proves as little,")?;
     told("and people believe those. Who has watched the network knows who wrote when;")?;
     told("who has the phone of one of the two can read what is kept there.")?;

@@ -1,6 +1,8 @@
 //! `client-demo forge`: each operation with a forgery that honest code accepts, and with a key or a guess that is refused.
 
 mod examples;
+mod hostile;
+mod inspected;
 mod key_exchange;
 mod message;
 mod play;

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::recorded::Transcript;
-use super::{lines, main, report, said};
+use otrv4::forge::parse;
+use otrv4::wire::{armour, unarmour};
+
+use super::{inspect, lines, main, report, said};
 
 /// The first message of this name.
 fn message<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -13,6 +16,16 @@ fn message<'a>(report: &'a Value, name: &str) -> &'a Value {
 
 fn why(line: &Value) -> &str {
     line.pointer("/forgery/why").and_then(Value::as_str).expect("a text")
+}
+
+fn learns(report: &Value) -> Vec<&str> {
+    let learns = report.pointer("/observer/learns").and_then(Value::as_array).expect("a list");
+    learns.iter().filter_map(Value::as_str).collect()
+}
+
+/// The text for people without its line breaks.
+fn words(input: &str) -> String {
+    said(&[], input).split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" ")
 }
 
 fn explanation<'a>(line: &'a Value, field: &str) -> &'a str {
@@ -85,7 +98,7 @@ fn what_is_inside_dake_3_is_taken_apart() {
 #[test]
 fn each_table_of_the_page_has_its_own_name() {
     let page = said(&["--html", "-"], &Transcript::interactive().json());
-    assert!(page.contains("No signature was checked"));
+    assert!(page.contains("Not checked: ring signatures"));
     let names: Vec<&str> = page
         .split("role=\"region\" ")
         .skip(1)
@@ -97,4 +110,145 @@ fn each_table_of_the_page_has_its_own_name() {
     assert!(names.len() > 33 && unique.len() == names.len());
     assert_eq!(page.matches("<table>").count(), page.matches("<caption").count());
     assert_eq!(page.matches("aria-labelledby=\"timeline\"").count(), 1);
+}
+
+#[test]
+fn a_profile_is_vouched_for_only_if_its_signature_holds() {
+    let identity = Transcript::interactive().0.remove(1).1;
+    let fields = parse(&identity).fields;
+    let signature = fields.iter().find(|field| field.name == "Client Profile signature").expect("one");
+    let otrv4::forge::Value::Bytes(signature) = &signature.value else { panic!("{signature:?}") };
+    let mut bytes = unarmour(&identity).expect("a message");
+    let at = bytes.windows(114).position(|window| window == signature.as_slice()).expect("it is there");
+    // Bob's public keys, and bytes of Mallory's.
+    bytes[at..at + 114].fill(0x5a);
+    let by_mallory = armour(&bytes);
+    let (good, bad) = (report(&identity), report(&by_mallory));
+    for (report, holds, short) in
+        [(&good, true, "anybody who has the Client Profile in it"), (&bad, false, "anybody")]
+    {
+        let line = &lines(report)[0];
+        assert_eq!(line["forgery"]["short"], short);
+        assert_eq!(why(line).contains("holds: only that profile's owner"), holds);
+        assert_eq!(why(line).contains("does not hold: anybody"), !holds);
+        let said = explanation(line, "Client Profile signature");
+        assert_eq!(said.contains("nobody but who has that key's secret"), holds);
+        assert_eq!(said.contains("does not hold: anybody"), !holds);
+        let mut fields = main(line)["fields"].as_array().expect("fields").iter();
+        let field = fields.find(|field| field["name"] == "Client Profile signature").expect("one");
+        assert_eq!(field["holds"], holds);
+        let shown =
+            learns(report).iter().any(|learnt| learnt.starts_with("a fingerprint of version 4, shown"));
+        assert_eq!(shown, holds);
+        let doubted = learns(report).iter().any(|learnt| learnt.contains("whose signatures do not hold"));
+        assert_eq!(doubted, !holds);
+    }
+    assert!(words(&by_mallory).contains("(does not hold)"));
+    for text in [words(&identity), said(&["--html", "-"], &identity), said(&["--json"], &identity)] {
+        assert!(text.contains("Not checked: ring signatures"), "{text}");
+    }
+    let exchange = report(&Transcript::interactive().json());
+    assert!(why(message(&exchange, "Auth-R message")).contains("which was not checked here"));
+}
+
+#[test]
+fn a_key_of_version_3_is_claimed_and_not_shown() {
+    let report = report(&Transcript::further().json());
+    let claimed: Vec<&str> =
+        learns(&report).into_iter().filter(|learnt| learnt.contains("a fingerprint of version 3")).collect();
+    let [claimed] = claimed[..] else { panic!("{claimed:?}") };
+    assert!(claimed.contains("claimed by bob; anybody can claim any"), "{claimed}");
+    let said = explanation(message(&report, "Identity message"), "transitional signature");
+    assert!(said.contains("It proves nothing"), "{said}");
+}
+
+#[test]
+fn an_observer_sees_that_otr_is_used() {
+    let observed = |input: &str| learns(&report(input)).join("\n");
+    for (line, learnt) in [
+        ("?OTRv34?", "that OTR is spoken, and offered, in versions 3, 4: line 1"),
+        ("?OTRv45?", "in versions 4 and unknown ones: 5: line 1"),
+        ("?OTR Error: Who are you?", "every word of what was not encrypted: line 1"),
+        ("?OTR Error: Who are you?", "that OTR is spoken, and what went wrong: line 1"),
+        ("?OTR,1,2,?OTR:AAI,", "that OTR is spoken, by pieces of messages"),
+        ("?OTR:AAMKAAABAAAAAQEAAAAAAQI=.", "that version 3 of OTR is spoken: line 1"),
+        ("AAQOAAABAAAAAAAAAAAA.", "that a prekey server is used: line 1"),
+        ("Hello.", "nothing of OTR"),
+    ] {
+        let learns = observed(line);
+        assert!(learns.contains(learnt), "{line}: {learns}");
+        assert_eq!(learns.contains("nothing of OTR"), line == "Hello.");
+    }
+    assert!(observed(&Transcript::libotr(2).json()).contains("that version 2 of OTR is spoken"));
+    let tag = Transcript::further().0.remove(3).1;
+    assert!(observed(&tag).contains("offered, in versions 3, 4: line 1"));
+    // Somebody's words are no finding of ours.
+    let query =
+        [&[0, 4, 0x10, 0, 0, 1, 0, 0, 0, 0, 26][..], b"of the fingerprint ABCDEFG", &[0, 0, 0, 1, b'4']]
+            .concat();
+    let learns = observed(&otrv4::prekey_server::encode_text(&query));
+    assert!(
+        !learns.contains("a fingerprint") && learns.contains("\"of the fingerprint ABCDEFG\""),
+        "{learns}"
+    );
+}
+
+#[test]
+fn what_was_not_taken_apart_is_not_judged() {
+    for message in [&[0, 1, 3, 1, 2][..], &[0, 5, 3, 1, 2]] {
+        let report = report(&armour(message));
+        let line = &lines(&report)[0];
+        assert_eq!(main(line)["name"], "Message of another version");
+        assert_eq!((&line["forgery"]["by"], &main(line)["error"]), (&"not-known".into(), &Value::Null));
+        assert!(why(line).contains(&format!("of version {}", message[1])), "{}", why(line));
+    }
+    // A text form that is damaged, a type that is not known, and a profile that comes to nothing halfway.
+    let halfway = [&[0, 4, 0x35, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 9][..], &[7; 200]].concat();
+    for line in ["?OTR:AAQ".to_owned(), armour(&[0, 4, 0x99, 1]), armour(&halfway)] {
+        assert_eq!(lines(&report(&line))[0]["forgery"]["by"], "not-known", "{line}");
+    }
+}
+
+#[test]
+fn what_is_whole_of_a_damaged_message_counts() {
+    let exchange = Transcript::interactive().0;
+    for (line, cut, by) in
+        [(1, 4, "anybody"), (1, 300, "anybody"), (2, 4, "whoever-makes-up-the-exchange"), (2, 900, "anybody")]
+    {
+        let mut message = unarmour(&exchange[line].1).expect("a message");
+        message.truncate(message.len() - cut);
+        let report = report(&armour(&message));
+        let line = &lines(&report)[0];
+        assert_ne!(main(line)["error"], Value::Null);
+        assert!(!why(line).contains("no client") && !why(line).contains("proves nothing."), "{}", why(line));
+        assert!(why(line).contains("The signature of a profile in it holds"), "{}", why(line));
+        assert_eq!(line["forgery"]["by"], by, "{}", why(line));
+    }
+}
+
+#[test]
+fn a_byte_too_many_among_revealed_keys_hides_none_of_them() {
+    let whole = Transcript::libotr(3);
+    let before = report(&whole.json());
+    let revealing = lines(&before).iter().rposition(|line| {
+        let messages =
+            |reveal: &Value| reveal["messages"].as_array().is_some_and(|messages| !messages.is_empty());
+        line["whole"].is_null()
+            && line["reveals"].as_array().is_some_and(|reveals| reveals.iter().any(messages))
+    });
+    let place = revealing.expect("one");
+    let mut changed = whole;
+    let mut message = unarmour(&changed.0[place].1).expect("a message");
+    let keys = lines(&before)[place]["reveals"].as_array().map_or(0, Vec::len);
+    let length = message.len() - 20 * keys - 1;
+    message[length] += 1;
+    message.push(7);
+    changed.0[place].1 = armour(&message);
+    let after = report(&changed.json());
+    assert_eq!(super::revealed(&after), super::revealed(&before));
+    let (line, original) = (&lines(&after)[place], &lines(&before)[place]);
+    assert_eq!(line["reveals"], original["reveals"]);
+    assert_eq!(line["forgery"]["by"], original["forgery"]["by"]);
+    assert!(why(line).contains("It does not follow its format"), "{}", why(line));
+    assert!(inspect(&[], &changed.json()).status.success());
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::recorded::Transcript;
-use super::{inspect, lines, report, said};
+use super::{inspect, lines, main, report, said};
 
 /// Text that is dangerous on a terminal or in a browser.
 const HARM: &str = "</title></style><script>alert(1)</script><img src=x onerror='alert(2)'>\"\x1b[2J\u{9b}1m\u{7f}\u{202e}\u{e0041}&lt;";
@@ -64,6 +64,49 @@ fn a_file_of_very_many_keys_is_refused() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(stderr.contains("more than 20000 revealed MAC keys"), "{stderr}");
+}
+
+#[test]
+fn what_others_have_written_cannot_pass_for_what_the_report_says() {
+    // Words that nothing of ours has.
+    let words = ["Mallory", "wholeheartedly", "vouches", "throughout"];
+    let claim = words.join(" ").repeat(5);
+    let (sender, text) = (format!("alice: Text\n    2  {claim}"), format!("\" (holds) {claim}"));
+    let spoken = serde_json::json!({"sender": sender, "line": text}).to_string();
+    let data = serde_json::json!({"sender": sender, "line": Transcript::interactive().0[4].1}).to_string();
+    let length = [0, 0, 0, u8::try_from(claim.len()).expect("short")];
+    let query = [&[0, 4, 0x10, 0, 0, 1, 0][..], &length, claim.as_bytes(), &[0, 0, 0, 1, b'4']].concat();
+    let query = otrv4::prekey_server::encode_text(&query);
+    let report = said(&[], &format!("{spoken}\n{data}\n{query}"));
+    let theirs = |text: &str| words.iter().any(|word| text.contains(word));
+    let mut bars = 0;
+    for line in report.lines().filter(|line| theirs(line)) {
+        let has_bar = line.trim_start().starts_with("| ");
+        let is_quoted = line.split_once('"').is_some_and(|(ours, _)| !theirs(ours));
+        assert!(has_bar || is_quoted, "{line}");
+        bars += usize::from(has_bar);
+    }
+    assert!(bars > 10, "{report}");
+    assert!(report.contains("text, text: \"\\\" (holds) Mallory"), "{report}");
+}
+
+#[test]
+fn a_file_of_very_many_fields_is_refused() {
+    // Ensembles whose Client Profiles have the shortest fields, and no key that a signature would have to be checked with.
+    let numbered = |kind: u8, rest: &[u8]| [&[0, kind], rest].concat();
+    let fields =
+        [numbered(1, &[0, 0, 1, 0]), numbered(4, &[0; 4]), numbered(5, &[0; 8]), numbered(6, &[0; 18])];
+    let client = [&[0, 0, 0, 4][..], &fields.concat(), &[7; 114]].concat();
+    let prekey = [&[0, 4, 15, 0, 0, 0, 1, 0, 0, 1, 0][..], &[7; 57], &[0; 4]].concat();
+    let ensemble = [&client[..], &[7; 185], &prekey].concat();
+    let answer = [&[0, 4, 0x13, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xf4][..], &ensemble.repeat(500)].concat();
+    let line = otrv4::prekey_server::encode_text(&answer);
+    let shown = main(&lines(&report(&line))[0])["fields"].as_array().map_or(0, Vec::len);
+    assert!(shown > 10_000, "{shown}");
+    let output = inspect(&["--json"], &format!("{line}\n").repeat(400_000 / shown + 1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(stderr.contains("more than 400000 fields"), "{stderr}");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use otrv4::forge::parse;
-use otrv4::prekey_server::cut_text;
-use otrv4::wire::InstanceTag;
+use otrv4::prekey_server::{cut_text, encode_text};
+use otrv4::wire::{InstanceTag, Versions, armour, unarmour, whitespace_tag};
 use serde_json::{Value, json};
 
 use crate::process::{Pipe, pair, wire_lines};
@@ -62,6 +62,58 @@ impl Transcript {
         let pieces = cut_text(&answer, 600, 7, None, InstanceTag::new(0x100)).expect("cut");
         lines.extend(pieces.into_iter().map(|piece| (server.clone(), piece)));
         Self(lines)
+    }
+
+    /// What the others do not have: a profile with a key of version 3, lines in clear, a refusal of a prekey server, and a message alone.
+    pub(super) fn further() -> Self {
+        let is_ours = |vector: &&Value| vector["name"] == "client_profile_v34_dsa_transitional";
+        let profile =
+            vectors("profiles").iter().find(is_ours).map(|vector| text(&vector["inputs"]["encoded"]));
+        let profile = hex::decode(profile.expect("it is there")).expect("hex");
+        let mpi = [0, 0, 0, 1, 5];
+        let identity =
+            [&[0, 4, 0x35, 0, 0, 1, 0, 0, 0, 0, 0][..], &profile, &[7; 57], &mpi, &[7; 57], &mpi].concat();
+        let failure = [&[0, 4, 5, 0, 0, 1, 0][..], &[7; 64]].concat();
+        let prekey = [&[0, 4, 15, 0, 0, 0, 1, 0, 0, 1, 0][..], &[7; 57], &mpi].concat();
+        let storage =
+            [&[0, 4, 0x37, 0, 0, 1, 0][..], &[7; 6 * 57], &[0, 0, 0, 67, 0, 4, 9], &[7; 64]].concat();
+        let lines = [
+            "Hello.".to_owned(),
+            "?OTRv45?".to_owned(),
+            "?OTR Error: ERROR_2: Not in private state message".to_owned(),
+            format!("Hello.{}", whitespace_tag(Versions::V34)),
+            armour(&identity),
+            armour(&prekey),
+            armour(&[0, 1, 2, 3]),
+            encode_text(&failure),
+            encode_text(&storage),
+        ];
+        Self(lines.map(|line| ("bob".to_owned(), line)).into())
+    }
+
+    /// Lines that follow no format to their end.
+    pub(super) fn damaged() -> Self {
+        let longer_list = {
+            let of_3 = Self::libotr(3).0.into_iter();
+            let line =
+                of_3.map(|(_, line)| line).find(|line| parse(line).name == "Data message").expect("one");
+            let keys = parse(&line).fields.iter().filter(|field| field.name == "revealed MAC key").count();
+            let mut message = unarmour(&line).expect("a message");
+            let length = message.len() - 20 * keys - 1;
+            message[length] += 1;
+            message.push(7);
+            armour(&message)
+        };
+        let lines = [
+            "?OTR:broken".to_owned(),
+            "?OTR|broken".to_owned(),
+            "?OTRP|broken".to_owned(),
+            armour(&[0, 4, 0x99, 1]),
+            armour(&[0]),
+            encode_text(&[0, 4, 0x99, 1]),
+            longer_list,
+        ];
+        Self(lines.map(|line| ("mallory".to_owned(), line)).into())
     }
 
     /// Between two of our programs: a key exchange, then texts in turn, `a` for one of Alice.

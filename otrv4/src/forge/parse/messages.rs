@@ -8,6 +8,10 @@ use crate::wire::WireError;
 pub(super) fn parse(message: &[u8]) -> Parsed {
     Walk::through(message, |walk| {
         let (version, kind) = head(walk).map_err(|error| ("Encoded message", error))?;
+        if !matches!(version, 2..=4) {
+            walk.rest("not taken apart");
+            return Ok("Message of another version");
+        }
         let (name, body): (_, Body) = match (version, kind) {
             (4, 0x03) => ("Data message", data_v4),
             (4, 0x35) => ("Identity message", identity),

@@ -5,6 +5,7 @@ use super::messages::{head, ring_signature, tag};
 use super::walk::{Body, Walk};
 use super::{Parsed, clear, damaged, of_pieces};
 use crate::crypto::dsa::DsaPublic;
+use crate::crypto::ed448;
 use crate::keys::{Fingerprint, Point};
 use crate::prekey_server::{FRAGMENT_PREFIX, decode_text, read_fragment};
 use crate::wire::{Reader, Versions, WireError};
@@ -45,10 +46,18 @@ fn fragment(line: &str) -> Parsed {
     }
 }
 
-pub(super) fn client_profile(walk: &mut Walk<'_>) -> Result<(), WireError> {
-    let (mut identity_key, mut forging_key) = (None, None);
-    for _ in 0..walk.int("number of Client Profile fields")? {
-        match walk.short("field type")? {
+/// Its long-term key, if it has one. As honest readers do it refuses a field that comes twice.
+pub(super) fn client_profile(walk: &mut Walk<'_>) -> Result<Option<Point>, WireError> {
+    let (mut identity_key, mut forging_key, mut seen) = (None, None, Vec::new());
+    let fields = walk.int("number of Client Profile fields")?;
+    let start = walk.position();
+    for _ in 0..fields {
+        let field = walk.short("field type")?;
+        if seen.contains(&field) {
+            return Err(WireError::Illegal("a profile's field that comes twice"));
+        }
+        seen.push(field);
+        match field {
             1 => tag(walk, "owner's instance tag")?,
             2 => identity_key = Some(public_key(walk, "Ed448 public key")?),
             3 => forging_key = Some(public_key(walk, "Ed448 forging public key")?),
@@ -62,11 +71,19 @@ pub(super) fn client_profile(walk: &mut Walk<'_>) -> Result<(), WireError> {
             _ => return Err(WireError::Illegal("field type")),
         }
     }
-    walk.bytes::<114>("Client Profile signature")?;
-    if let (Some(Ok(identity_key)), Some(Ok(forging_key))) = (identity_key, forging_key) {
-        walk.mean(format!("of the fingerprint {}", Fingerprint::of(&identity_key, &forging_key)));
-    }
-    Ok(())
+    let identity_key = identity_key.and_then(Result::ok);
+    let says = match (&identity_key, forging_key) {
+        (Some(identity_key), Some(Ok(forging_key))) => {
+            format!("; of the fingerprint {}", Fingerprint::of(identity_key, &forging_key))
+        }
+        _ => String::new(),
+    };
+    // Without a key there is none that it holds under.
+    let holds = |signed: &[u8], signature: &_| {
+        Some(identity_key.as_ref().is_some_and(|key| ed448::verify(key, signed, signature)))
+    };
+    walk.signature("Client Profile signature", start, holds, &says)?;
+    Ok(identity_key)
 }
 
 /// The type of a key and its point, which may be none of the curve.
@@ -103,11 +120,14 @@ fn dsa_key(walk: &mut Walk<'_>) -> Result<(), WireError> {
     Ok(())
 }
 
-fn prekey_profile(walk: &mut Walk<'_>) -> Result<(), WireError> {
+/// With the key of its owner's Client Profile, if that came before.
+fn prekey_profile(walk: &mut Walk<'_>, key: Option<&Point>) -> Result<(), WireError> {
+    let start = walk.position();
     tag(walk, "owner's instance tag")?;
     expiry(walk, "Prekey Profile expiration")?;
     _ = public_key(walk, "shared prekey")?;
-    walk.bytes::<114>("Prekey Profile signature").map(|_| ())
+    let holds = |signed: &[u8], signature: &_| key.map(|key| ed448::verify(key, signed, signature));
+    walk.signature("Prekey Profile signature", start, holds, "")
 }
 
 fn prekey_message(walk: &mut Walk<'_>) -> Result<(), WireError> {
@@ -160,12 +180,10 @@ fn publication(walk: &mut Walk<'_>) -> Result<(), WireError> {
     for _ in 0..prekeys {
         prekey_message(walk)?;
     }
-    if is_there(walk, "K")? {
-        client_profile(walk)?;
-    }
+    let key = if is_there(walk, "K")? { client_profile(walk)? } else { None };
     let has_profile = is_there(walk, "J")?;
     if has_profile {
-        prekey_profile(walk)?;
+        prekey_profile(walk, key.as_ref())?;
     }
     if prekeys > 0 {
         walk.bytes::<64>("proof of the ECDH prekeys, c")?;
@@ -198,8 +216,8 @@ fn retrieval(walk: &mut Walk<'_>) -> Result<(), WireError> {
     tag(walk, "receiver's instance tag")?;
     text(walk, "participant's identity")?;
     for _ in 0..walk.int("number of Prekey Ensembles")? {
-        client_profile(walk)?;
-        prekey_profile(walk)?;
+        let key = client_profile(walk)?;
+        prekey_profile(walk, key.as_ref())?;
         prekey_message(walk)?;
     }
     Ok(())

@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
         self.fixed(name, Kind::Bytes)
     }
 
-    /// DATA that is a list of values of N bytes, one field each behind that of the length; the whole if its length is another.
+    /// DATA that is a list of values of N bytes, one field each behind that of the length; and what is left, if its length is another.
     pub(super) fn list<const N: usize>(
         &mut self,
         names: &'static str,
@@ -87,14 +87,14 @@ impl<'a> Walk<'a> {
     ) -> Result<(), WireError> {
         let list = self.whole(|r| r.data(names))?;
         let (values, rest) = list.as_chunks::<N>();
-        if !rest.is_empty() {
-            self.note(names, Kind::Data, Value::Bytes(list.to_vec()));
-            return Err(WireError::Illegal(names));
-        }
         self.note(names, Kind::Data, Value::Number(u64::try_from(list.len()).unwrap_or(u64::MAX)));
         self.mean(format!("bytes: {} keys", values.len()));
         values.iter().for_each(|value| self.note(name, Kind::Bytes, Value::Bytes(value.to_vec())));
-        Ok(())
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.note("less than a MAC key", Kind::Bytes, Value::Bytes(rest.to_vec()));
+        Err(WireError::Illegal("this length of a list of MAC keys"))
     }
 
     /// DATA that holds a message: its length, and the fields of that message.
@@ -106,6 +106,39 @@ impl<'a> Walk<'a> {
             Self::through(message, |walk| read(walk).map(|()| name).map_err(|error| (name, error)));
         self.fields.extend(fields);
         error.map_or(Ok(()), Err)
+    }
+
+    /// All that is left, as one field.
+    pub(super) fn rest(&mut self, name: &'static str) {
+        let rest = self.r.ahead();
+        self.note(name, Kind::Bytes, Value::Bytes(rest.to_vec()));
+        _ = self.r.bytes(rest.len(), name);
+    }
+
+    /// How much has been read.
+    pub(super) fn position(&self) -> usize {
+        self.r.position()
+    }
+
+    /// 114 bytes: an EdDSA signature over everything since `start`, if it can be checked; and what it says if it holds.
+    pub(super) fn signature(
+        &mut self,
+        name: &'static str,
+        start: usize,
+        check: impl FnOnce(&[u8], &[u8; 114]) -> Option<bool>,
+        says: &str,
+    ) -> Result<(), WireError> {
+        let signed = self.r.since(start);
+        let holds = check(signed, self.bytes::<114>(name)?);
+        self.mean(match holds {
+            Some(true) => format!("holds{says}"),
+            Some(false) => "does not hold".to_owned(),
+            None => "not checked: the key is not in this line".to_owned(),
+        });
+        if let Some(last) = self.fields.last_mut() {
+            last.holds = holds;
+        }
+        Ok(())
     }
 
     /// What the last field says.
@@ -133,6 +166,6 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, name: &'static str, kind: Kind, value: Value) {
-        self.fields.push(Field { name, kind, value, meaning: None });
+        self.fields.push(Field { name, kind, value, meaning: None, holds: None });
     }
 }
