@@ -69,20 +69,19 @@ pub(crate) fn messages_open_under_their_chain_keys(look: &Look<'_>) -> Found {
 pub(crate) fn chain_keys_lead_to_each_other(look: &Look<'_>) -> Found {
     const RULE: &str = "chain_keys_lead_to_each_other";
     let mut found = Vec::new();
-    // Of each ratchet the number of a message, and its chain key.
-    let mut known: BTreeMap<(usize, &[u8]), (u64, Vec<u8>)> = BTreeMap::new();
+    // Of each ratchet the last message of which this is known.
+    let mut known = BTreeMap::new();
     for (_, message, data) in look.data() {
         let Some(key) = &data.chain_key else { continue };
         let ratchet = (message.sender, data.ecdh.as_slice());
-        if let Some((j, before)) = known.get(&ratchet) {
-            let steps = data.j.saturating_sub(*j).min(FAR);
+        if let Some((j, before)) = known.insert(ratchet, (data.j, key)) {
+            let steps = data.j.saturating_sub(j).min(FAR);
             let next = |key: Vec<u8>| chain_step(&key).map(|[.., next]| next);
             let led = (0..steps).try_fold(before.clone(), |key, _| next(key));
             if led.as_ref() != Some(key) {
                 found.push(violation(RULE, format!("at {}", message.at)));
             }
         }
-        known.insert(ratchet, (data.j, key.clone()));
     }
     found
 }
