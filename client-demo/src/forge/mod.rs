@@ -140,6 +140,8 @@ fn what_to_do_now(why: &CannotForge) -> &'static str {
             ".\nIt is that of the owner of the home folder: `client-demo status` says until when it is valid and renews it"
         }
         CannotForge::Profile(Who::Other, _) => ".\nIt is that of the one to pose as: take a newer recording",
+        // There is no other key to choose.
+        CannotForge::Destroyed | CannotForge::OutsideRing => "",
         _ => what_to_do(why),
     }
 }
