@@ -38,7 +38,8 @@ impl Account {
         self.key.public() != self.client_profile().identity_key()
     }
 
-    /// Takes a prekey as if it had made it, so that it answers who starts from this ensemble. Not if it has not got the profiles in it.
+    /// Takes a prekey as if it had made it, so that it answers who starts from this ensemble. Not if it has not got the profiles in it,
+    /// or another prekey with that identifier.
     pub(crate) fn take_prekey(&mut self, ensemble: &PrekeyEnsemble, secret: PrekeySecret) -> bool {
         let mut w = Writer::new();
         ensemble.write(&mut w);
@@ -52,11 +53,12 @@ impl Account {
             .iter()
             .flat_map(|client| self.prekey_profiles.iter().map(move |(_, prekey)| (client, prekey)));
         let ours = !self.is_posing() && pairs.any(|(client, prekey)| begins(client, prekey));
-        if ours {
-            self.prekeys.retain(|prekey| prekey.id() != secret.id());
+        let held = self.prekeys.iter().find(|held| held.id() == secret.id());
+        let held = held.map(|held| held.message(self.tag).as_bytes() == secret.message(self.tag).as_bytes());
+        if ours && held.is_none() {
             self.keep_prekey(secret);
         }
-        ours
+        ours && held.unwrap_or(true)
     }
 
     /// Signs the next ring with that key.

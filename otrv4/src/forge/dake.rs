@@ -113,14 +113,14 @@ pub fn impersonate(
 
 /// The same by the secret of a prekey of that person's which has not been used ([`Ensemble::own`]), whether or not they have kept their
 /// forging secret: `Y` is in the ring of the offline start. It is good for [`crate::Session::start_offline`] with this ensemble, once,
-/// and for what follows from that.
+/// and for what follows from that. A made-up prekey serves where their account has been given it ([`Ensemble::give_to`]).
 pub fn impersonate_offline(who: Person, ensemble: &Ensemble, now: Timestamp) -> Result<Account, CannotForge> {
     let who = Side::verify(Who::Other, who, now)?;
     let to = ensemble.verify(now)?;
     if who.profile.owner() == to.profile().owner() {
         return Err(CannotForge::OneClient);
     }
-    let key = ensemble.key().ok_or(CannotForge::OutsideRing)?;
+    let key = ensemble.key().ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?;
     Ok(Account::in_the_name_of(&who.account, who.profile, key))
 }
 

@@ -42,12 +42,13 @@ use crate::{Reject, Timestamp};
 pub struct Ensemble {
     ensemble: PrekeyEnsemble,
     secret: Option<PrekeySecret>,
+    is_made_up: bool,
 }
 
 impl Ensemble {
     /// One that its owner has published, as a prekey server handed it out.
     pub const fn genuine(ensemble: PrekeyEnsemble) -> Self {
-        Self { ensemble, secret: None }
+        Self { ensemble, secret: None, is_made_up: false }
     }
 
     /// One that this account has published, with the secret of its prekey. Refused if the account has it no more, as after the
@@ -57,7 +58,7 @@ impl Ensemble {
         let prekey = account.offered(message.id()).map(|published| published.prekey);
         let prekey = prekey.filter(|p| p.message(account.tag()).as_bytes() == message.as_bytes());
         let secret = copied(prekey.ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?);
-        Ok(Self { ensemble, secret: Some(secret) })
+        Ok(Self { ensemble, secret: Some(secret), is_made_up: false })
     }
 
     /// False Prekey Ensemble: one of the client whose profiles these are, with a prekey message made up here. Refused if no honest
@@ -76,16 +77,18 @@ impl Ensemble {
             .bytes(secret.message(client_profile.owner()).as_bytes());
         let ensemble = PrekeyEnsemble::read(&mut Reader::new(w.as_slice()));
         let ensemble = ensemble.expect("three parts that were read or made before");
-        let forged = Self { ensemble, secret: Some(secret) };
+        let forged = Self { ensemble, secret: Some(secret), is_made_up: true };
         forged.verify(at)?;
         Ok(forged)
     }
 
-    /// Gives the prekey's secret to the account of its owner, which then answers who starts a conversation from this ensemble, once, as
-    /// from any other: the forging device of "Prekey Server Forged Conversations" is a client with that account. Refused if the account
-    /// has not got the long-term key and the shared prekey that are in it, or the secret is not known. Save the account afterwards.
+    /// Gives the secret of a made-up prekey to the account of its owner, which then answers who starts a conversation from this ensemble,
+    /// once each time that it is given: the forging device of "Prekey Server Forged Conversations" is a client with that account. As with
+    /// any new prekey the oldest one goes if there are very many. Refused if the prekey was not made up, since one that its owner's program
+    /// has wiped must not come back, or if the account has not got the long-term key and the shared prekey that are in the ensemble.
+    /// Save the account afterwards.
     pub fn give_to(&self, owner: &mut Account) -> Result<(), CannotForge> {
-        let secret = self.secret.as_ref().ok_or(CannotForge::Ensemble(Reject::UnknownPrekey))?;
+        let secret = self.secret.as_ref().filter(|_| self.is_made_up).ok_or(CannotForge::Genuine)?;
         match owner.take_prekey(&self.ensemble, copied(secret)) {
             true => Ok(()),
             false => Err(CannotForge::Ensemble(Reject::ForeignOwner("prekey ensemble"))),
@@ -131,7 +134,9 @@ fn copied(secret: &PrekeySecret) -> PrekeySecret {
 /// Without the secret.
 impl fmt::Debug for Ensemble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ensemble, secret } = self;
-        f.debug_struct("Ensemble").field("ensemble", ensemble).field("knows_y", &secret.is_some()).finish()
+        let Self { ensemble, secret, is_made_up } = self;
+        let mut shown = f.debug_struct("Ensemble");
+        shown.field("ensemble", ensemble).field("knows_y", &secret.is_some()).field("is_made_up", is_made_up);
+        shown.finish()
     }
 }

@@ -108,6 +108,9 @@ pub enum CannotForge {
     /// The prekey ensemble is of the right client, and was published with an earlier or a later profile.
     #[error("the prekey ensemble holds another profile of the same client: forge with the one that is in it")]
     OtherProfile,
+    /// The prekey was made by its owner: their program answers to it, once, and has wiped its secret then.
+    #[error("the prekey of this ensemble was not made up: its owner's program answers to it by itself, once")]
+    Genuine,
     /// The key is in no ring of the conversation, and the secret of the ephemeral key in it is not known.
     #[error(
         "the key is in no ring of this conversation: take the long-term or the forging key of the participant's profile; from a \

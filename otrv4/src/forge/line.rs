@@ -99,9 +99,12 @@ impl Content {
         }
         let unpadded = || self.unpadded().filter(|_| new.len() != self.length);
         let (tlvs, padding) = unpadded().unwrap_or((&self.tlvs, Padding::Off));
-        let mut plaintext = write_plaintext(new.as_bytes(), tlvs, padding)?;
-        plaintext.extend_from_slice(&self.rest);
-        Ok(plaintext)
+        let plaintext = write_plaintext(new.as_bytes(), tlvs, padding)?;
+        // With room for both from the start: what a vector grows out of is not wiped.
+        let mut whole = Zeroizing::new(Vec::with_capacity(plaintext.len() + self.rest.len()));
+        whole.extend_from_slice(&plaintext);
+        whole.extend_from_slice(&self.rest);
+        Ok(whole)
     }
 
     /// The records before the one of padding, if that is the last thing, and how it may have come about.
@@ -112,10 +115,10 @@ impl Content {
     }
 }
 
-/// How a program pads that has put so many zeros into the record which gives a plaintext this length: to classes if it is one, else
+/// How a program pads that has put so many zeros into the record which gives a plaintext this length: to classes if those give it, else
 /// to some multiple. The greatest that it can have been is taken: what is a multiple of that is one of the real one, too.
 fn padding_to(length: usize, zeros: usize) -> Option<Padding> {
-    if Padding::Classes.size(length) == length {
+    if Padding::Classes.size(length.saturating_sub(zeros)) == length {
         return Some(Padding::Classes);
     }
     let mut sizes = (1..=u16::MAX).rev().filter_map(NonZeroU16::new);

@@ -17,9 +17,13 @@ fn whoever_has_the_owners_account_answers_who_starts_from_a_false_ensemble() {
     );
     assert_eq!(
         Ensemble::genuine(ensemble.ensemble().clone()).give_to(&mut bob).err(),
-        Some(CannotForge::Ensemble(Reject::UnknownPrekey)),
+        Some(CannotForge::Genuine),
         "the secret is not known"
     );
+    // What his program has wiped stays wiped.
+    let published = bob.make_prekeys(1, &mut rng(), NOW).expect("few").remove(0);
+    let own = Ensemble::own(published, &bob).expect("it waits");
+    assert_eq!(own.give_to(&mut bob).err(), Some(CannotForge::Genuine));
     // The forging device has his account, and the whole secret of the false prekey.
     let mut device = Account::load(&bob.save()).expect("what was saved");
     ensemble.give_to(&mut device).expect("his own profiles");

@@ -94,7 +94,11 @@ fn who_has_a_waiting_prekey_of_bobs_poses_as_alice_once_though_his_forging_secre
     let published = bob.make_prekeys(1, &mut rng(), NOW).expect("few").remove(0);
     let genuine = Ensemble::genuine(published.clone());
     let refused = impersonate_offline(Person::of(&alice), &genuine, NOW).err();
-    assert_eq!(refused, Some(CannotForge::OutsideRing), "what everybody can fetch does not do");
+    assert_eq!(
+        refused,
+        Some(CannotForge::Ensemble(Reject::UnknownPrekey)),
+        "what everybody can fetch does not do"
+    );
 
     // With the saved account of Bob's, which he goes on using.
     let stolen = Account::load(&bob.save()).expect("what was saved");
