@@ -19,7 +19,7 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
         assert!((15.0..=85.0).contains(&score.false_alarms()), "{by}: {score}");
         assert!(score.false_violations.is_empty() && score.violations.is_empty(), "{by}: {score:#?}");
         // Nor does he know a few of them for certain: half of a hundred, give or take five.
-        let (of, suspicious) = score.most_suspicious;
+        let (of, suspicious) = score.most_suspicious.expect("a learner");
         assert!((35..=65).contains(&(suspicious * 100 / of)), "{by}: {score:#?}");
         assert!(score.chance() > 0.001, "{by}: {score:#?}");
         forged
@@ -30,8 +30,15 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
         let score = experiment.judge(&forged);
         println!("{by}: {score}");
         assert!(score.false_violations.is_empty(), "{by}: {score:#?}");
-        let rule = leak.rule().unwrap_or("none");
-        assert!(score.violations.iter().all(|violation| violation.starts_with(rule)), "{by}: {score:#?}");
+        // Who is convicted is so by the fault that he has, and not by another one that this harness makes.
+        let (rule, consequences) = (leak.rule().unwrap_or("none"), consequences(leak));
+        for broken in &score.violations {
+            let by = |rule: &&str| broken.iter().any(|violation| violation.starts_with(rule));
+            let is_known = |violation: &String| {
+                violation.starts_with(rule) || consequences.iter().any(|rule| violation.starts_with(rule))
+            };
+            assert!(by(&rule) && broken.iter().all(is_known), "{leak:?}: {broken:#?}");
+        }
         assert!(score.violations.len() * 100 >= score.forged.0 * least_convicted(leak), "{by}: {score:#?}");
         // Of 500 cases a coin is right in 250, give or take eleven.
         assert!(score.right() >= 70.0, "{by}: {score:#?}");
@@ -39,6 +46,16 @@ fn a_judge_with_every_long_term_key_is_as_good_as_a_coin_and_yet_catches_forgers
         let share = experiment.least_share_found(&careful[0], &forged);
         println!("{by}: the least share that is seen: {share:?} %");
         assert!(share.is_some_and(|share| share <= seen_at(leak)), "{by}: {share:?} %");
+    }
+}
+
+/// Rules that are broken by the same fault. Numbers that stand in each other's place make nonsense of all that goes by them; and first
+/// ECDH keys that were exchanged alone show the DH key beside them twice.
+const fn consequences(leak: Leak) -> &'static [&'static str] {
+    match leak {
+        Leak::FieldOrder => &[""],
+        Leak::FirstKeys => &["nothing_fresh_is_there_twice: DH key"],
+        _ => &[],
     }
 }
 

@@ -96,8 +96,12 @@ fn experiment(count: usize, seed: u64, out: Option<PathBuf>, why: bool) -> Resul
         let score = experiment.judge(&forged);
         println!("| {by} | {score} |");
         if why {
-            score.false_violations.iter().take(5).for_each(|violation| println!("    real: {violation}"));
-            score.violations.iter().take(5).for_each(|violation| println!("    forged: {violation}"));
+            score
+                .false_violations
+                .iter()
+                .take(5)
+                .for_each(|broken| println!("    real: {}", broken.join("; ")));
+            score.violations.iter().take(5).for_each(|broken| println!("    forged: {}", broken.join("; ")));
             score.clearest.iter().for_each(|cut| println!("    {cut}"));
         }
         match (by, &careful) {

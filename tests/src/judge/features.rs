@@ -103,6 +103,12 @@ fn times(all: &mut Features, look: &Look<'_>) {
         });
         sent_while_receiving += meanwhile.count() as f64;
     }
+    let overtaken = (0..2).map(|side| {
+        let sent = look.messages.iter().filter(|message| message.sender == side);
+        let arrivals: Vec<i64> = sent.filter_map(|message| message.received).collect();
+        arrivals.windows(2).filter(|pair| pair[0] > pair[1]).count()
+    });
+    all.add("overtaken", overtaken.sum::<usize>() as f64);
     all.add("crossed", crossed);
     all.add("answered in the second of arrival", answered_at_once);
     all.add("in the same second", same_second);
@@ -192,7 +198,7 @@ fn texts(all: &mut Features, look: &Look<'_>) {
     }
     let shown = look.data().filter(|(_, _, data)| data.plain.is_some()).count();
     let arrived = look.data().filter(|(_, message, _)| message.received.is_some()).count();
-    all.add("arrived, and cannot be read", arrived.saturating_sub(shown) as f64);
+    all.add("arrived, and cannot be read", arrived as f64 - shown as f64);
 }
 
 /// The greatest byte of a number below the order of the curve.

@@ -10,7 +10,8 @@ pub(crate) struct Learner {
 }
 
 impl Learner {
-    /// Learns from examples, each with whether it is forged. The order of the examples does not matter beyond rounding.
+    /// Learns from examples, each with whether it is forged; as many of both kinds count alike, whichever are more. The order of the
+    /// examples does not matter beyond rounding.
     pub(crate) fn learn(examples: &[(&[f64], bool)]) -> Self {
         let count = examples.len().max(1) as f64;
         let width = examples.first().map_or(0, |(features, _)| features.len());
@@ -26,12 +27,16 @@ impl Learner {
             .iter()
             .map(|(features, forged)| (learner.input(features), f64::from(u8::from(*forged))))
             .collect();
+        let forged = inputs.iter().map(|(_, forged)| forged).sum::<f64>();
+        let (of_forged, of_real) =
+            (count / (2.0 * forged.max(1.0)), count / (2.0 * (count - forged).max(1.0)));
         let (mut speed, mut bias_speed) = (vec![0.0; 2 * width], 0.0);
         for _ in 0..ROUNDS {
             let mut slope = vec![0.0; 2 * width];
             let mut bias_slope = 0.0;
             for (input, forged) in &inputs {
-                let error = learner.forged(input) - forged;
+                let weight = if *forged > 0.5 { of_forged } else { of_real };
+                let error = weight * (learner.forged(input) - forged);
                 slope.iter_mut().zip(input).for_each(|(slope, x)| *slope += error * x);
                 bias_slope += error;
             }

@@ -9,8 +9,8 @@ use super::look::{Look, Message};
 use super::record::Keys;
 use super::{Found, violation};
 
-/// The first offline start holds, profiles and signature, and it is one of the two with the other's prekeys: if the record has these.
-/// It cannot have those of others; what it lacks [`not_verified`] tells.
+/// Where the record has prekeys, an offline start holds with them, profiles and signature: one of the two began with prekeys of the other.
+/// A record has those of one start at most; of how many others it lacks them [`not_verified`] tells.
 pub(crate) fn offline_starts_hold(look: &Look<'_>, keys: &Keys) -> Found {
     const RULE: &str = "offline_starts_hold";
     let ensemble = match &look.ensemble {
@@ -18,8 +18,14 @@ pub(crate) fn offline_starts_hold(look: &Look<'_>, keys: &Keys) -> Found {
         Some(Err(reason)) => return vec![violation(RULE, format!("the prekeys cannot be read: {reason}"))],
         Some(Ok(ensemble)) => ensemble,
     };
-    let first = starts(look).next().and_then(|start| Some((start, holds(start, ensemble, keys).err()?)));
-    first.map(|(start, reason)| violation(RULE, format!("{reason} at {}", start.at))).into_iter().collect()
+    let mut refused = Vec::new();
+    for start in starts(look).take(TRIED) {
+        match holds(start, ensemble, keys) {
+            Ok(()) => return Vec::new(),
+            Err(reason) => refused.push(violation(RULE, format!("{reason} at {}", start.at))),
+        }
+    }
+    refused
 }
 
 fn holds(start: &Message, ensemble: &PrekeyEnsemble, keys: &Keys) -> Result<(), String> {
@@ -36,6 +42,9 @@ fn holds(start: &Message, ensemble: &PrekeyEnsemble, keys: &Keys) -> Result<(), 
         false => Err("keys of others".into()),
     }
 }
+
+/// So many offline starts are tried.
+const TRIED: usize = 16;
 
 /// How many offline starts nobody can verify, for want of their prekeys.
 pub(crate) fn not_verified(look: &Look<'_>) -> usize {

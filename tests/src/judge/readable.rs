@@ -42,22 +42,27 @@ impl Plain {
         self.records.iter().filter(|(kind, _)| *kind == PADDING).map(|(_, value)| value.len()).sum()
     }
 
-    /// Texts are UTF-8, records follow as they should, padding comes last and is zeros, and what says nothing has its flag.
+    /// Texts are UTF-8, records are of known types, padding comes last and is zeros, and what has the flag of those without text has none.
     fn is_as_programs_write_it(&self, quiet: bool) -> bool {
         let is_padding =
             |(kind, value): &(u16, Vec<u8>)| *kind == PADDING && value.iter().all(|byte| *byte == 0);
         let before_the_last = self.records.len().saturating_sub(1);
         self.is_whole
             && str::from_utf8(&self.text).is_ok()
-            && self.text.is_empty() == quiet
+            && (self.text.is_empty() || !quiet)
             && self.records.iter().take(before_the_last).all(|(kind, _)| *kind != PADDING)
-            && self.records.iter().all(|record| is_padding(record) || record == &(DISCONNECTED, Vec::new()))
+            && self
+                .records
+                .iter()
+                .all(|record| is_padding(record) || (DISCONNECTED..=EXTRA_KEY).contains(&record.0))
     }
 }
 
-/// The MAC of each message holds under the chain key that is shown for it.
+/// The MAC of each message holds under the chain key that is shown for it, and it arrived: else its receiver had none.
 pub(crate) fn messages_open_under_their_chain_keys(look: &Look<'_>) -> Found {
-    let closed = look.data().filter(|(_, _, data)| data.chain_key.is_some() && data.plain.is_none());
+    let closed = look.data().filter(|(_, message, data)| {
+        data.chain_key.is_some() && (data.plain.is_none() || message.received.is_none())
+    });
     closed
         .map(|(_, message, _)| {
             violation("messages_open_under_their_chain_keys", format!("at {}", message.at))
@@ -70,17 +75,18 @@ pub(crate) fn chain_keys_lead_to_each_other(look: &Look<'_>) -> Found {
     const RULE: &str = "chain_keys_lead_to_each_other";
     let mut found = Vec::new();
     // Of each ratchet the last message of which this is known.
-    let mut known = BTreeMap::new();
+    let (mut known, mut left) = (BTreeMap::new(), STEPS);
     for (_, message, data) in look.data() {
         let Some(key) = &data.chain_key else { continue };
         let ratchet = (message.sender, data.ecdh.as_slice());
-        if let Some((j, before)) = known.insert(ratchet, (data.j, key)) {
-            let steps = data.j.saturating_sub(j).min(FAR);
-            let next = |key: Vec<u8>| chain_step(&key).map(|[.., next]| next);
-            let led = (0..steps).try_fold(before.clone(), |key, _| next(key));
-            if led.as_ref() != Some(key) {
-                found.push(violation(RULE, format!("at {}", message.at)));
-            }
+        let Some((j, before)) = known.insert(ratchet, (data.j, key)) else { continue };
+        // What was sent again is a message of before.
+        let Some(steps) = data.j.checked_sub(j).filter(|steps| *steps <= left) else { continue };
+        left -= steps;
+        let next = |key: Vec<u8>| chain_step(&key).map(|[.., next]| next);
+        let led = (0..steps).try_fold(before.clone(), |key, _| next(key));
+        if led.as_ref() != Some(key) {
+            found.push(violation(RULE, format!("at {}", message.at)));
         }
     }
     found
@@ -99,8 +105,11 @@ const PADDING: u16 = 0;
 
 const DISCONNECTED: u16 = 1;
 
-/// Steps between messages of one ratchet that are tried.
-const FAR: u64 = 1000;
+/// The last of the known types.
+const EXTRA_KEY: u16 = 7;
+
+/// Steps that are gone in a record: a message takes one, and those that are missing theirs.
+const STEPS: u64 = 20_000;
 
 #[cfg(test)]
 mod tests {
@@ -113,7 +122,8 @@ mod tests {
         assert_eq!(plain, Plain { text: b"hi".to_vec(), records, is_whole: true });
         assert_eq!(plain.padding(), 2);
         assert!(plain.is_as_programs_write_it(false) && !plain.is_as_programs_write_it(true));
-        for broken in [&b"hi"[..], b"hi\0\x00", b"hi\0\x00\x01\x00\x01", b"\0\x00\x09\x00\x00", b"h\xff\0"] {
+        for broken in [&b"hi"[..], b"hi\0\x00", b"hi\0\x00\x01\x00\x01", b"hi\0\x00\x09\x00\x00", b"h\xff\0"]
+        {
             assert!(!Plain::read(broken).is_as_programs_write_it(broken[0] == 0), "{broken:?}");
         }
         // Padding that is not zeros, and padding before a record.

@@ -12,7 +12,7 @@ use super::{Found, violation};
 use crate::hostile::hcmac;
 
 /// Each revealed key belongs to one message of the other side, and is revealed once: when that message has arrived, or when it is given
-/// up. Within a conversation they come in the order of their messages, those of missing ones among themselves. And when keys are due, all
+/// up. Within a conversation they come in the order in which their messages arrived, those of missing ones in that of their numbers. And when keys are due, all
 /// of them are revealed that are owed.
 pub(crate) fn revealed_keys(look: &Look<'_>, placed: &Conversations) -> Found {
     let mut found = Vec::new();
@@ -37,8 +37,8 @@ struct Revealing<'a> {
     side: usize,
     /// Messages of the other side whose keys are out.
     revealed: BTreeSet<usize>,
-    /// The last of them, by conversation and by whether it had arrived.
-    newest: BTreeMap<(usize, bool), usize>,
+    /// When the last of them arrived, and the number of the last that did not, by conversation and by whether it had.
+    newest: BTreeMap<(usize, bool), i64>,
 }
 
 impl Revealing<'_> {
@@ -58,10 +58,12 @@ impl Revealing<'_> {
                 continue;
             };
             self.revealed.insert(owner);
-            let arrived = self.look.messages[owner].received.is_some_and(|arrives| arrives <= message.at);
+            let arrived = self.look.messages[owner].received.filter(|arrives| *arrives <= message.at);
+            let place = arrived.unwrap_or_else(|| i64::try_from(owner).unwrap_or(i64::MAX));
+            let arrived = arrived.is_some();
             if !arrived && !self.is_given_up(owner, of, (at, message, data), which) {
                 found.push(violation(OWNERS, format!("a key of what has not arrived, at {}", message.at)));
-            } else if self.newest.insert((of, arrived), owner).is_some_and(|newest| newest > owner) {
+            } else if self.newest.insert((of, arrived), place).is_some_and(|newest| newest > place) {
                 found.push(violation(ORDER, format!("at {}", message.at)));
             }
         }

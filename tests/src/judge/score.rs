@@ -13,11 +13,12 @@ pub struct Score {
     /// Forged ones, and of them those that he called forged.
     pub forged: (usize, usize),
     /// Real ones that break a rule: those would be faults of the rules, or of the library.
-    pub false_violations: Vec<String>,
-    /// Forged ones that break a rule.
-    pub violations: Vec<String>,
-    /// The twentieth part that looks most like forged ones to the learner, and how many of them are.
-    pub most_suspicious: (usize, usize),
+    pub false_violations: Vec<Vec<String>>,
+    /// Forged ones that break a rule, each with all that it breaks.
+    pub violations: Vec<Vec<String>>,
+    /// The twentieth part that looks most like forged ones to the learner, and how many of them are; none where rules have left nothing
+    /// to be learned.
+    pub most_suspicious: Option<(usize, usize)>,
     /// The one number by which the two piles part most clearly.
     pub clearest: Option<Cut>,
 }
@@ -32,15 +33,20 @@ impl Score {
         let (real, forged) = (count(false, &|v| v.forged), count(true, &|v| v.forged));
         let broken = |kind: bool| {
             let of = judged.iter().filter(|(_, forged)| *forged == kind);
-            let first = of.filter_map(|(verdict, _)| verdict.violations.first());
-            first.map(|violation| format!("{}: {}", violation.rule, violation.detail)).collect()
+            let broken = of.filter(|(verdict, _)| !verdict.violations.is_empty());
+            let said = broken.map(|(verdict, _)| {
+                let all = verdict.violations.iter();
+                all.map(|violation| format!("{}: {}", violation.rule, violation.detail)).collect()
+            });
+            said.collect()
         };
         let (false_violations, violations) = (broken(false), broken(true));
         judged
             .sort_by(|(a, _), (b, _)| b.likely.unwrap_or_default().total_cmp(&a.likely.unwrap_or_default()));
         let twentieth = judged.len().div_ceil(20);
         let suspicious = judged.iter().take(twentieth).filter(|(_, forged)| *forged).count();
-        let most_suspicious = (twentieth, suspicious);
+        let has_learned = judged.iter().all(|(verdict, _)| verdict.likely.is_some());
+        let most_suspicious = has_learned.then_some((twentieth, suspicious));
         Self { real, forged, false_violations, violations, most_suspicious, clearest }
     }
 
@@ -76,10 +82,12 @@ impl fmt::Display for Score {
         let (right, caught, alarms, chance) =
             (self.right(), self.caught(), self.false_alarms(), self.chance());
         let rules = (self.false_violations.len(), self.violations.len());
-        let (of, suspicious) = self.most_suspicious;
+        let suspicious = self
+            .most_suspicious
+            .map_or_else(|| "–".to_owned(), |(of, suspicious)| format!("{suspicious} of {of}"));
         write!(
             f,
-            "{right:6.2} % | {caught:6.2} % | {alarms:6.2} % | {} | {} | {suspicious} of {of} | {chance:.1e}",
+            "{right:6.2} % | {caught:6.2} % | {alarms:6.2} % | {} | {} | {suspicious} | {chance:.1e}",
             rules.0, rules.1
         )
     }

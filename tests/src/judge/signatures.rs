@@ -36,14 +36,18 @@ pub(crate) struct Signatures {
 
 impl Signatures {
     pub(crate) fn of(look: &Look<'_>, keys: &Keys) -> Self {
-        let mut hold = BTreeMap::new();
+        let (mut hold, mut left) = (BTreeMap::new(), VERIFIED);
+        let mut holds = move |signed: &Signed, message: &Message| {
+            left = usize::saturating_sub(left, 1);
+            left > 0 && signed.holds(message)
+        };
         let of = |name| (0..look.messages.len()).filter(move |at| look.messages[*at].is(name));
         for at in of("Auth-R message") {
             let answer = &look.messages[at];
             let asked = candidates(look, at, "Identity message").into_iter();
             let signed =
                 asked.filter_map(|asked| Some((auth_r(&look.messages[asked], answer, keys)?, asked)));
-            hold.extend(signed.into_iter().find(|(signed, _)| signed.holds(answer)).map(|it| (at, it)));
+            hold.extend(signed.into_iter().find(|(signed, _)| holds(signed, answer)).map(|it| (at, it)));
         }
         for at in of("Auth-I message") {
             let end = &look.messages[at];
@@ -51,7 +55,7 @@ impl Signatures {
                 let (_, asked) = hold.get(&answer)?;
                 Some((auth_i(&look.messages[*asked], &look.messages[answer], keys)?, answer))
             });
-            let found = signed.into_iter().find(|(signed, _)| signed.holds(end));
+            let found = signed.into_iter().find(|(signed, _)| holds(signed, end));
             hold.extend(found.map(|it| (at, it)));
         }
         Self { hold }
@@ -80,8 +84,11 @@ fn candidates(look: &Look<'_>, at: usize, name: &str) -> Vec<usize> {
     theirs.filter(|other| lines.insert(look.messages[*other].line.as_str())).take(CANDIDATES).collect()
 }
 
-/// So many handshakes are under way at once at most: else a long record would take the judge for ever.
-const CANDIDATES: usize = 4;
+/// So many handshakes may be under way at once, such as where somebody asks again and again who is away.
+const CANDIDATES: usize = 16;
+
+/// So many signatures are looked at in a record. Each handshake takes a few; only a record that is made to take for ever has more.
+const VERIFIED: usize = 2000;
 
 /// Each Auth-R and Auth-I holds under its ring, whoever of it has signed.
 pub(crate) fn ring_signatures_hold(look: &Look<'_>, signatures: &Signatures) -> Found {

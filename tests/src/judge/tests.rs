@@ -70,6 +70,11 @@ fn edit<T>(line: &mut Line, change: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     given
 }
 
+/// A line that never arrived, so that nobody has a key for it.
+fn lose(line: &mut Line) {
+    (line.received, line.chain_key) = (None, None);
+}
+
 /// What a record breaks after a change, which keeps to all rules before.
 fn broken_by(talk: &Transcript, keys: &Keys, change: impl FnOnce(&mut Vec<Line>)) -> Vec<&'static str> {
     assert_eq!(broken_rules(&Look::at(talk, keys), keys), Vec::new());

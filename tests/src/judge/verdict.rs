@@ -101,7 +101,10 @@ pub fn judge(all: &[&Seen], examples: &[(&Seen, bool)]) -> Vec<Verdict> {
     with_examples.enumerate().for_each(|(which, seen)| repeats.note(which, &seen.fresh));
     let mut repeated = repeats.found();
     let known = not_convicted(examples);
-    let learner = (!known.is_empty()).then(|| Learner::learn(&known));
+    // From few of one kind there is nothing to be learned, and from none of it that everybody is of the other.
+    let enough =
+        [false, true].iter().all(|kind| known.iter().filter(|(_, forged)| forged == kind).count() >= FEW);
+    let learner = enough.then(|| Learner::learn(&known));
     let verdict = |(which, seen): (usize, &&Seen)| {
         let mut violations = seen.violations.clone();
         violations.extend(repeated.remove(&which).unwrap_or_default());
@@ -111,6 +114,9 @@ pub fn judge(all: &[&Seen], examples: &[(&Seen, bool)]) -> Vec<Verdict> {
     };
     all.iter().enumerate().map(verdict).collect()
 }
+
+/// Examples of each kind that a learner needs.
+const FEW: usize = 10;
 
 /// The features of those examples that no rule convicts: there is nothing to be learned from the others.
 fn not_convicted<'a>(examples: &[(&'a Seen, bool)]) -> Vec<(&'a [f64], bool)> {

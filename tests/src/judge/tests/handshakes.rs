@@ -33,7 +33,7 @@ fn nobody_answers_or_writes_before_something_has_come() {
     // Who has received nothing can neither answer, nor go on, nor know keys.
     let first = talk.lines[0].sender.clone();
     let nothing = broken(&|lines| {
-        lines.iter_mut().filter(|line| line.sender == first).for_each(|line| line.received = None);
+        lines.iter_mut().filter(|line| line.sender == first).for_each(lose);
     });
     let expected =
         [answers, "nobody_goes_on_without_an_answer", "revealed_keys_belong_to_messages_of_the_other_side"];

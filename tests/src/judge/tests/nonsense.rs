@@ -32,7 +32,7 @@ fn spoil(talk: &mut Transcript, rng: &mut ChaCha8Rng) {
     }
     let at = rng.random_range(0..talk.lines.len());
     let line = &mut talk.lines[at];
-    match rng.random_range(0..12) {
+    match rng.random_range(0..13) {
         0 => line.at = TIMES[rng.random_range(0..TIMES.len())],
         1 => line.received = Some(TIMES[rng.random_range(0..TIMES.len())]),
         2 => line.received = None,
@@ -50,7 +50,8 @@ fn spoil(talk: &mut Transcript, rng: &mut ChaCha8Rng) {
             let again = line.clone();
             talk.lines.insert(0, again);
         }
-        10 => talk.ensemble = Some("?".into()),
+        10 => line.chain_key = Some(["", "AA==", "ä", &"A".repeat(88)][rng.random_range(0..4)].into()),
+        11 => talk.ensemble = Some("?".into()),
         _ => {
             if let Ok(mut bytes) = unarmour(&line.line) {
                 let place = rng.random_range(0..bytes.len());

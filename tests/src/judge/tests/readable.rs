@@ -29,6 +29,14 @@ fn a_chain_key_of_another_message_is_found() {
     let (first, second) = ratchet_of_two(&Look::at(&talk, &keys)).unwrap();
     let broken = broken_by(&talk, &keys, |lines| lines[second].chain_key = lines[first].chain_key.clone());
     assert_eq!(broken, ["chain_keys_lead_to_each_other", "messages_open_under_their_chain_keys"]);
+    // Nor has anybody one of what never came.
+    let lost = {
+        let look = Look::at(&talk, &keys);
+        let last = look.data().filter(|(_, _, data)| data.chain_key.is_some()).last();
+        last.map(|(_, message, _)| message.last_line).unwrap()
+    };
+    let broken = broken_by(&talk, &keys, |lines| lines[lost].received = None);
+    assert_eq!(broken, ["messages_open_under_their_chain_keys"]);
     let broken = broken_by(&talk, &keys, |lines| lines[first].chain_key = Some("none".into()));
     assert_eq!(broken, ["chain_keys_lead_to_each_other", "messages_open_under_their_chain_keys"]);
 }

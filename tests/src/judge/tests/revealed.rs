@@ -76,7 +76,7 @@ fn the_key_of_what_is_missing_is_not_revealed_at_once() {
     };
     let (talk, keys) = real(None, &|look| in_between(look).is_some());
     let line = in_between(&Look::at(&talk, &keys)).unwrap();
-    assert_eq!(broken_by(&talk, &keys, |lines| lines[line].received = None), [OWNERS]);
+    assert_eq!(broken_by(&talk, &keys, |lines| lose(&mut lines[line])), [OWNERS]);
 }
 
 /// Whether somebody reveals the key of what never arrived, and goes on.
