@@ -8,6 +8,7 @@ pub(crate) mod arguments;
 mod explain;
 mod forgery;
 mod input;
+mod json;
 mod line;
 mod observer;
 mod opened;
@@ -22,6 +23,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use arguments::InspectArguments;
+use otrv4::forge::ForgeError;
 use report::Report;
 
 use crate::harmless;
@@ -41,6 +43,9 @@ pub(crate) enum InspectError {
     /// Likewise.
     #[error("more than {} revealed MAC keys: inspect a part of it", report::MAX_KEYS)]
     TooManyKeys,
+    /// Likewise: keys of messages that are not there.
+    #[error(transparent)]
+    Untried(#[from] ForgeError),
     /// Likewise.
     #[error("more than {} fields: inspect a part of it", report::MAX_FIELDS)]
     TooManyFields,
