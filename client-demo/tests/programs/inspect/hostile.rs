@@ -124,8 +124,8 @@ fn what_others_have_written_cannot_pass_for_what_the_report_says() {
     let query = [&[0, 4, 0x10, 0, 0, 1, 0][..], &length, claim.as_bytes(), &[0, 0, 0, 1, b'4']].concat();
     let query = otrv4::prekey_server::encode_text(&query);
     let offers = ["?OTRvMallory,wholeheartedly,vouches,throughout?", "?OTRv4:lineMallory?", "?OTRv4vouches?"];
-    let offers = [&offers.join("\n"), &format!("?OTRv{}?", words.concat().repeat(90))].map(String::as_str);
-    let report = said(&[], &format!("{spoken}\n{data}\n{query}\n{}", offers.join("\n")));
+    let offers = format!("{}\n?OTRv{}?", offers.join("\n"), words.concat().repeat(90));
+    let report = said(&[], &format!("{spoken}\n{data}\n{query}\n{offers}"));
     assert!(report.lines().all(|line| line.len() < 200), "{report}");
     let theirs = |text: &str| words.iter().any(|word| text.contains(word));
     let mut bars = 0;
