@@ -1,7 +1,7 @@
 //! `inspect`: every field of any line of OTR in versions 4, 3 and 2, explained, and who could forge it by now. What it says comes from the lines
 //! alone: it has no keys but those that the lines reveal, and chain keys where the transcript gives them.
 //!
-//! [`input`] reads the lines, [`mod@line`] finds in each what was on the wire, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
+//! [`input`] reads the lines, [`mod@line`] finds in each what was on the wire, [`json`] parts what is JSON, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
 //! [`timeline`], [`forgery`] and [`observer`]; [`text`] and [`page`] show it.
 
 pub(crate) mod arguments;
