@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -10,9 +9,10 @@ use base64::prelude::BASE64_STANDARD;
 use otrv4::Timestamp;
 use otrv4::prekey::PrekeyEnsemble;
 use otrv4::wire::Reader;
-use serde_json::{Deserializer, Value};
+use zeroize::Zeroizing;
 
 use super::InspectError;
+use super::json;
 use super::line::Line;
 use crate::network::Letter;
 
@@ -36,7 +36,7 @@ pub(super) fn read(source: &Path) -> Result<Vec<Line>, InspectError> {
 
 /// The lines of a file; `None` if it is too long. What is not UTF-8 is replaced.
 fn lines(file: impl Read) -> io::Result<Option<Vec<Line>>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Zeroizing::new(Vec::new());
     file.take(MAX_INPUT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_INPUT {
         return Ok(None);
@@ -51,16 +51,17 @@ fn documents(text: &str) -> Option<Vec<Line>> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    let mut values = Deserializer::from_str(text).into_iter::<Value>();
-    let (mut lines, mut number, mut read) = (Vec::new(), 1, 0);
+    let (mut lines, mut number, mut rest) = (Vec::new(), 1, text);
     while lines.len() <= MAX_LINES {
-        let ahead = text.get(read..)?;
-        let begins = read + ahead.len() - ahead.trim_start().len();
-        number += line_ends(text, read..begins);
-        let Some(value) = values.next() else { break };
-        lines.extend(document(number, &value.ok()?)?);
-        read = values.byte_offset();
-        number += line_ends(text, begins..read);
+        let ahead = rest.trim_start();
+        number += line_ends(rest.get(..rest.len() - ahead.len())?);
+        if ahead.is_empty() {
+            break;
+        }
+        let (value, behind) = json::value(ahead)?;
+        lines.extend(document(number, value)?);
+        number += line_ends(value);
+        rest = behind;
     }
     // Several on one line, or in one list.
     if !lines.is_sorted_by(|a, b| a.number < b.number) {
@@ -70,24 +71,30 @@ fn documents(text: &str) -> Option<Vec<Line>> {
 }
 
 /// A line, or a list of them as `forge transcript` and `forge dake` print it, too. What else a list holds is text.
-fn document(number: usize, value: &Value) -> Option<Vec<Line>> {
-    let list = || {
-        value.as_array().or_else(|| ["lines", "messages"].iter().find_map(|name| value.get(name)?.as_array()))
-    };
+fn document(number: usize, value: &str) -> Option<Vec<Line>> {
     if let Some(line) = Line::of(number, value) {
         return Some(vec![line]);
     }
-    let lines: Vec<(&Value, Option<Line>)> =
-        list()?.iter().zip(1..).map(|(value, place)| (value, Line::of(place, value))).collect();
-    lines.iter().any(|(_, line)| line.is_some()).then(|| {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let lines = lines.into_iter().zip(1..);
-        lines.map(|((value, line), place)| line.unwrap_or_else(|| Line::read(place, &text(value)))).collect()
+    let listed = || {
+        let mut members = ["lines", "messages"].into_iter().filter_map(|name| json::member(value, name));
+        members.find(|member| member.starts_with('['))
+    };
+    let list = if value.starts_with('[') { value } else { listed()? };
+    let elements = || json::elements(list).into_iter().flatten();
+    // One line more than there may be, so that it shows.
+    elements().any(|value| Line::of(0, value).is_some()).then(|| {
+        let lines = elements().zip(1..).take(MAX_LINES + 1);
+        lines.map(|(value, place)| element(place, value)).collect()
     })
 }
 
-fn line_ends(text: &str, part: Range<usize>) -> usize {
-    text.get(part).unwrap_or_default().matches('\n').count()
+fn element(place: usize, value: &str) -> Line {
+    let text = json::string(value);
+    Line::of(place, value).unwrap_or_else(|| Line::read(place, text.as_deref().unwrap_or(value)))
+}
+
+fn line_ends(text: &str) -> usize {
+    text.matches('\n').count()
 }
 
 fn one_by_one(text: &str) -> Vec<Line> {

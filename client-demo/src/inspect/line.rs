@@ -3,7 +3,10 @@
 use std::time::UNIX_EPOCH;
 
 use otrv4::Timestamp;
-use serde_json::Value;
+use serde_json::Number;
+use zeroize::Zeroizing;
+
+use super::json;
 
 /// A line of the messenger.
 #[derive(Debug, PartialEq)]
@@ -15,45 +18,42 @@ pub(super) struct Line {
     pub(super) at: Option<Timestamp>,
     pub(super) text: String,
     /// The chain key of the data message that it is or completes, in hexadecimal digits, where the transcript gives it.
-    pub(super) key: Option<String>,
+    pub(super) key: Option<Zeroizing<String>>,
 }
 
 impl Line {
     pub(super) fn read(number: usize, text: &str) -> Self {
-        let json = Some(text).filter(|text| text.trim_start().starts_with('{'));
-        let json = json.and_then(|text| serde_json::from_str(text).ok());
-        json.and_then(|value| Self::of(number, &value)).unwrap_or_else(|| Self::found(number, text))
+        let json = Some(text).filter(|text| text.trim_start().starts_with('{')).and_then(json::whole);
+        json.and_then(|object| Self::of(number, object)).unwrap_or_else(|| Self::found(number, text))
     }
 
     /// An object with the text under `line`. What else it may have is passed over where it is not as expected.
-    pub(super) fn of(number: usize, object: &Value) -> Option<Self> {
-        let text = object.get("line")?.as_str()?.to_owned();
-        let sender = ["sender", "by"].iter().find_map(|name| object.get(name)?.as_str());
-        let at = match object.get("at") {
-            Some(Value::Number(seconds)) => unix(&seconds.to_string()),
-            Some(Value::String(time)) => moment(time),
-            _ => None,
+    pub(super) fn of(number: usize, object: &str) -> Option<Self> {
+        let said = |name| json::member(object, name).and_then(json::string);
+        let text = said("line")?;
+        let sender = ["sender", "by"].into_iter().find_map(said);
+        let seconds = || serde_json::from_str::<Number>(json::member(object, "at")?).ok();
+        let at = match said("at") {
+            Some(time) => moment(&time),
+            None => seconds().and_then(|seconds| unix(&seconds.to_string())),
         };
-        let key = object.get("chain_key").and_then(Value::as_str).map(str::to_owned);
-        Some(Self { number, sender: sender.map(str::to_owned), at, text, key })
+        Some(Self { number, sender, at, text, key: said("chain_key").map(Zeroizing::new) })
     }
 
     /// A line with its sender, perhaps behind a time; a message of OTR whatever stands before it; or the line as it is.
     fn found(number: usize, text: &str) -> Self {
-        let (at, sender, said) = around(text).unwrap_or((None, None, text));
+        let is_alone = text.starts_with(OTR);
+        let found = (!is_alone).then(|| around(text).or_else(|| in_a_log(text))).flatten();
+        let (at, sender, said) = found.unwrap_or((None, None, text));
         Self { number, sender, at, text: said.to_owned(), key: None }
     }
 }
 
-/// What a line was on the wire, and what stands before that.
-fn around(text: &str) -> Option<(Option<Timestamp>, Option<String>, &str)> {
-    if text.starts_with(OTR) {
-        return None;
-    }
-    if let Some((before, message)) = message_in(text) {
-        let (at, who) = time(before).unwrap_or((None, before));
-        return Some((at, name(who), message));
-    }
+/// When, who, and what was on the wire.
+type Found<'a> = (Option<Timestamp>, Option<String>, &'a str);
+
+/// One of the forms that tell where the line of the messenger begins, which goes to the end.
+fn around(text: &str) -> Option<Found<'_>> {
     if let Some((sender, said)) = in_brackets(text) {
         return Some((None, Some(sender.to_owned()), said));
     }
@@ -67,30 +67,48 @@ fn around(text: &str) -> Option<(Option<Timestamp>, Option<String>, &str)> {
     // A number, or the time of a day, may begin a text for people.
     let is_dated =
         text.trim_start_matches(['[', '(']).split(' ').next().is_some_and(|word| word.contains('-'));
-    let (sender, said) = named(rest).filter(|(_, said)| is_dated || said.starts_with(OTR))?;
+    let (sender, said) =
+        named(rest).filter(|(_, said)| said.starts_with(OTR) || (is_dated && !is_long(rest)))?;
     Some((at, Some(name(sender)?), said))
+}
+
+/// Whether a name of several words and a colon stand before a message.
+fn is_long(text: &str) -> bool {
+    message_in(text).is_some_and(|(before, _)| before.trim_end().ends_with(':') && name(before).is_some())
+}
+
+/// A log of any other kind.
+fn in_a_log(text: &str) -> Option<Found<'_>> {
+    let (before, message) = message_in(text)?;
+    let (at, who) = time(before).unwrap_or((None, before));
+    Some((at, name(who), message))
 }
 
 /// What is encrypted in a line, or a piece of it, and what stands before it.
 fn message_in(line: &str) -> Option<(&str, &str)> {
-    let begins = |at: &usize| {
-        let here = line.get(*at..).unwrap_or_default();
-        let digit = |prefix| {
-            here.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_hexdigit()))
-        };
+    let found = |(at, _)| {
+        let (before, here) = line.split_at_checked(at)?;
+        Some((before, here.get(..end(here)?)?))
+    };
+    line.match_indices(OTR).find_map(found)
+}
+
+/// Where a message or a piece of it ends that begins here.
+fn end(here: &str) -> Option<usize> {
+    if let Some(base64) = here.strip_prefix("?OTR:") {
+        let rest = base64.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=".contains(c));
         // The first byte of every version.
-        here.starts_with("?OTR:AA") || ["?OTR|", "?OTR,", "?OTRP|"].iter().any(digit)
-    };
-    let at = line.match_indices(OTR).map(|(at, _)| at).find(begins)?;
-    let (before, here) = line.split_at_checked(at)?;
-    let end = match here.strip_prefix("?OTR:") {
-        Some(base64) => {
-            let rest = base64.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=".contains(c));
-            rest.starts_with('.').then(|| here.len() - rest.len() + 1)
-        }
-        None => here.match_indices(',').nth(3).map(|(comma, _)| comma + 1),
-    };
-    Some((before, end.and_then(|end| here.get(..end)).unwrap_or(here)))
+        return (base64.starts_with("AA") && rest.starts_with('.')).then(|| here.len() - rest.len() + 1);
+    }
+    let names = ["?OTR|", "?OTR,", "?OTRP|"].iter().find_map(|prefix| here.strip_prefix(prefix))?;
+    if !names.starts_with(|c: char| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    let (last, _) = here.match_indices(',').skip(3).last()?;
+    // What is cut without an identifier may have commas of its own.
+    let has_identifier = here.split(',').next().is_some_and(|names| names.matches('|').count() > 2);
+    let fourth = here.match_indices(',').nth(3).map(|(comma, _)| comma).filter(|_| has_identifier);
+    Some(fourth.unwrap_or(last) + 1)
 }
 
 /// A sender in angle brackets, and what they said. Markup may begin a text, too.
@@ -122,9 +140,15 @@ fn name(before: &str) -> Option<String> {
     if let Some(quoted) = within('"', '"') {
         return Some(quoted).filter(plain).map(|name| name.replace("\\\"", "\""));
     }
-    let is_name = |name: &&str| plain(name) && !name.contains(['<', '>', '{', '}', '[', ']', '"']);
-    let bare = Some(inner).filter(|name| colon.is_some() || !name.contains(' '));
-    within('<', '>').or(bare).filter(is_name).map(str::to_owned)
+    let bare = || {
+        let is_word = !inner.contains(' ');
+        // Brackets are in names of one word, and begin much else.
+        let others = if is_word { ['<', '>', '"'].as_slice() } else { &['<', '>', '"', '{', '}', '[', ']'] };
+        let is_name = !inner.starts_with(['{', '[']) && !inner.contains(others) && !inner.contains(": ");
+        Some(inner).filter(|_| is_name && (is_word || colon.is_some()))
+    };
+    let bracketed = within('<', '>').filter(|name| !name.contains(['<', '>']));
+    bracketed.or_else(bare).filter(plain).map(str::to_owned)
 }
 
 /// A time at the start, in brackets perhaps, and what follows it. That of a day without its date says nothing of when.
@@ -252,7 +276,8 @@ mod tests {
     #[test]
     fn what_is_encrypted_is_found_whatever_stands_before_it() {
         let piece = "?OTR|1|100|200,1,2,?OTR:AA,";
-        for message in [MESSAGE, piece, "?OTR,1,2,?OTR:AA,", "?OTRP|1|100|0,1,2,AAQ,", "?OTR:AAQD"] {
+        let of_a_text = "?OTR,2,3,  However, you do not have a plugin,";
+        for message in [MESSAGE, piece, "?OTR,1,2,?OTR:AA,", "?OTRP|1|100|0,1,2,AAQ,", of_a_text] {
             for (before, sender, at) in [
                 ("alice: ", "alice", None),
                 ("12:00 <alice> ", "alice", None),
@@ -265,15 +290,53 @@ mod tests {
                 ("2027-01-15 10:00:00+02:00 alice: ", "alice", Some(1_800_000_000)),
                 ("{\"message\": \"", "", None),
                 ("look at this, ", "", None),
+                ("alice[m]: ", "alice[m]", None),
+                ("<alice[m]>: ", "alice[m]", None),
+                ("2027-01-15 08:00:00 Alice Liddell: ", "Alice Liddell", Some(1_800_000_000)),
             ] {
                 assert_eq!(shown(&format!("{before}{message}")), expected(sender, at, message), "{before}");
             }
         }
         assert_eq!(shown("{\"text\": \"?OTR:AAQD.\"}"), expected("", None, MESSAGE));
         assert_eq!(shown("bob: ?OTR|1|100|200,1,2,?OTR:AA,."), expected("bob", None, piece));
+        assert_eq!(shown("bob: ?OTR|1|100,1,2,a, b,. "), expected("bob", None, "?OTR|1|100,1,2,a, b,"));
         for whole in ["?OTR:AAQD. and more", "?OTR|broken ?OTR:AAQD."] {
             assert_eq!(shown(whole), expected("", None, whole), "as clients read it");
         }
+    }
+
+    #[test]
+    fn a_line_goes_to_the_end_where_it_is_known_to_begin() {
+        for said in [
+            "?OTR:AAQD…",
+            "?OTR:AAQD",
+            "?OTR:AAQD. and more",
+            "?OTR,2,3,  However, you do not have a plugin,",
+            "I got ?OTR:AAMC from bob, what is it?",
+            "I got ?OTR:AAMC. from bob",
+            "look: ?OTR:AAMC.",
+        ] {
+            for sender in ["alice", "alice[m]", "al{i}ce", "[alice]", "{a} \"l\" ice", "alice: bob"] {
+                for (time, at) in
+                    [("", None), ("12:00 ", None), ("[2027-01-15T08:00:00Z] ", Some(1_800_000_000))]
+                {
+                    assert_eq!(
+                        shown(&format!("{time}<{sender}> {said}")),
+                        expected(sender, at, said),
+                        "{time}"
+                    );
+                }
+            }
+            for sender in ["alice", "alice[m]", "al{i}ce"] {
+                let dated = format!("2027-01-15T08:00:00Z {sender} {said}");
+                assert_eq!(shown(&dated).1, Some(1_800_000_000));
+                if said != "look: ?OTR:AAMC." {
+                    assert_eq!(shown(&dated), expected(sender, Some(1_800_000_000), said));
+                }
+            }
+        }
+        let named = "2027-01-15T08:00:00Z alice: look: ?OTR:AAMC.";
+        assert_eq!(shown(named), expected("alice", Some(1_800_000_000), "look: ?OTR:AAMC."));
     }
 
     #[test]
@@ -290,6 +353,8 @@ mod tests {
             "12:00 is better",
             "look: ?OTRv4?",
             "messages begin with ?OTR: and a blank",
+            "alice: I got ?OTR:AAMC from bob, what is it?",
+            "alice: ?OTR|1|2",
         ] {
             assert_eq!(shown(text), (None, None, text.to_owned()));
         }

@@ -1,13 +1,14 @@
 //! `inspect`: every field of any line of OTR in versions 4, 3 and 2, explained, and who could forge it by now. What it says comes from the lines
 //! alone: it has no keys but those that the lines reveal, and chain keys where the transcript gives them.
 //!
-//! [`input`] reads the lines, [`mod@line`] finds in each what was on the wire, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
+//! [`input`] reads the lines, [`mod@line`] finds in each what was on the wire, [`json`] parts what is JSON, [`crate::pieces`] puts fragments together, [`report`] takes everything apart and draws conclusions with
 //! [`timeline`], [`forgery`] and [`observer`]; [`text`] and [`page`] show it.
 
 pub(crate) mod arguments;
 mod explain;
 mod forgery;
 mod input;
+mod json;
 mod line;
 mod observer;
 mod opened;
@@ -22,6 +23,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use arguments::InspectArguments;
+use otrv4::forge::ForgeError;
 use report::Report;
 
 use crate::harmless;
@@ -41,6 +43,9 @@ pub(crate) enum InspectError {
     /// Likewise.
     #[error("more than {} revealed MAC keys: inspect a part of it", report::MAX_KEYS)]
     TooManyKeys,
+    /// Likewise: keys of messages that are not there.
+    #[error(transparent)]
+    Untried(#[from] ForgeError),
     /// Likewise.
     #[error("more than {} fields: inspect a part of it", report::MAX_FIELDS)]
     TooManyFields,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use otrv4::Timestamp;
 use serde::Serialize;
 
-use super::report::{Entry, Message, Value};
+use super::report::{Entry, Message, UNKNOWN, Value};
 use crate::{harmless, screen};
 
 /// For people, a sentence each.
@@ -79,12 +79,15 @@ fn offers(messages: &[(&Entry, &Message)]) -> Vec<String> {
     }
     let sentence = |((versions, more), lines): ((&str, Option<&str>), Vec<usize>)| {
         let versions: Vec<String> = versions.chars().map(String::from).collect();
-        let more = more.map(|more| format!(" {}", harmless::line(more))).unwrap_or_default();
-        format!(
-            "that OTR is spoken, and offered, in versions {}{more}: {}",
-            versions.join(", "),
-            list(&lines)
-        )
+        let versions = versions.join(", ");
+        let unknown = more.and_then(|more| more.strip_prefix(UNKNOWN)).map(harmless::line);
+        let offered = match (versions.is_empty(), unknown) {
+            (false, None) => format!("offered, in versions {versions}"),
+            (false, Some(unknown)) => format!("offered, in versions {versions} and unknown ones, {unknown}"),
+            (true, Some(unknown)) => format!("offered in unknown versions alone, {unknown}"),
+            (true, None) => "offered in no version at all".to_owned(),
+        };
+        format!("that OTR is spoken, and {offered}: {}", list(&lines))
     };
     offered.into_iter().map(sentence).collect()
 }

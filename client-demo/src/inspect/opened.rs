@@ -4,6 +4,7 @@ use otrv4::Secret;
 use otrv4::forge::{Content, v4};
 use otrv4::wire::Version;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::records::record;
 
@@ -27,7 +28,8 @@ pub(super) struct Record {
 impl Opened {
     /// With a chain key in hexadecimal digits; nothing if it is not that of this very message.
     pub(super) fn with(key: &str, message: &str) -> Option<Self> {
-        let key = Secret::copied(hex::decode(key).ok()?.as_slice().try_into().ok()?);
+        let key = hex::decode(key).map(Zeroizing::new).ok()?;
+        let key = Secret::copied(key.as_slice().try_into().ok()?);
         let mac_key = v4::mac_key(&v4::message_key(&key));
         v4::modify(message, &mac_key, "", "", 0).ok()?;
         let Content { text, tlvs, .. } = v4::read_and_forge(message, &key, None).ok()?;

@@ -13,6 +13,7 @@ use super::forgery::Forgery;
 use super::line::Line;
 use super::observer::Observer;
 use super::opened::Opened;
+use super::text::cut;
 use super::timeline::{self, Conversation, Step};
 use crate::pieces::{self, Whole};
 use crate::screen;
@@ -117,7 +118,7 @@ impl Report {
         );
         let parsed = parse(&lines, &wholes)?;
         let messages: Vec<&str> = lines.iter().zip(&wholes).map(|(line, whole)| text(line, whole)).collect();
-        let keys = revealed_keys(&messages).map_err(|_| InspectError::TooManyKeys)?;
+        let keys = revealed_keys(&messages)?;
         let mut revealed = Revealed::of(&lines, keys);
         let mut entries: Vec<Entry> = lines
             .into_iter()
@@ -169,6 +170,12 @@ const CHECKED: &str = "Checked: the signatures of profiles, where the same line 
 
 /// Fields of a transcript: an honest message has some twenty, and each is shown with several hundred bytes about it.
 pub(super) const MAX_FIELDS: usize = 400_000;
+
+/// What the library says of versions that somebody offers and that it does not know: any characters, as many as they like.
+pub(super) const UNKNOWN: &str = "and unknown ones: ";
+
+/// Characters of it that are shown.
+const MOST_VERSIONS: usize = 40;
 
 /// Revealed keys of a transcript: an honest one has about as many as lines, and each is tried on many messages.
 pub(super) const MAX_KEYS: usize = 20_000;
@@ -300,7 +307,10 @@ impl Field {
             Held::Number(seconds) if name.ends_with("expiration") => {
                 Some(format!("valid until {}", screen::date(Timestamp::from_unix(seconds.cast_signed()))))
             }
-            _ => meaning,
+            _ => meaning.map(|meaning| match meaning.strip_prefix(UNKNOWN) {
+                Some(theirs) => format!("{UNKNOWN}{}", cut(theirs, MOST_VERSIONS)),
+                None => meaning,
+            }),
         };
         let value = match value {
             Held::Number(number) => Value::Number(number),

@@ -208,7 +208,8 @@ fn shortened(value: &Value) -> String {
     }
 }
 
-fn cut(text: &str, characters: usize) -> String {
+/// What somebody has written, or the beginning of it.
+pub(super) fn cut(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}… ({} bytes)", quoted(text.get(..end).unwrap_or_default()), text.len()),
         None => quoted(text),

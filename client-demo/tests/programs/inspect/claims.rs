@@ -167,7 +167,9 @@ fn an_observer_sees_that_otr_is_used() {
     let observed = |input: &str| learns(&report(input)).join("\n");
     for (line, learnt) in [
         ("?OTRv34?", "that OTR is spoken, and offered, in versions 3, 4: line 1"),
-        ("?OTRv45?", "in versions 4 and unknown ones: 5: line 1"),
+        ("?OTRv45?", "offered, in versions 4 and unknown ones, \"5\": line 1"),
+        ("?OTRv5?", "that OTR is spoken, and offered in unknown versions alone, \"5\": line 1"),
+        ("?OTRv?", "that OTR is spoken, and offered in no version at all: line 1"),
         ("?OTR Error: Who are you?", "every word of what was not encrypted: line 1"),
         ("?OTR Error: Who are you?", "that OTR is spoken, and what went wrong: line 1"),
         ("?OTR,1,2,?OTR:AAI,", "that OTR is spoken, by pieces of messages"),

@@ -51,6 +51,36 @@ fn a_file_of_very_many_lines_is_refused_and_lists_are_short() {
     assert!(text.contains(" 19, 20 and 5 more"), "{text}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_very_many_values_takes_no_more_memory_than_one_of_lines() {
+    use std::{ffi::OsStr, process::Command};
+
+    let filled = |first: &str, value: &str, last: &str| {
+        let count = ((16 << 20) - first.len() - last.len() - 1) / (value.len() + 1);
+        format!("{first}{}{value}{last}\n", format!("{value},").repeat(count - 1))
+    };
+    let lists = [
+        (filled("[{\"line\":\"\"},", "1", "]"), Some("more than 20000 lines")),
+        (filled("{\"lines\":[{\"line\":\"\"},", "1", "]}"), Some("more than 20000 lines")),
+        (filled("[{\"line\":\"a\",\"more\":[", "{\"a\":1}", "]}]"), None),
+        (filled("{\"line\":\"a\",\"sender\":[", "{\"a\":1}", "]}"), None),
+        (filled("text\n{\"line\":\"a\",\"at\":[", "{\"a\":1}", "]}"), None),
+    ];
+    for (input, refused) in lists {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &input).expect("written");
+        let inspect = crate::process::client([OsStr::new("inspect"), file.path().as_os_str()]);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -v 300000 && exec \"$0\" \"$@\""]);
+        let output = limited.arg(inspect.get_program()).args(inspect.get_args()).output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let begins = input.get(..40).expect("long");
+        assert_eq!(output.status.success(), refused.is_none(), "{begins}: {stderr}");
+        assert!(stderr.contains(refused.unwrap_or_default()), "{begins}: {stderr}");
+    }
+}
+
 #[test]
 fn a_file_of_very_many_keys_is_refused() {
     let transcript = Transcript::interactive().json();
@@ -67,6 +97,22 @@ fn a_file_of_very_many_keys_is_refused() {
 }
 
 #[test]
+fn keys_of_messages_that_are_not_there_are_refused_for_what_they_are() {
+    let line = |number: u32| {
+        let key: Vec<u8> = number.to_be_bytes().repeat(5);
+        let (sender, receiver) = ([0, 0, 1, 0], [0, 0, 2, 0]);
+        let head = [&[0, 3, 3][..], &sender, &receiver, &[0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 5]].concat();
+        let rest = [&[0; 7][..], &[1, 0, 0, 4, 0], &[7; 1024], &[7; 20], &[0, 0, 0, 20], &key].concat();
+        otrv4::wire::armour(&[head, rest].concat())
+    };
+    let all: Vec<String> = (1..3_500).map(line).collect();
+    let output = inspect(&[], &all.join("\n"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(stderr.contains("MAC keys of messages that are not among them"), "{stderr}");
+}
+
+#[test]
 fn what_others_have_written_cannot_pass_for_what_the_report_says() {
     // Words that nothing of ours has.
     let words = ["Mallory", "wholeheartedly", "vouches", "throughout"];
@@ -77,7 +123,10 @@ fn what_others_have_written_cannot_pass_for_what_the_report_says() {
     let length = [0, 0, 0, u8::try_from(claim.len()).expect("short")];
     let query = [&[0, 4, 0x10, 0, 0, 1, 0][..], &length, claim.as_bytes(), &[0, 0, 0, 1, b'4']].concat();
     let query = otrv4::prekey_server::encode_text(&query);
-    let report = said(&[], &format!("{spoken}\n{data}\n{query}"));
+    let offers = ["?OTRvMallory,wholeheartedly,vouches,throughout?", "?OTRv4:lineMallory?", "?OTRv4vouches?"];
+    let offers = format!("{}\n?OTRv{}?", offers.join("\n"), words.concat().repeat(90));
+    let report = said(&[], &format!("{spoken}\n{data}\n{query}\n{offers}"));
+    assert!(report.lines().all(|line| line.len() < 200), "{report}");
     let theirs = |text: &str| words.iter().any(|word| text.contains(word));
     let mut bars = 0;
     for line in report.lines().filter(|line| theirs(line)) {

@@ -17,27 +17,27 @@ fn each_form_of_a_log_says_the_same() {
     let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("JSON");
     let expected = report(&transcript.json());
     // The first line is a query, which is one to clients at the start of a line alone.
-    for log in [
-        form(|sender, line| format!("{sender}: {line}\n")),
-        form(|sender, line| format!("12:00 <{sender}> {line}\n")),
-        form(|sender, line| format!("(12:00:05) {sender}: {line}\n")),
-        form(|sender, line| format!("2027-01-15T08:00:00.25+02:00 {sender} {line}\n")),
-        form(|_, line| format!("2027-01-15T08:00:00Z {line}\n")),
-        form(|sender, line| format!("\"{sender}\" {line}\n")),
-        pretty(&json!(objects)),
-        pretty(&json!({"messages": objects, "session_id": "0"})),
-        pretty(&json!({"lines": objects, "ensemble": null})),
-        objects.iter().map(pretty).collect(),
+    // Whether it has senders, and what follows their names in it.
+    for (of, log) in [
+        (Some(""), form(|sender, line| format!("{sender}: {line}\n"))),
+        (Some(""), form(|sender, line| format!("<{sender}> {line}\n"))),
+        (Some("[m]"), form(|sender, line| format!("<{sender}[m]> {line}\n"))),
+        (Some(""), form(|sender, line| format!("12:00 <{sender}> {line}\n"))),
+        (Some(""), form(|sender, line| format!("(12:00:05) {sender}: {line}\n"))),
+        (Some(""), form(|sender, line| format!("2027-01-15T08:00:00.25+02:00 {sender} {line}\n"))),
+        (None, form(|_, line| format!("2027-01-15T08:00:00Z {line}\n"))),
+        (Some(""), form(|sender, line| format!("\"{sender}\" {line}\n"))),
+        (Some(""), pretty(&json!(objects))),
+        (Some(""), pretty(&json!({"messages": objects, "session_id": "0"}))),
+        (Some(""), pretty(&json!({"lines": objects, "ensemble": null}))),
+        (Some(""), objects.iter().map(pretty).collect()),
     ] {
         let report = report(&log);
         assert_eq!(names(&report)[1..], names(&expected)[1..]);
         assert_eq!(by_place(&report), revealed(&expected));
-        let senders = |report: &Value| -> Vec<Value> {
-            lines(report)[1..].iter().map(|line| line["sender"].clone()).collect()
-        };
-        if !lines(&report)[1]["sender"].is_null() {
-            assert_eq!(senders(&report), senders(&expected));
-        }
+        let senders = lines(&report)[1..].iter().map(|line| line["sender"].as_str().map(str::to_owned));
+        let expected = transcript.0[1..].iter().map(|(sender, _)| Some(format!("{sender}{}", of?)));
+        assert_eq!(senders.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{log}");
     }
 }
 
