@@ -90,8 +90,11 @@ fn message_in(line: &str) -> Option<(&str, &str)> {
         let (before, here) = line.split_at_checked(at)?;
         Some((before, here.get(..end(here)?)?))
     };
-    line.match_indices(OTR).find_map(found)
+    line.match_indices(OTR).take(TRIED).find_map(found)
 }
+
+/// So many beginnings are tried, each of which may be looked at to the end of the line: an honest log has one.
+const TRIED: usize = 64;
 
 /// Where a message or a piece of it ends that begins here.
 fn end(here: &str) -> Option<usize> {
@@ -225,6 +228,12 @@ const LONGEST_NAME: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_beginnings_are_passed_over_at_once() {
+        let text = "x ?OTR|1".repeat(1 << 20);
+        assert_eq!(Line::read(1, &text).text, text);
+    }
 
     const TEXT: &str = "?OTRv4?";
     const MESSAGE: &str = "?OTR:AAQD.";
