@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Transcript {
     /// In the order in which it was sent.
     pub lines: Vec<Line>,
-    /// The prekey ensemble that it began with, in base64, if it began offline and the server remembers.
+    /// The prekey ensemble that it began with, in base64, if it began offline and whoever shows it has that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ensemble: Option<String>,
 }
